@@ -1,0 +1,82 @@
+"""qdynbench: accuracy against real cost for solvers of quantum spin dynamics.
+
+>>> import qdynbench
+>>> run = qdynbench.run("tasks/ising_mixed.yaml")      # doctest: +SKIP
+>>> print(qdynbench.compare(run, "sru", "ed"))         # doctest: +SKIP
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+if TYPE_CHECKING:
+    from qdynbench.api import compare, load_run, load_task, run
+    from qdynbench.errors import InputError, InvalidOutput, QdynbenchError
+    from qdynbench.hookspecs import hookimpl
+    from qdynbench.metric import CurveMetric, Metric, ScoreContext
+    from qdynbench.solver import (
+        Block,
+        Cost,
+        FitContext,
+        Initial,
+        Knowledge,
+        Problem,
+        Solver,
+        TrainingData,
+        block_length,
+    )
+    from qdynbench.window import Window
+
+_HOME = {
+    "qdynbench.api": ("compare", "load_run", "load_task", "run"),
+    "qdynbench.errors": ("InputError", "InvalidOutput", "QdynbenchError"),
+    "qdynbench.hookspecs": ("hookimpl",),
+    "qdynbench.metric": ("CurveMetric", "Metric", "ScoreContext"),
+    "qdynbench.window": ("Window",),
+    "qdynbench.solver": (
+        "Block",
+        "Cost",
+        "FitContext",
+        "Initial",
+        "Knowledge",
+        "Problem",
+        "Solver",
+        "TrainingData",
+        "block_length",
+    ),
+}
+# Read lazily, so that `import qdynbench` costs nothing and the command line starts fast.
+_MODULE_OF = {name: module for module, names in _HOME.items() for name in names}
+
+__all__ = [
+    "Block",
+    "Cost",
+    "CurveMetric",
+    "FitContext",
+    "Initial",
+    "InputError",
+    "InvalidOutput",
+    "Knowledge",
+    "Metric",
+    "Problem",
+    "QdynbenchError",
+    "ScoreContext",
+    "Solver",
+    "TrainingData",
+    "Window",
+    "block_length",
+    "compare",
+    "hookimpl",
+    "load_run",
+    "load_task",
+    "run",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _MODULE_OF:
+        return getattr(importlib.import_module(_MODULE_OF[name]), name)
+    raise AttributeError(f"module 'qdynbench' has no attribute {name!r}")

@@ -1,0 +1,127 @@
+"""The Python interface: `load_task`, `run`, `load_run`, `compare`."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import psutil
+
+from qdynbench.errors import InputError, suggestion
+from qdynbench.plugins import Registry
+from qdynbench.record.results import Run
+from qdynbench.record.store import Store
+from qdynbench.run.local import Options, execute
+from qdynbench.run.observer import Observer
+from qdynbench.run.process import Environment
+from qdynbench.solver_spec import SolverSpec
+from qdynbench.task.load import load_task, with_solvers
+from qdynbench.task.spec import Task
+
+if TYPE_CHECKING:
+    from qdynbench.report.comparison import Comparison
+
+__all__ = ["compare", "load_run", "load_task", "run"]
+
+RUNS = Path("runs")
+"""Where runs are kept unless a folder is given: below the working directory."""
+SHARE_OF_MEMORY = 0.8
+
+
+def run(
+    task: str | Path | Task,
+    *,
+    solvers: Iterable[str] = (),
+    overrides: Mapping[str, Any] | None = None,
+    plugins: Iterable[str | Path] = (),
+    out: str | Path | None = None,
+    refit: bool = False,
+    fresh: bool = False,
+    dry_run: bool = False,
+    device: str = "cpu",
+    threads: int | None = None,
+    observer: Observer | None = None,
+) -> Run | None:
+    """Run a task and return what came of it; finished cells of an earlier run in the same folder are taken over.
+
+    Args:
+        task: path of a task file, name of a registered task, or a task.
+        solvers: run these and not the task's, such as `["sru", "ed[precision=single]"]`.
+        overrides: values by dotted key, such as `{"times.steps": 500}`.
+        plugins: single-file plugins.
+        out: the run directory; default `runs/<task name>`.
+        refit: fit learned solvers anew.
+        fresh: drop what an earlier run left in the folder.
+        dry_run: stop when the plan stands and return None.
+        device: "cpu" or "cuda".
+        threads: CPU threads of every solver; default: all cores.
+        observer: is told of the progress.
+
+    Raises:
+        InputError: something asked for does not exist or cannot be run as written.
+    """
+    registry = Registry.discover(plugins)
+    if not isinstance(task, Task):
+        task = load_task(task, registry, overrides=overrides, solvers=solvers)
+    else:
+        task = with_solvers(task, registry, solvers)
+    folder = Path(out) if out is not None else RUNS / task.name
+    with Store.create(folder, task, fresh=fresh) as store:
+        environment = environment_of(task, device, threads, store.logs)
+        options = Options(refit=refit, dry_run=dry_run)
+        if execute(task, registry, environment, store, observer or Observer(), options) is None:
+            return None
+    done = Run(folder)
+    done.write_table()
+    return done
+
+
+def load_run(folder: str | Path) -> Run:
+    """Read a run.
+
+    Raises:
+        InputError: there is none in this folder.
+    """
+    return Run(folder)
+
+
+def compare(run: Run | str | Path, *solvers: str) -> Comparison:
+    """Compare the first solver with each of the others on a run.
+
+    Raises:
+        InputError: fewer than two solvers, or one that the run does not have.
+    """
+    from qdynbench.report.comparison import Comparison
+
+    opened = run if isinstance(run, Run) else Run(run)
+    names = [str(SolverSpec.parse(name)) for name in solvers]
+    if len(set(names)) < 2:
+        raise InputError("compare needs at least two different solvers")
+    known = {cell.solver for cell in opened.cells}
+    for name in names:
+        if name not in known:
+            raise InputError(f"the run {str(opened.folder)!r} has no solver {name!r}{suggestion(name, known)}")
+    return Comparison(opened, names[0], names[1:])
+
+
+def environment_of(task: Task, device: str, threads: int | None, logs: Path) -> Environment:
+    """Return what the workers of a run get.
+
+    Raises:
+        InputError: an unknown device, a device that is not there, or too many threads.
+    """
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    threads = cores if threads is None else threads
+    if not 1 <= threads <= cores:
+        raise InputError(f"{threads} threads asked for; this machine has {cores} cores")
+    if device not in {"cpu", "cuda"}:
+        raise InputError(f"unknown device {device!r}{suggestion(device, ['cpu', 'cuda'])}")
+    if device == "cuda":
+        import torch
+
+        if not torch.cuda.is_available():
+            raise InputError("device 'cuda' was asked for, but torch finds no CUDA device here")
+    memory = task.limits.memory or int(SHARE_OF_MEMORY * psutil.virtual_memory().total)
+    return Environment(threads=threads, device=device, memory=int(memory), logs=logs.resolve())

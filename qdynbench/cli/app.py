@@ -1,0 +1,54 @@
+"""Putting the commands together: the core's own, then those that plugins register."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import typer
+
+from qdynbench.cli import check, compare, info, list_, plugins, report, run
+from qdynbench.plugins import Entry, Registry
+
+COMMANDS: tuple[tuple[str, Callable[..., Any]], ...] = (
+    ("run", run.run),
+    ("compare", compare.compare),
+    ("report", report.report),
+    ("list", list_.list_),
+    ("check", check.check),
+    ("plugins", plugins.plugins),
+    ("info", info.info),
+)
+
+
+def build(arguments: Sequence[str]) -> Callable[..., Any]:
+    """Return the command line for these arguments.
+
+    Plugins are looked for only when the command is not one of the core's, or when all commands are to be listed.
+    """
+    app = typer.Typer(
+        help="Accuracy against real cost for solvers of quantum spin dynamics.",
+        no_args_is_help=True,
+        add_completion=False,
+        rich_markup_mode="rich",
+        pretty_exceptions_enable=False,
+    )
+    for name, function in COMMANDS:
+        app.command(name)(function)
+    own = {name for name, _ in COMMANDS}
+    if not arguments or arguments[0] not in own:
+        for entry in Registry.discover().entries["commands"].values():
+            if entry.name not in own:
+                _add(app, entry, loaded=bool(arguments) and arguments[0] == entry.name)
+    return typer.main.get_command(app)
+
+
+def _add(app: typer.Typer, entry: Entry, *, loaded: bool) -> None:
+    if not loaded:  # only listed: its code is not imported
+        app.command(entry.name, help=entry.summary)(lambda: None)
+        return
+    target = entry.load()
+    if isinstance(target, typer.Typer):
+        app.add_typer(target, name=entry.name, help=entry.summary)
+    else:
+        app.command(entry.name, help=entry.summary)(target)

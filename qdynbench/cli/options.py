@@ -1,0 +1,56 @@
+"""Reading options that several commands share."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from qdynbench.errors import InputError
+
+
+def overrides(texts: Iterable[str]) -> dict[str, Any]:
+    """Read `key=value` options; the value is YAML, so lists and numbers are written as in a task file.
+
+    Raises:
+        InputError: not of this form.
+    """
+    found: dict[str, Any] = {}
+    for text in texts:
+        key, equals, value = text.partition("=")
+        if not (equals and key.strip()):
+            raise InputError(f"--set {text!r}: write key=value, such as --set times.steps=500")
+        try:
+            found[key.strip()] = yaml.safe_load(value)
+        except yaml.YAMLError as error:
+            raise InputError(f"--set {text!r}: {value!r} is not a YAML value") from error
+    return found
+
+
+def run_folder(run: str | None) -> Path:
+    """Return the folder of a run given by path or by name, or of the latest run below `runs/`.
+
+    Raises:
+        InputError: there is none.
+    """
+    from qdynbench.api import RUNS
+
+    if run is not None:
+        for folder in (Path(run), RUNS / run, RUNS / Path(run).stem):
+            if (folder / "run.json").is_file():
+                return folder
+        raise InputError(f"no run at {run!r}; `qdynbench list runs` shows those there are")
+    runs = all_runs()
+    if not runs:
+        raise InputError("there is no run yet below runs/; start with `qdynbench run ising_mixed`")
+    return runs[0]
+
+
+def all_runs() -> list[Path]:
+    """Return the folders of all runs below `runs/`, the latest first."""
+    from qdynbench.api import RUNS
+
+    found = [path.parent for path in RUNS.glob("*/run.json")]
+    return sorted(found, key=lambda folder: (folder / "run.json").stat().st_mtime, reverse=True)

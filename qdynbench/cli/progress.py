@@ -1,0 +1,160 @@
+"""The live display of a run: one bar for the cells, one line for what is going on; plain lines elsewhere."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+from qdynbench.run.observer import Observer
+
+if TYPE_CHECKING:
+    from qdynbench.record.schema import CellRecord, FitRecord
+    from qdynbench.run.plan import Cell, Plan
+    from qdynbench.solver_spec import SolverSpec
+
+
+@contextmanager
+def watch(console: Console) -> Iterator[Observer]:
+    """Return an observer that shows the run on a console: live on a terminal, a line an event elsewhere."""
+    if not console.is_terminal:
+        yield PlainObserver(console)
+        return
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(bar_width=None),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=console, transient=True, refresh_per_second=8, expand=True) as progress:
+        yield LiveObserver(console, progress)
+
+
+class PlainObserver(Observer):
+    """Prints one line for each fit and each finished cell."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._started = time.monotonic()
+        self._total = 0
+        self._done = 0
+        self._reported = 0.0
+
+    def starting(self, workers: int) -> None:
+        """Say that the workers start."""
+        self._say(f"starting {workers} workers")
+
+    def planned(self, plan: Plan, fits: dict[str, FitRecord | None], *, dry_run: bool) -> None:
+        """Say what will be done and its predicted cost: by solver, or cell by cell for a dry run."""
+        self._total = len(plan.cases) * len(plan.task.solvers)
+        sizes = ", ".join(str(size) for size in plan.task.sizes)
+        self._say(f"{plan.task.name}: {self._total} cells: {len(plan.task.solvers)} solvers, sizes {sizes}")
+        for name, fit in fits.items():
+            if fit is None:
+                self._say(f"fit {name}: to be made, at most {plan.task.limits.fit_seconds:g} s")
+        for spec in plan.task.specs:
+            cells = [cell for cell in plan.cells if cell.spec == spec]
+            if dry_run:
+                for cell in cells:
+                    self._say(f"{spec} at {cell.case.size} spins: {cell.refusal or _cost([cell])}")
+            else:
+                refused = sum(bool(cell.refusal) for cell in cells)
+                note = f", {refused} will not be run" if refused else ""
+                self._say(f"{spec}: {len(cells)} cells, {_cost(cells)}{note}")
+
+    def fitting(self, spec: SolverSpec, fraction: float, figures: dict[str, float]) -> None:
+        """Say how a fit goes, every ten seconds."""
+        if time.monotonic() - self._reported > 10:
+            self._reported = time.monotonic()
+            self._say(f"fit {spec}: {_percent(fraction)} {_figures(figures)}")
+
+    def fitted(self, record: FitRecord) -> None:
+        """Say where a fit came from and what it had cost."""
+        self._say(fit_line(record))
+
+    def finished(self, record: CellRecord, *, reused: bool) -> None:
+        """Say how a cell ended."""
+        self._done += 1
+        self._say(f"[{self._done}/{self._total}] {cell_line(record, reused)}")
+
+    def _say(self, text: str) -> None:
+        elapsed = time.monotonic() - self._started
+        self._console.print(f"{elapsed:7.1f} s  {text}", markup=False, highlight=False, soft_wrap=True)
+
+
+class LiveObserver(PlainObserver):
+    """Keeps one bar with the remaining time and what is being done now; faults stay as lines above it."""
+
+    def __init__(self, console: Console, progress: Progress) -> None:
+        super().__init__(console)
+        self._progress = progress
+        self._cells = progress.add_task("starting workers", total=None)
+
+    def starting(self, workers: int) -> None:
+        """Show it on the bar."""
+        self._progress.update(self._cells, description=f"starting {workers} workers")
+
+    def planned(self, plan: Plan, fits: dict[str, FitRecord | None], *, dry_run: bool) -> None:
+        """Print the plan and give the bar its length."""
+        super().planned(plan, fits, dry_run=dry_run)
+        self._progress.update(self._cells, total=self._total, description="planned")
+
+    def fitting(self, spec: SolverSpec, fraction: float, figures: dict[str, float]) -> None:
+        """Show the fit on the bar."""
+        self._describe(f"fit {spec} {_percent(fraction)} {_figures(figures)}")
+
+    def phase(self, cell: Cell, phase: str, fraction: float = 0.0) -> None:
+        """Show the phase on the bar."""
+        del fraction
+        self._describe(f"{cell.case.size} spins  {cell.spec}  {phase}")
+
+    def finished(self, record: CellRecord, *, reused: bool) -> None:
+        """Advance the bar; what did not go well stays on the screen."""
+        self._done += 1
+        self._progress.advance(self._cells)
+        if not record.status.honest:
+            self._say(cell_line(record, reused))
+
+    def _describe(self, text: str) -> None:
+        self._progress.update(self._cells, description=escape(text.ljust(44)[:44]))
+
+
+def cell_line(record: CellRecord, reused: bool) -> str:
+    """Return one line on how a cell ended."""
+    text = f"{record.solver} at {record.size} spins: {record.status.value}"
+    if record.reason:
+        text += f": {record.reason}"
+    return text + (" (from an earlier run)" if reused else "")
+
+
+def fit_line(record: FitRecord) -> str:
+    """Return one line on a fit and its cost."""
+    if not record.status.honest:
+        return f"{record.solver}: {record.status.value}: {record.reason}"
+    spent = f"fit {record.fit_time or 0:.1f} s, data {record.data_time or 0:.1f} s"
+    if record.source == "fitted":
+        return f"fit {record.solver}: {spent}"
+    where = record.made.get("hardware", {}).get("processor", "an unknown machine")
+    return f"fit {record.solver}: {record.source} weights, which had cost {spent} on {where}, {record.made.get('date')}"
+
+
+def _cost(cells: list[Cell]) -> str:
+    known = [cell.cost for cell in cells if cell.cost is not None and not cell.refusal]
+    if not known:
+        return "cost not predicted"
+    seconds, memory = sum(cost.seconds for cost in known), max(cost.bytes for cost in known)
+    return f"predicted {seconds:.2g} s a batch, at most {memory / 1e6:.3g} MB"
+
+
+def _percent(fraction: float) -> str:
+    return f"{100 * fraction:.0f} %"
+
+
+def _figures(figures: dict[str, float]) -> str:
+    return "  ".join(f"{name} {value:.3g}" for name, value in figures.items())

@@ -1,0 +1,24 @@
+"""`qdynbench report RUN`: the terminal report again."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+
+def report(
+    run: Annotated[
+        str | None, typer.Argument(help="A run directory or the name of a run; default: the latest.")
+    ] = None,
+    details: Annotated[bool, typer.Option("--details", help="Also print tracebacks and logs of failed cells.")] = False,
+) -> int:
+    """Show the report of a run."""
+    from rich.console import Console
+
+    from qdynbench.cli.options import run_folder
+    from qdynbench.record.results import Run
+    from qdynbench.report.terminal import show
+
+    show(Run(run_folder(run)), Console(), details=details)
+    return 0

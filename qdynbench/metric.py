@@ -1,0 +1,89 @@
+"""The contract of a metric: fed aligned blocks of prediction and reference, gives values per sample and time."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar, Literal
+
+if TYPE_CHECKING:
+    import numpy as np
+    import torch
+    from numpy.typing import NDArray
+
+    from qdynbench.physics.operators import PauliSum
+    from qdynbench.window import Window
+
+
+@dataclass(frozen=True)
+class ScoreContext:
+    """What the scorer knows of a case.
+
+    Attributes:
+        size: number of spins N.
+        times: time grid, shape `(T+1,)`.
+        hamiltonian: the operator, whatever the solver was allowed to see.
+        initial: initial states, complex128, shape `(B, 2**N)`.
+    """
+
+    size: int
+    times: NDArray[np.float64]
+    hamiltonian: PauliSum
+    initial: torch.Tensor
+
+
+class Metric(ABC):
+    """Compares a prediction with the reference, block by block.
+
+    Class attributes:
+        name: as in the task file and the table.
+        summary: one line for `qdynbench list metrics`.
+        unit: SI, or "1" for a pure number; hbar = 1.
+        better: which direction is an improvement.
+        needs_states: whether a solver that yields observables alone cannot be scored.
+        per_time: whether values carry the time axis; otherwise there is one value a sample.
+    """
+
+    name: ClassVar[str]
+    summary: ClassVar[str]
+    unit: ClassVar[str] = "1"
+    better: ClassVar[Literal["lower", "higher"]] = "lower"
+    needs_states: ClassVar[bool] = True
+    per_time: ClassVar[bool] = True
+
+    def __init__(self, context: ScoreContext) -> None:
+        self.context = context
+
+    @abstractmethod
+    def update(self, prediction: Window, reference: Window) -> None:
+        """Take the next aligned blocks, in time order, both starting at the same index and of the same length."""
+
+    @abstractmethod
+    def result(self) -> NDArray[np.float64]:
+        """Return values of shape `(B, T+1)`, or `(B,)` when `per_time` is false, after the last block."""
+
+    def curves(self) -> dict[str, NDArray[np.float64]]:
+        """Return further named curves worth keeping, each of shape `(B, T+1)`, such as the magnetization itself."""
+        return {}
+
+
+class CurveMetric(Metric):
+    """A metric whose value at one time depends on that time alone: define `values`."""
+
+    def __init__(self, context: ScoreContext) -> None:
+        super().__init__(context)
+        self._columns: list[torch.Tensor] = []
+
+    @abstractmethod
+    def values(self, prediction: Window, reference: Window) -> torch.Tensor:
+        """Return the metric for one pair of blocks, real, shape `(B, k)`."""
+
+    def update(self, prediction: Window, reference: Window) -> None:
+        """Keep the block's values."""
+        self._columns.append(self.values(prediction, reference).detach().cpu())
+
+    def result(self) -> NDArray[np.float64]:
+        """Return all columns, shape `(B, T+1)`."""
+        import torch
+
+        return torch.cat(self._columns, dim=1).double().numpy()

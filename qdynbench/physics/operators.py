@@ -1,0 +1,150 @@
+"""Hamiltonians as sums of weighted Pauli strings, and their action on batches of states."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from qdynbench.errors import InputError
+from qdynbench.physics import basis
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    import scipy.sparse
+    import torch
+    from numpy.typing import NDArray
+
+
+@dataclass(frozen=True)
+class PauliTerm:
+    """One weighted Pauli string, such as `PauliTerm(-1.05, "X", (3,))` or `PauliTerm(1.0, "ZZ", (0, 1))`."""
+
+    coefficient: float
+    paulis: str
+    sites: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class PauliSum:
+    """A Hermitian operator `sum_k coefficient_k * string_k` on `size` spins (Pauli, not spin halves; hbar = 1).
+
+    Raises:
+        InputError: a letter other than X, Y, Z; a site out of range or twice in one string; a coefficient that is
+            not a finite real number (the operator would not be Hermitian).
+    """
+
+    size: int
+    terms: tuple[PauliTerm, ...]
+
+    def __post_init__(self) -> None:
+        for term in self.terms:
+            where = f"Pauli term {term.coefficient} {term.paulis} {list(term.sites)}"
+            if not term.paulis or set(term.paulis) - set("XYZ"):
+                raise InputError(f"{where}: the string must be made of the letters X, Y and Z")
+            if len(term.paulis) != len(term.sites):
+                raise InputError(f"{where}: {len(term.paulis)} letters but {len(term.sites)} sites")
+            if len(set(term.sites)) != len(term.sites):
+                raise InputError(f"{where}: a site appears twice")
+            if any(not 0 <= site < self.size for site in term.sites):
+                raise InputError(f"{where}: sites of a chain of {self.size} run from 0 to {self.size - 1}")
+            if isinstance(term.coefficient, complex) or not math.isfinite(term.coefficient):
+                raise InputError(f"{where}: a Hermitian sum needs finite real coefficients")
+
+    @classmethod
+    def from_terms(cls, size: int, terms: Iterable[tuple[float, str, Iterable[int]]]) -> PauliSum:
+        """Build the sum from `(coefficient, letters, sites)` triples."""
+        return cls(size, tuple(PauliTerm(c, paulis, tuple(sites)) for c, paulis, sites in terms))
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain data that `from_json` reads back."""
+        return {"size": self.size, "terms": [[t.coefficient, t.paulis, list(t.sites)] for t in self.terms]}
+
+    @classmethod
+    def from_json(cls, data: dict[str, Any]) -> PauliSum:
+        """Read what `to_json` wrote."""
+        return cls.from_terms(data["size"], data["terms"])
+
+    def __neg__(self) -> PauliSum:
+        return PauliSum(self.size, tuple(PauliTerm(-t.coefficient, t.paulis, t.sites) for t in self.terms))
+
+    @property
+    def is_real(self) -> bool:
+        """Whether the matrix is real (every string has an even number of Y)."""
+        return all(term.paulis.count("Y") % 2 == 0 for term in self.terms)
+
+    @cached_property
+    def flips(self) -> dict[int, NDArray[np.complex128]]:
+        """The sum as `(H psi)[b] = sum_m d_m[b] psi[b ^ m]`: a vector `d_m` of shape `(2**size,)` for each flip mask m.
+
+        From `X[b, b^1] = 1`, `Y[b, b^1] = -i z(b)`, `Z[b, b] = z(b)`.
+        """
+        z = basis.spins(self.size)
+        groups: dict[int, NDArray[np.complex128]] = {}
+        for term in self.terms:
+            flipped = [site for pauli, site in zip(term.paulis, term.sites, strict=True) if pauli != "Z"]
+            signed = [site for pauli, site in zip(term.paulis, term.sites, strict=True) if pauli != "X"]
+            mask = basis.flip_mask(flipped, self.size)
+            vector = groups.setdefault(mask, np.zeros(basis.dimension(self.size), dtype=np.complex128))
+            vector += term.coefficient * (-1j) ** term.paulis.count("Y") * z[:, signed].prod(axis=1)
+        return groups
+
+    def to_sparse(self) -> scipy.sparse.csr_array:
+        """Return the `(2**size, 2**size)` matrix, real where it can be."""
+        import scipy.sparse
+
+        rows = basis.indices(self.size)
+        dim = len(rows)
+        matrix = scipy.sparse.csr_array((dim, dim), dtype=np.complex128)
+        for mask, vector in self.flips.items():
+            matrix = matrix + scipy.sparse.csr_array((vector, (rows, rows ^ mask)), shape=(dim, dim))
+        return matrix.real if self.is_real else matrix
+
+    def to_dense(self) -> NDArray[np.float64] | NDArray[np.complex128]:
+        """Return the `(2**size, 2**size)` matrix, real where it can be."""
+        rows = basis.indices(self.size)
+        matrix = np.zeros((len(rows), len(rows)), dtype=np.complex128)
+        for mask, vector in self.flips.items():
+            matrix[rows, rows ^ mask] += vector
+        return np.ascontiguousarray(matrix.real) if self.is_real else matrix
+
+    def expectation(self, states: torch.Tensor) -> torch.Tensor:
+        """Return `<psi|H|psi>` for states of shape `(..., 2**size)`, not normalised; float64, shape `(...)`."""
+        import torch
+
+        from qdynbench.physics.observables import by_chunks, probability
+
+        def to_device(array: NDArray[Any]) -> torch.Tensor:
+            return torch.from_numpy(array).to(states.device)
+
+        diagonal = None
+        pairs = []
+        for mask, vector in self.flips.items():
+            if mask == 0:
+                diagonal = to_device(vector.real.copy())
+                continue
+            # The sum is Hermitian: b and b ^ mask give conjugate terms, so only b with the highest flipped spin up
+            # is visited. The remaining flips permute the states with that spin down (none for a single flip).
+            period = basis.highest_bit(mask)
+            upper = 2 * vector.reshape(-1, 2, period)[:, 0].reshape(-1)
+            rest = basis.indices(self.size).reshape(-1, 2, period)[:, 0].reshape(-1) ^ (mask ^ period)
+            half = (rest // (2 * period)) * period + rest % period
+            pairs.append((period, to_device(upper), None if mask == period else to_device(half)))
+
+        def expectation(chunk: torch.Tensor) -> torch.Tensor:
+            flat = chunk.view(-1, chunk.shape[-1])
+            total = torch.zeros(len(flat), dtype=torch.float64, device=chunk.device)
+            if diagonal is not None:
+                total += probability(flat) @ diagonal
+            for period, weights, order in pairs:
+                up, down = flat.view(len(flat), -1, 2, period).unbind(-2)
+                if order is not None:
+                    down = down.reshape(len(flat), -1)[:, order].view(up.shape)
+                total += ((up.conj() * down).reshape(len(flat), -1) @ weights).real
+            return total.view(chunk.shape[:-1])
+
+        return by_chunks(expectation, states)

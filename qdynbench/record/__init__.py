@@ -1,0 +1,1 @@
+"""What a run leaves behind: validated JSON, arrays and a tidy table."""

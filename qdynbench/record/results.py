@@ -1,0 +1,147 @@
+"""A finished run for reading: its cells, the tidy table and the curves."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from qdynbench.record.ledger import break_even
+from qdynbench.record.schema import CellRecord, RunRecord
+from qdynbench.record.store import Store
+from qdynbench.stats import bootstrap_median
+from qdynbench.task.spec import Task
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import xarray as xr
+
+COLUMNS = [
+    "task",
+    "solver",
+    "size",
+    "batch_size",
+    "seed",
+    "track",
+    "status",
+    "reason",
+    "metric",
+    "step",
+    "value",
+    "low",
+    "high",
+    "unit",
+]
+
+
+class Run:
+    """A run that was made, read from its folder.
+
+    Attributes:
+        folder: the run directory.
+        record: `run.json`.
+        cells: all cells, in the order of the plan; one that an interrupted run never reached is left out of the list
+            and counted in `missing`.
+    """
+
+    def __init__(self, folder: str | Path) -> None:
+        self.folder = Path(folder)
+        self._store = Store.open(self.folder)
+        self.record: RunRecord = self._store.read_run()
+        self.task = Task.model_validate(self.record.task, strict=False)
+        read = [self._store.read_cell(key) for key in self.record.cells]
+        self.cells: list[CellRecord] = [cell for cell in read if cell is not None]
+        self.missing = len(read) - len(self.cells)
+
+    @property
+    def exit_status(self) -> int:
+        """0 when every cell is `ok` (or honestly `unsupported` or `infeasible`), 1 otherwise."""
+        return int(self.missing > 0 or any(not cell.status.honest or not cell.complete for cell in self.cells))
+
+    def cell(self, solver: str, size: int, seed: int) -> CellRecord | None:
+        """Return one cell, or None when the run has none."""
+        wanted = (solver, size, seed)
+        return next((cell for cell in self.cells if (cell.solver, cell.size, cell.seed) == wanted), None)
+
+    def curves_of(self, cell: CellRecord) -> dict[str, NDArray[np.float32]]:
+        """Return the curves of one cell: per sample and time `(B, T+1)`, or `(B,)` for metrics without a time axis."""
+        path = self._store.curves_of(cell.key)
+        if not path.is_file():
+            return {}
+        with np.load(path, allow_pickle=False) as arrays:
+            return {name: arrays[name] for name in arrays.files}
+
+    @cached_property
+    def table(self) -> pd.DataFrame:
+        """All figures as a tidy table with the columns `COLUMNS`; a cell without figures has a row with its status."""
+        import pandas as pd
+
+        rows = [row for cell in self.cells for row in self._rows(cell)]
+        return pd.DataFrame(rows, columns=COLUMNS).astype({"step": "Int64", "batch_size": "Int64"})
+
+    @cached_property
+    def curves(self) -> xr.Dataset:
+        """All curves, dimensions `solver, size, sample, time`; nan where a cell has none."""
+        import pandas as pd
+        import xarray as xr
+
+        parts = []
+        for cell in self.cells:
+            arrays = self.curves_of(cell)
+            if not arrays:
+                continue
+            timed = {name: (("sample", "time"), values) for name, values in arrays.items() if values.ndim == 2}
+            single = {name: (("sample",), values) for name, values in arrays.items() if values.ndim == 1}
+            samples = [(cell.seed, number) for number in range(len(next(iter(arrays.values()))))]
+            index = pd.MultiIndex.from_tuples(samples, names=["seed", "number"])
+            part = xr.Dataset({**timed, **single}, {"time": self.task.times.grid()})
+            part = part.assign_coords(xr.Coordinates.from_pandas_multiindex(index, "sample"))
+            parts.append(part.expand_dims(solver=[cell.solver], size=[cell.size]))
+        return xr.merge(parts, join="outer", compat="no_conflicts") if parts else xr.Dataset()
+
+    def write_table(self) -> Path:
+        """Write `results.parquet` and return its path."""
+        path = self._store.table
+        partial = path.with_suffix(".partial")
+        self.table.to_parquet(partial, index=False)
+        partial.replace(path)
+        return path
+
+    def _rows(self, cell: CellRecord) -> Iterator[dict[str, Any]]:
+        common = cell.model_dump(include={"task", "solver", "size", "seed", "track", "reason"})
+        common["status"] = cell.status.value
+        empty = True
+        for score in cell.scores:
+            empty = False
+            yield common | score.model_dump(include={"metric", "step", "value", "low", "high", "unit"})
+        for metric, value, unit in self._costs(cell):
+            if value is not None:
+                empty = False
+                yield common | {"metric": metric, "value": value, "low": value, "high": value, "unit": unit}
+        for timing in cell.ledger.solve:
+            empty = False
+            value, low, high = bootstrap_median(np.array(timing.seconds))
+            note = f"extrapolated from {timing.timed_states} states" if timing.extrapolated else common["reason"]
+            figures = {"value": value, "low": low, "high": high, "unit": "s", "reason": note}
+            yield common | {"metric": "solve_time", "batch_size": timing.batch_size} | figures
+        reference = self.cell(self.task.reference, cell.size, cell.seed)
+        if reference is not None and reference is not cell and cell.ledger.solve and reference.ledger.solve:
+            value = break_even(cell, reference, self.record.fits)
+            empty = False
+            yield common | {"metric": "break_even", "value": value, "low": value, "high": value, "unit": "trajectories"}
+        if empty:
+            yield common | {"metric": None, "value": math.nan, "low": math.nan, "high": math.nan, "unit": None}
+
+    def _costs(self, cell: CellRecord) -> Iterator[tuple[str, float | None, str]]:
+        fit = self.record.fits.get(cell.solver)
+        yield "data_time", fit.data_time if fit else None, "s"
+        yield "fit_time", fit.fit_time if fit else None, "s"
+        yield "prepare_time", cell.ledger.prepare_time, "s"
+        yield "first_call_time", cell.ledger.first_call_time, "s"
+        yield "peak_memory_host", cell.ledger.peak_memory_host, "B"
+        yield "peak_memory_device", cell.ledger.peak_memory_device, "B"

@@ -1,0 +1,167 @@
+"""The records of a run, as written to and read from JSON."""
+
+from __future__ import annotations
+
+import enum
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict
+
+SCHEMA_VERSION = 1
+
+
+class Status(enum.StrEnum):
+    """How a cell ended. No row is ever dropped."""
+
+    OK = "ok"
+    UNSUPPORTED = "unsupported"
+    INFEASIBLE = "infeasible"
+    INVALID = "invalid"
+    FAILED = "failed"
+    TIMEOUT = "timeout"
+    OUT_OF_MEMORY = "out_of_memory"
+    CRASHED = "crashed"
+
+    @property
+    def honest(self) -> bool:
+        """Whether the row is an answer and not a fault: exit status 0."""
+        return self in {Status.OK, Status.UNSUPPORTED, Status.INFEASIBLE}
+
+
+class _Record(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+
+class Score(_Record):
+    """One metric at one step: the mean over the test states with its 95 % interval.
+
+    Attributes:
+        metric: its name.
+        step: time step, or None for a metric without a time axis.
+        value, low, high: mean and interval.
+        unit: of the values.
+        bound: error of the reference in this metric; a smaller value cannot be told from zero.
+    """
+
+    metric: str
+    step: int | None
+    value: float
+    low: float
+    high: float
+    unit: str
+    bound: float | None = None
+
+
+class SolveTiming(_Record):
+    """The solve phase at one batch size.
+
+    Attributes:
+        batch_size: states propagated in one call.
+        seconds: of one call, a value per round; already scaled up where extrapolated.
+        calls: calls that one round averages over.
+        timed_states: states really propagated; fewer than `batch_size` means that the figure is extrapolated.
+    """
+
+    batch_size: int
+    seconds: list[float]
+    calls: int
+    timed_states: int
+
+    @property
+    def extrapolated(self) -> bool:
+        """Whether fewer states were timed than the figure stands for."""
+        return self.timed_states < self.batch_size
+
+
+class Ledger(_Record):
+    """All that a cell cost, in seconds and bytes; None where it was not reached."""
+
+    prepare_time: float | None = None
+    first_call_time: float | None = None
+    solve: list[SolveTiming] = []
+    rounds_id: str | None = None
+    """Timings with the same id alternated round by round, so that their ratios are paired."""
+    peak_memory_host: int | None = None
+    peak_memory_device: int | None = None
+    overhead: float | None = None
+    """Seconds that the core itself took for the cell beyond the phases."""
+
+
+class FitRecord(_Record):
+    """Where a learned solver's weights come from and what they had cost.
+
+    Attributes:
+        solver: as in the task.
+        source: "fitted" in this run, "cache" of an earlier one, or "shipped" with the plugin.
+        folder: of the weights.
+        data_time, fit_time: seconds, whenever and wherever they were spent.
+        made: date, machine and versions of the fit.
+        curve: learning curve, one mapping per progress report.
+        status, reason, details: how the fit ended.
+    """
+
+    solver: str
+    source: str
+    folder: str
+    data_time: float | None = None
+    fit_time: float | None = None
+    made: dict[str, Any] = {}
+    curve: list[dict[str, float]] = []
+    status: Status = Status.OK
+    reason: str = ""
+    details: str = ""
+
+
+class CellRecord(_Record):
+    """One cell: a case and a solver.
+
+    Attributes:
+        key: file name.
+        task, solver, size, seed, track: which cell.
+        knowledge: what the solver may see.
+        label: assumption or protocol that the reader must know.
+        status, reason, details: how it ended; details are a traceback or a log.
+        scores: accuracy.
+        ledger: cost.
+        predicted: bytes and seconds that the solver's estimate gave.
+        fingerprint: of all that the result depends on; a cell is reused only when it agrees.
+        complete: false between the accuracy of a case and its timing, so that a killed run keeps the accuracy.
+    """
+
+    key: str
+    task: str
+    solver: str
+    size: int
+    seed: int
+    track: str
+    knowledge: str = ""
+    label: str = ""
+    status: Status = Status.OK
+    reason: str = ""
+    details: str = ""
+    scores: list[Score] = []
+    left_out: list[str] = []
+    ledger: Ledger = Ledger()
+    predicted: dict[str, float] | None = None
+    fingerprint: str
+    complete: bool = False
+
+
+class RunRecord(_Record):
+    """A run as a whole: `run.json`.
+
+    Attributes:
+        schema_version: of these records.
+        task: the checked task, defaults included.
+        plugin_files: single-file plugins that it needs.
+        cells: keys of the cells that belong to the run, in report order.
+        fits: of its learned solvers.
+        provenance: when, where, with which versions.
+    """
+
+    schema_version: int = SCHEMA_VERSION
+    task: dict[str, Any]
+    plugin_files: list[str] = []
+    cells: list[str] = []
+    fits: dict[str, FitRecord] = {}
+    provenance: dict[str, Any] = {}

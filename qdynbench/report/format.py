@@ -1,0 +1,163 @@
+"""Numbers and names as a reader wants them: no more digits than the interval allows, units that fit, nothing unsafe."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterable, Sequence
+
+from qdynbench.record.schema import Score
+
+NOTHING = "–"
+"""Stands where there is no figure."""
+TIME_UNITS = (
+    *((7200.0, 3600.0, "h"), (600.0, 60.0, "min"), (1.0, 1.0, "s"), (1e-3, 1e-3, "ms"), (1e-6, 1e-6, "µs")),
+    (0.0, 1e-9, "ns"),
+)
+"""From this many seconds on, this unit (in seconds) and its name."""
+BYTE_UNITS = ((1e12, "TB"), (1e9, "GB"), (1e6, "MB"), (1e3, "kB"))
+
+
+def with_interval(value: float, low: float, high: float, digits: int = 4, ends: int = 2) -> str:
+    """Write a value with the larger side of its interval, such as `6.1e-7±8e-8`.
+
+    Only digits that the interval leaves certain are written, at most `digits`. An interval that reaches zero or twice
+    the value is written by its ends, `2.1e-7..3.4e-6`; one too narrow to be seen in `digits` is left away.
+    """
+    if not math.isfinite(value):
+        return NOTHING if math.isnan(value) else f"{value:g}"
+    half = max(high - value, value - low)
+    if not half > abs(value) * 0.5 * 10.0 ** (1 - digits):
+        return significant(value, 3)
+    if half >= abs(value):
+        return f"{significant(low, ends)}..{significant(high, ends)}"
+    last = max(_last_digit(half), _exponent(value) - digits + 1)
+    exponent = _exponent(round(value, -last))
+    if -2 <= exponent < 4:
+        places = max(0, -last)
+        return f"{round(value, -last):.{places}f}±{round(half, -last):.{places}f}"
+    mantissa = f"{value / 10.0**exponent:.{max(0, exponent - last)}f}"
+    return f"{mantissa}e{exponent}±{_scientific(round(half, -last), _exponent(round(half, -last)) - last + 1)}"
+
+
+def significant(value: float, digits: int = 3) -> str:
+    """Write a number with so many significant digits, as `0.146` or `1.5e-27`."""
+    if not math.isfinite(value):
+        return NOTHING if math.isnan(value) else f"{value:g}"
+    if value == 0:
+        return "0"
+    exponent = _exponent(float(f"{value:.{digits - 1}e}"))
+    if -2 <= exponent < 4:
+        return f"{round(value, digits - 1 - exponent):.{max(0, digits - 1 - exponent)}f}"
+    return _scientific(value, digits)
+
+
+def score(found: Score | None) -> str:
+    """Write a score with its interval; `<bound` when it is below what the reference itself is known to."""
+    if found is None:
+        return NOTHING
+    if below_bound(found):
+        return f"<{bound(found.bound or 0.0)}"
+    return with_interval(found.value, found.low, found.high)
+
+
+def below_bound(found: Score) -> bool:
+    """Say whether a score cannot be told from that of a perfect solver."""
+    return found.bound is not None and found.bound > 0 and found.value < found.bound
+
+
+def bound(value: float) -> str:
+    """Write a bound with one digit, rounded up so that it stays one."""
+    exponent = _exponent(value)
+    digit = math.ceil(value / 10.0**exponent - 1e-9)
+    return significant(digit * 10.0**exponent, 1)
+
+
+def skill(found: Score | None) -> str:
+    """Write a skill; close to 1 by its distance, such as `1-2e-6`."""
+    if found is None or not math.isfinite(found.value):
+        return NOTHING
+    missing = 1 - found.value
+    if missing <= 1e-12:  # rounding of numbers near 1, four digits up
+        return "1"
+    if missing < 1e-3:
+        return f"1-{significant(missing, 1)}"
+    if found.value < -99:
+        return significant(found.value, 1)
+    return f"{found.value + 0.0:z.3f}" if found.value > -1 else f"{found.value:.1f}"
+
+
+def duration(seconds: float | None, low: float | None = None, high: float | None = None) -> str:
+    """Write a time in the unit that fits, with its interval where there is one: `27.7 ms`, `17.3±0.2 ms`."""
+    if seconds is None or math.isnan(seconds):
+        return NOTHING
+    unit, name = next((unit, name) for start, unit, name in TIME_UNITS if seconds >= 0.9995 * start)
+    if low is None or high is None:
+        return f"{significant(seconds / unit)} {name}"
+    return f"{with_interval(seconds / unit, low / unit, high / unit, digits=3, ends=1)} {name}"
+
+
+def memory(number: float | None) -> str:
+    """Write a number of bytes: `576 MB`."""
+    if number is None:
+        return NOTHING
+    unit, name = next(((unit, name) for unit, name in BYTE_UNITS if number >= unit), (1.0, "B"))
+    return f"{significant(number / unit)} {name}"
+
+
+def break_even(trajectories: float) -> str:
+    """Write a number of trajectories, `never`, or nothing where one of the two was not timed."""
+    if math.isnan(trajectories):
+        return NOTHING
+    if math.isinf(trajectories):
+        return "never"
+    return f"{trajectories:,.0f}" if trajectories < 1e7 else significant(trajectories, 2)
+
+
+def spans(numbers: Iterable[int]) -> str:
+    """Write integers as ranges: `2..4, 8`."""
+    runs: list[list[int]] = []
+    for number in sorted(set(numbers)):
+        if runs and number == runs[-1][1] + 1:
+            runs[-1][1] = number
+        else:
+            runs.append([number, number])
+    return ", ".join(
+        f"{first}..{last}" if last - first > 1 else ", ".join(map(str, range(first, last + 1))) for first, last in runs
+    )
+
+
+def plain(text: str) -> str:
+    """Make a text from outside fit for one line of a terminal: no control characters, no line breaks."""
+    return " ".join("".join(letter if letter.isprintable() else " " for letter in text).split())
+
+
+def without_size(reason: str, size: int) -> str:
+    """Write a reason with N for its number of spins, so that the same reason at several sizes reads the same."""
+    return re.sub(rf"(?<![\d.,]){size}(?= spins?\b)", "N", plain(reason))
+
+
+def several(numbers: Sequence[float], digits: int = 2) -> str:
+    """Write one number, or the smallest and the largest: `1.2 to 9.0`."""
+    low, high = significant(min(numbers), digits), significant(max(numbers), digits)
+    return low if low == high else f"{low} to {high}"
+
+
+def count(number: int, noun: str) -> str:
+    """Write `1 cell`, `2 cells`."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def _scientific(value: float, digits: int) -> str:
+    mantissa, _, power = f"{value:.{digits - 1}e}".partition("e")
+    return f"{mantissa}e{int(power)}"
+
+
+def _exponent(value: float) -> int:
+    return int(f"{abs(value):e}".partition("e")[2]) if value else 0
+
+
+def _last_digit(half: float) -> int:
+    """Return the power of ten that an uncertainty is rounded to: one digit, two when the first would be a 1."""
+    exponent = _exponent(float(f"{half:.1e}"))
+    return exponent - 1 if f"{half:.1e}".startswith("1") else exponent

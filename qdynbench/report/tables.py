@@ -1,0 +1,302 @@
+"""The two tables of a run: how accurate each solver is, and what it costs; a cell without figures has its reason."""
+
+from __future__ import annotations
+
+import functools
+import itertools
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from rich.console import Console
+from rich.text import Text
+
+from qdynbench.record.ledger import break_even
+from qdynbench.record.results import Run
+from qdynbench.record.schema import CellRecord, FitRecord, Score, SolveTiming, Status
+from qdynbench.report import format as write
+from qdynbench.report.comparison import Error, compare_errors, final_error
+from qdynbench.report.layout import Column, Span, Table, status_text, wrapped
+from qdynbench.stats import Interval, bootstrap_median
+
+KNOWLEDGE = {
+    "hamiltonian": "knows the Hamiltonian",
+    "parameters": "knows the model's parameters",
+    "trajectories": "knows trajectories alone",
+}
+ALWAYS = ("mean_relative_entropy", "infidelity", "skill")
+IF_ROOM = ("valid_time", "magnetization_error_z", "magnetization_error_x", "magnetization_error_y")
+HEADINGS = {
+    "mean_relative_entropy": "MRE",
+    "valid_time": "valid time",
+    "magnetization_error_x": "x error",
+    "magnetization_error_y": "y error",
+    "magnetization_error_z": "z error",
+}
+
+
+@dataclass(frozen=True)
+class Part:
+    """A column and how to fill it from a cell."""
+
+    column: Column
+    entry: Callable[[CellRecord], str | Text]
+
+
+def tables(run: Run, console: Console) -> Iterator[Text]:
+    """Yield the accuracy and the cost of all cells: side by side where the console is wide enough, else stacked."""
+    width = console.width
+    keys, accuracy = _keys(run), _accuracy(run)
+    brief_keys = [part for part in keys if part.column.heading != "track"]
+    cost = _cost(run, " ")
+    if _filled(run, [*brief_keys, *cost]).width > width:
+        cost = _cost(run, "")
+    divider = Part(Column(""), lambda _: "")  # no width of its own, but a gap on both sides
+    beside = bool(cost) and _filled(run, [*keys, *accuracy, divider, *cost]).width <= width
+    others = [divider, *cost] if beside else []
+    for part in _if_room(run):
+        if _filled(run, [*keys, *accuracy, part, *others]).width > width:
+            break
+        accuracy.append(part)
+    if beside:
+        table = _filled(run, [*keys, *accuracy, *others])
+        start = table.position(len(keys) + len(accuracy) + 1)
+        left = wrapped(_accuracy_title(run), console, start - 4)
+        yield from _beside(list(left), list(wrapped(_cost_title(), console, width - start)), start)
+        yield from table.lines(console, width)
+    else:
+        yield from wrapped(_accuracy_title(run), console, width)
+        for piece in _pieces(run, keys, accuracy, width):
+            yield from _filled(run, piece).lines(console, width)
+        if cost:
+            yield Text()
+            yield from wrapped(_cost_title(), console, width)
+            for piece in _pieces(run, brief_keys, cost, width):
+                yield from _filled(run, piece, brief=True).lines(console, width)
+    yield from _notes(run, console)
+
+
+def solvers_of(run: Run) -> dict[str, list[CellRecord]]:
+    """Return the cells of each solver, solvers in the order of the task, sizes in order."""
+    order = {name: number for number, name in enumerate(run.task.solvers)}
+    found = sorted(run.cells, key=lambda cell: (order.get(cell.solver, len(order)), cell.solver, cell.size, cell.seed))
+    return {name: list(cells) for name, cells in itertools.groupby(found, key=lambda cell: cell.solver)}
+
+
+def states_of(run: Run) -> int:
+    """Return the number of test states of a case: an ensemble of a single state has one, whatever the task says."""
+    kept = (run.curves_of(cell) for cell in run.cells if cell.scores)
+    curves = next(filter(None, kept), {})
+    return min((len(values) for values in curves.values()), default=run.task.states)
+
+
+def label_of(run: Run, solver: str) -> str:
+    """Return the assumption or protocol of a solver that a reader must know, or nothing."""
+    return next((write.plain(cell.label) for cell in run.cells if cell.solver == solver and cell.label), "")
+
+
+def score_of(cell: CellRecord, metric: str) -> Score | None:
+    """Return a cell's score at the last step that it has, or None."""
+    found = [score for score in cell.scores if score.metric == metric]
+    return max(found, key=lambda score: score.step or 0) if found else None
+
+
+def solve_time(timing: SolveTiming) -> str:
+    """Write the median over rounds with its interval, and a `*` when it is extrapolated."""
+    if not timing.seconds:
+        return write.NOTHING
+    return write.duration(*_median(tuple(timing.seconds))) + ("*" if timing.extrapolated else "")
+
+
+def extrapolations(cells: list[CellRecord]) -> list[str]:
+    """Return a footnote for each solver among the cells with an extrapolated time."""
+    notes = {}
+    for cell in cells:
+        for timing in cell.ledger.solve:
+            if timing.extrapolated:
+                notes[cell.solver, timing.timed_states] = (
+                    f"* {cell.solver}: timed on {write.count(timing.timed_states, 'state')}, extrapolated in proportion"
+                )
+    return list(notes.values())
+
+
+@functools.cache
+def _median(seconds: tuple[float, ...]) -> Interval:
+    return bootstrap_median(np.array(seconds))  # kept, because a table is filled once for each width that is tried
+
+
+def _keys(run: Run) -> list[Part]:
+    parts = [Part(Column(" N"), lambda cell: str(cell.size))]
+    if len(run.task.seeds) > 1:
+        parts.append(Part(Column("seed"), lambda cell: str(cell.seed)))
+    return [*parts, Part(Column("track", "left"), lambda cell: Text(write.plain(cell.track), "dim"))]
+
+
+def _accuracy(run: Run) -> list[Part]:
+    present = {score.metric for cell in run.cells for score in cell.scores}
+    shown = [metric for metric in ALWAYS if metric in present]
+    return [_metric(run, metric) for metric in shown or sorted(present)]
+
+
+def _if_room(run: Run) -> list[Part]:
+    present = {score.metric for cell in run.cells for score in cell.scores}
+    return [_metric(run, metric) for metric in IF_ROOM if metric in present and present & set(ALWAYS)]
+
+
+def _metric(run: Run, metric: str) -> Part:
+    def entry(cell: CellRecord) -> Text:
+        found = score_of(cell, metric)
+        if metric == "valid_time" and found is not None and found.value >= run.task.times.grid()[-1] * (1 - 1e-6):
+            return Text(f"≥{write.significant(found.value)}", "dim")
+        if metric == "skill":
+            return Text(write.skill(found), "red" if found is not None and found.value < 0 else "")
+        return Text(write.score(found), "dim" if found is not None and write.below_bound(found) else "")
+
+    return Part(Column(HEADINGS.get(metric, metric), "right" if metric == "skill" else "figure"), entry)
+
+
+def _cost(run: Run, space: str) -> list[Part]:
+    """Return the columns of the cost; `space` stands between a number and its unit."""
+    if not any(cell.ledger.prepare_time is not None or cell.ledger.solve for cell in run.cells):
+        return []
+
+    def part(heading: str, entry: Callable[[CellRecord], str]) -> Part:
+        return Part(Column(heading), lambda cell: entry(cell).replace(" ", space))
+
+    batches = sorted({timing.batch_size for cell in run.cells for timing in cell.ledger.solve})
+    parts = [
+        part("prepare", lambda cell: write.duration(cell.ledger.prepare_time)),
+        part("first", lambda cell: write.duration(cell.ledger.first_call_time)),
+        *(_time_at(run, batch, space) for batch in batches),
+        part("memory", lambda cell: write.memory(cell.ledger.peak_memory_host)),
+    ]
+    if any(cell.ledger.peak_memory_device is not None for cell in run.cells):
+        parts.append(part("on GPU", lambda cell: write.memory(cell.ledger.peak_memory_device)))
+    if any(not math.isnan(_break_even(run, cell)) for cell in run.cells):
+        parts.append(part("break-even", lambda cell: _break_even_entry(run, cell)))
+    return parts
+
+
+def _time_at(run: Run, batch: int, space: str) -> Part:
+    """Return the column of one batch size; where a row has a `*`, the others keep its place."""
+
+    def timing_of(cell: CellRecord) -> SolveTiming | None:
+        return next((timing for timing in cell.ledger.solve if timing.batch_size == batch), None)
+
+    def entry(cell: CellRecord) -> str:
+        timing = timing_of(cell)
+        text = write.NOTHING if timing is None else solve_time(timing)
+        return text.replace(" ", space) + (" " if starred and not text.endswith("*") else "")
+
+    starred = any(timing.extrapolated for cell in run.cells if (timing := timing_of(cell)) is not None)
+    return Part(Column(write.count(batch, "state") + (" " if starred else "")), entry)
+
+
+def _break_even(run: Run, cell: CellRecord) -> float:
+    reference = run.cell(run.task.reference, cell.size, cell.seed)
+    if reference is None or reference is cell:
+        return math.nan
+    return break_even(cell, reference, run.record.fits)
+
+
+def _break_even_entry(run: Run, cell: CellRecord) -> str:
+    text = write.break_even(_break_even(run, cell))
+    return f"({text})" if _dearly(run, cell) else text
+
+
+def _dearly(run: Run, cell: CellRecord) -> bool:
+    """Say whether a cell breaks even at the price of a larger error than the reference's."""
+    reference = run.cell(run.task.reference, cell.size, cell.seed)
+    if reference is None or not math.isfinite(_break_even(run, cell)):
+        return False
+    return compare_errors(final_error(cell), final_error(reference)) not in {Error.EQUAL, Error.SMALLER}
+
+
+def _filled(run: Run, parts: list[Part], *, brief: bool = False) -> Table:
+    """Fill a table; `brief` leaves out what the table above it has said of a solver and of a cell without figures."""
+    table = Table([part.column for part in parts])
+    for solver, cells in solvers_of(run).items():
+        table.rows.append(Span(Text(solver, "bold") if brief else _solver_line(run, solver, cells), 4))
+        for (silent, status, reason), same in itertools.groupby(cells, key=_ending):
+            found = list(same)
+            table.rows += [] if silent else [[part.entry(cell) for part in parts] for cell in found]
+            if status is not Status.OK:
+                sizes = write.spans(cell.size for cell in found)
+                text = Text.assemble((f" {sizes}  "), status_text(status, "" if brief else reason))
+                table.rows.append(Span(text, 4))
+    return table
+
+
+def _ending(cell: CellRecord) -> tuple[bool, Status, str]:
+    """Return what cells on one line have in common: no figures, status, and the reason but for their size."""
+    silent = cell.status is not Status.OK and not cell.scores and not cell.ledger.solve
+    return silent, cell.status, write.without_size(cell.reason, cell.size)
+
+
+def _solver_line(run: Run, solver: str, cells: list[CellRecord]) -> Text:
+    notes = [KNOWLEDGE.get(next((cell.knowledge for cell in cells if cell.knowledge), ""), "")]
+    notes.append("learned" if solver in run.record.fits else "")
+    notes.append("reference" if solver == run.task.reference else "")
+    notes.append(label_of(run, solver))
+    return Text.assemble((solver, "bold"), "  ", (" · ".join(filter(None, notes)), "dim"))
+
+
+def _pieces(run: Run, keys: list[Part], parts: list[Part], width: int) -> Iterator[list[Part]]:
+    """Yield as many columns at a time as fit in a width, each time with those that name the cell."""
+    piece = list(keys)
+    for part in parts:
+        if len(piece) > len(keys) and _filled(run, [*piece, part]).width > width:
+            yield piece
+            piece = list(keys)
+        piece.append(part)
+    yield piece
+
+
+def _accuracy_title(run: Run) -> Text:
+    steps, times = run.task.times.steps, run.task.times
+    text = Text.assemble(("Accuracy", "bold cyan"), (f" at step {steps} (t = {steps * times.dt:g}); mean", "dim"))
+    return text.append(f" ± 95 % over {write.count(states_of(run), 'state')}", "dim")
+
+
+def _cost_title() -> Text:
+    note = " of one call by number of states; median ± 95 % over rounds"
+    return Text.assemble(("Cost", "bold cyan"), (note, "dim"))
+
+
+def _notes(run: Run, console: Console) -> Iterator[Text]:
+    notes = extrapolations(run.cells)
+    if any(not math.isnan(_break_even(run, cell)) for cell in run.cells):
+        note = f"break-even: trajectories from which on all costs together are below those of {run.task.reference}"
+        notes.append(note + ("; (in brackets): at a larger error" if any(_dearly(run, c) for c in run.cells) else ""))
+    for note in notes:
+        yield from wrapped(Text(note, "dim"), console, console.width, 2)
+    for fit in run.record.fits.values():
+        yield from wrapped(_fit_line(fit), console, console.width, 2)
+
+
+def _fit_line(fit: FitRecord) -> Text:
+    text = Text.assemble((fit.solver, "bold"), ": ")
+    if not fit.status.honest:
+        return text.append_text(status_text(fit.status, fit.reason))
+    spent = f"data {write.duration(fit.data_time)}, fit {write.duration(fit.fit_time)}"
+    made = fit.made
+    where = [
+        str(made.get("hardware", {}).get("processor", "unknown machine")),
+        write.count(made["threads"], "thread") if "threads" in made else "",
+        str(made.get("device", "")),
+        str(made.get("date", ""))[:10],
+    ]
+    origin = {
+        "fitted": "fitted in this run",
+        "shipped": "weights shipped with it",
+        "cache": "weights of an earlier run",
+    }
+    return text.append(
+        write.plain(f"{origin.get(fit.source, fit.source)}: {spent} on {', '.join(filter(None, where))}")
+    )
+
+
+def _beside(left: list[Text], right: list[Text], start: int) -> Iterator[Text]:
+    for first, second in itertools.zip_longest(left, right, fillvalue=Text()):
+        yield Text.assemble(first, " " * (start - first.cell_len), second)

@@ -1,0 +1,1 @@
+"""Running a task: plan, worker processes, clocks, fits and cells."""

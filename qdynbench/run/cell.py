@@ -1,0 +1,176 @@
+"""The accuracy of one cell: examine, prepare, first call, then solve while the scorer scores."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from typing import Any
+
+from qdynbench.record.schema import CellRecord, FitRecord, Ledger, Score, Status
+from qdynbench.record.store import Store
+from qdynbench.run.channel import Message
+from qdynbench.run.fleet import Fleet
+from qdynbench.run.observer import Observer
+from qdynbench.run.plan import Cell, Plan, problem, problem_message
+from qdynbench.run.process import Worker, WorkerFailure
+from qdynbench.solver import Cost
+from qdynbench.task.case import Case, Purpose, track
+
+
+class ScorerFailure(Exception):
+    """The scorer failed, which is not the fault of the solver under test."""
+
+    def __init__(self, failure: WorkerFailure) -> None:
+        super().__init__(failure.reason)
+        self.failure = failure
+
+
+class CellRunner:
+    """Runs cells up to their timing; every way that a cell can end becomes a record."""
+
+    def __init__(
+        self, plan: Plan, fleet: Fleet, store: Store, observer: Observer, fits: dict[str, FitRecord] | None = None
+    ) -> None:
+        self._plan = plan
+        self._fleet = fleet
+        self._store = store
+        self._observer = observer
+        self._fits = fits or {}
+        self._refusals: dict[Case, tuple[Status, str] | None] = {}
+
+    def accuracy(self, cell: Cell) -> CellRecord:
+        """Score a cell. The record is complete when nothing is left to time, because the cell has ended otherwise."""
+        started = time.perf_counter()
+        record = self._blank(cell)
+        fit = self._fits.get(str(cell.spec))
+        if fit is not None and not fit.status.honest:
+            return _ended(record, fit.status, fit.reason, fit.details)
+        try:
+            if self._examine(cell, record):
+                return record
+            in_phases = self._measure(cell, record)
+        except WorkerFailure as failure:
+            return _ended(record, failure.as_status(), failure.reason, failure.details)
+        except ScorerFailure as lost:
+            # What was on its way between the two workers is lost, so neither can be used again.
+            self._fleet.scorer.kill()
+            self._fleet.solver(cell.spec).kill()
+            return _ended(record, Status.FAILED, f"reference or metric: {lost.failure.reason}", lost.failure.details)
+        record.ledger.overhead = time.perf_counter() - started - in_phases
+        return record
+
+    def foresee(self, cell: Cell) -> None:
+        """Fill in what the cell is predicted to cost, or why it will not be run; a fault shows when it is run."""
+        record = self._blank(cell)
+        with contextlib.suppress(WorkerFailure, ScorerFailure):
+            if self._examine(cell, record):
+                cell.refusal = f"{record.status.value}: {record.reason}"
+
+    def _examine(self, cell: Cell, record: CellRecord) -> bool:
+        """Ask whether the cell can be run and what it is predicted to cost; return whether that already ends it."""
+        fields = self._ask_solver(cell, "examine")
+        predicted = fields["cost"]
+        if predicted is not None:
+            cell.cost = Cost(**predicted)
+            record.predicted = predicted
+        if fields["unsupported"] is not None:
+            _ended(record, Status.UNSUPPORTED, fields["unsupported"])
+        elif (excess := self._excess(predicted)) is not None:
+            _ended(record, Status.INFEASIBLE, excess)
+        elif (refusal := self._reference_refusal(cell.case)) is not None:
+            _ended(record, *refusal)
+        return record.complete
+
+    def _measure(self, cell: Cell, record: CellRecord) -> float:
+        """Prepare, warm up and, unless an earlier run has done so, solve and score; return the seconds in phases."""
+        ledger = record.ledger
+        self._observer.phase(cell, "prepare")
+        ledger.prepare_time = self._ask_solver(cell, "prepare")["prepare_time"]
+        worker = self._fleet.solver(cell.spec)
+        limit = self._plan.task.limits.seconds
+        warm_up = self._ask_scorer("states", **_case(cell.case), purpose=int(Purpose.WARM_UP), start=0, stop=1)
+        ledger.first_call_time = worker.ask("call", *warm_up.arrays, seconds=limit).fields["seconds"]
+        in_phases = ledger.prepare_time + ledger.first_call_time
+        if cell.reused is not None:
+            record.scores, record.left_out = cell.reused.scores, cell.reused.left_out
+            return float(in_phases)
+        scoring = time.perf_counter()
+        total = 1 if self._fleet.single else self._plan.task.states
+        for start in range(0, total, self._plan.batch):
+            self._observer.phase(cell, "solve", start / total)
+            self._solve(cell, worker, start, min(total, start + self._plan.batch))
+        self._observer.phase(cell, "score", 1.0)
+        finished = self._ask_scorer("finish", curves=str(self._store.curves_of(cell.key))).fields
+        record.scores = [Score(**row) for row in finished["rows"]]
+        record.left_out = finished["left_out"]
+        return float(in_phases + time.perf_counter() - scoring)
+
+    def _solve(self, cell: Cell, worker: Worker, start: int, stop: int) -> None:
+        initial = self._ask_scorer("begin", **_case(cell.case), start=start, stop=stop, fresh=start == 0)
+
+        def on_event(message: Message) -> None:
+            self._ask_scorer(message.kind, *message.arrays, **message.fields)
+
+        worker.ask("solve", *initial.arrays, seconds=self._plan.task.limits.seconds, on_event=on_event)
+
+    def _ask_solver(self, cell: Cell, kind: str) -> dict[str, Any]:
+        posed = problem(self._plan, cell.case).blinded(self._plan.traits[str(cell.spec)].knowledge)
+        worker = self._fleet.solver(cell.spec)
+        limit = self._plan.task.limits.seconds
+        return worker.ask(kind, posed.times, seconds=limit, **problem_message(posed)).fields
+
+    def _ask_scorer(self, kind: str, *arrays: Any, **fields: Any) -> Message:
+        try:
+            return self._fleet.scorer.ask(kind, *arrays, seconds=self._plan.task.limits.seconds, **fields)
+        except WorkerFailure as failure:
+            raise ScorerFailure(failure) from failure
+
+    def _excess(self, predicted: dict[str, float] | None) -> str | None:
+        if predicted is None:
+            return None
+        limits, memory = self._plan.task.limits, self._plan.environment.memory
+        if predicted["bytes"] > memory:
+            return f"predicted memory {_bytes(predicted['bytes'])}, limit {_bytes(memory)}"
+        if predicted["seconds"] > limits.seconds:
+            return f"predicted time {predicted['seconds']:.3g} s, limit {limits.seconds:g} s"
+        return None
+
+    def _reference_refusal(self, case: Case) -> tuple[Status, str] | None:
+        if case not in self._refusals:
+            answer = self._ask_scorer("open", **_case(case), batch=self._plan.batch).fields
+            name = self._plan.task.reference
+            refusal: tuple[Status, str] | None = None
+            if answer["refusal"] is not None:
+                refusal = (Status.UNSUPPORTED, f"the reference {name} does not support this: {answer['refusal']}")
+            elif (excess := self._excess(answer["cost"])) is not None:
+                refusal = (Status.INFEASIBLE, f"no reference: {name}: {excess}")
+            self._refusals[case] = refusal
+        return self._refusals[case]
+
+    def _blank(self, cell: Cell) -> CellRecord:
+        traits = self._plan.traits[str(cell.spec)]
+        return CellRecord(
+            key=cell.key,
+            task=self._plan.task.name,
+            solver=str(cell.spec),
+            size=cell.case.size,
+            seed=cell.case.seed,
+            track=track(self._plan.task, cell.case),
+            knowledge=traits.knowledge.value,
+            label=traits.label,
+            fingerprint=cell.fingerprint,
+            ledger=Ledger(),
+        )
+
+
+def _case(case: Case) -> dict[str, int]:
+    return {"size": case.size, "seed": case.seed}
+
+
+def _ended(record: CellRecord, status: Status, reason: str, details: str = "") -> CellRecord:
+    record.status, record.reason, record.details, record.complete = status, reason, details, True
+    return record
+
+
+def _bytes(count: float) -> str:
+    return f"{count / 1e9:.3g} GB"

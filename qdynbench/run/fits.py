@@ -1,0 +1,212 @@
+"""One fit per task, solver and seed: shipped with the plugin, kept from an earlier run, or made now."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import time
+from pathlib import Path
+from typing import Any
+
+import filelock
+import platformdirs
+
+from qdynbench.errors import InputError, QdynbenchError
+from qdynbench.record import provenance
+from qdynbench.record.schema import FitRecord
+from qdynbench.run.channel import Message
+from qdynbench.run.observer import Observer
+from qdynbench.run.plan import Plan, code_of
+from qdynbench.run.process import Worker, WorkerFailure
+from qdynbench.solver_spec import SolverSpec
+from qdynbench.task.load import model_of
+from qdynbench.task.spec import grid
+
+MANIFEST = "manifest.json"
+
+
+def cache_folder() -> Path:
+    """Return the folder that keeps fits between runs; the environment variable XDG_CACHE_HOME moves it on Linux."""
+    return platformdirs.user_cache_path("qdynbench") / "fits"
+
+
+def training_of(plan: Plan) -> dict[str, Any]:
+    """Return all that the training data of a task depends on, defaults written out."""
+    task = plan.task
+    if task.training is None:
+        raise InputError(f"task {task.name!r} has a learned solver but no 'training' section")
+    chosen = task.training.model or task.model
+    return {
+        **task.training.model_dump(mode="json", exclude={"model"}),
+        "model": {"family": chosen["family"], **model_of(chosen, plan.registry).model_dump(mode="json")},
+        "dt": task.times.dt,
+        "seed": task.seed,
+    }
+
+
+class Fits:
+    """Finds or makes the fits of a plan."""
+
+    def __init__(self, plan: Plan, scorer: Worker, observer: Observer) -> None:
+        self._plan = plan
+        self._scorer = scorer
+        self._observer = observer
+
+    def find(self, spec: SolverSpec) -> FitRecord | None:
+        """Return a fit that was made before on the same data: shipped or kept; None when one has to be made."""
+        shipped = self._plan.traits[str(spec)].shipped
+        for source, folder in (("shipped", shipped), ("cache", self._home(spec) / "weights")):
+            manifest = None if folder is None else read_manifest(folder)
+            if folder is not None and manifest is not None and manifest.get("training") == training_of(self._plan):
+                return _record(spec, source, folder, manifest)
+        return None
+
+    def make(self, spec: SolverSpec, worker: Worker, *, refit: bool) -> FitRecord:
+        """Fit a solver now, going on from what an interrupted fit left; a failed fit is a record as well.
+
+        Args:
+            spec: the solver.
+            worker: a worker that has it loaded.
+            refit: drop what an interrupted or finished fit left.
+        """
+        home = self._home(spec)
+        try:
+            home.parent.mkdir(parents=True, exist_ok=True)
+            with filelock.FileLock(home.with_suffix(".lock"), timeout=0):
+                return self._make(spec, worker, home, refit)
+        except filelock.Timeout:
+            raise QdynbenchError(f"another run is fitting {spec} on the same data; wait for it to end") from None
+        except OSError as error:
+            raise QdynbenchError(f"cannot keep the fit of {spec} in {str(home)!r}: {error.strerror}") from error
+
+    def _make(self, spec: SolverSpec, worker: Worker, home: Path, refit: bool) -> FitRecord:
+        if refit:
+            shutil.rmtree(home, ignore_errors=True)
+        work, partial, weights = home / "work", home / "weights.partial", home / "weights"
+        shutil.rmtree(partial, ignore_errors=True)
+        work.mkdir(parents=True, exist_ok=True)
+        partial.mkdir()
+        spent = Spent(home / "spent.json")
+        task, limits = self._plan.task, self._plan.task.limits
+        assert task.training is not None  # noqa: S101 - training_of has refused such a task already
+        times = grid(task.times.dt, task.training.steps)
+        curve: list[dict[str, float]] = []
+
+        def on_event(message: Message) -> None:
+            if message.kind == "need":
+                answer = self._scorer.ask("trajectories", seconds=limits.seconds, **message.fields)
+                spent.add_data(answer.fields["seconds"])
+                worker.channel.send("data", *answer.arrays)
+            else:
+                fraction, figures = message.fields["fraction"], message.fields["figures"]
+                curve.append({"fraction": fraction, **figures})
+                spent.save()
+                self._observer.fitting(spec, fraction, figures)
+
+        fields = {"sizes": task.training.sizes, "count": task.training.trajectories, "seed": task.seed}
+        try:
+            answer = worker.ask(
+                "fit",
+                times,
+                seconds=limits.fit_seconds,
+                on_event=on_event,
+                folder=str(work),
+                save_to=str(partial),
+                **fields,
+            )
+        except WorkerFailure as failure:
+            reason = f"fit: {failure.reason}"
+            return FitRecord(
+                solver=str(spec),
+                source="fitted",
+                folder=str(weights),
+                curve=curve,
+                status=failure.as_status(),
+                reason=reason,
+                details=failure.details,
+            )
+        manifest = {
+            "solver": str(spec),
+            "training": training_of(self._plan),
+            "data_time": spent.data,
+            "fit_time": spent.before + answer.fields["fit_time"],
+            "curve": curve,
+            "made": {
+                "date": provenance.now(),
+                "hardware": provenance.hardware(),
+                "versions": provenance.versions(),
+                "commit": provenance.commit(),
+                "threads": self._plan.environment.threads,
+                "device": self._plan.environment.device,
+            },
+        }
+        (partial / MANIFEST).write_text(json.dumps(manifest, indent=1))
+        shutil.rmtree(weights, ignore_errors=True)
+        partial.rename(weights)
+        shutil.rmtree(work, ignore_errors=True)
+        spent.path.unlink(missing_ok=True)
+        return _record(spec, "fitted", weights, manifest)
+
+    def _home(self, spec: SolverSpec) -> Path:
+        environment = self._plan.environment
+        parts = [
+            str(spec),
+            training_of(self._plan),
+            code_of(self._plan.registry, spec.name),
+            provenance.versions(),
+            environment.device,
+        ]
+        name = "".join(letter if letter.isalnum() or letter in "-." else "_" for letter in spec.name)
+        return cache_folder() / f"{name}-{provenance.fingerprint(parts)}"
+
+
+class Spent:
+    """Seconds that a fit has taken so far, kept beside its checkpoints: an interrupted fit's cost is not forgotten.
+
+    Attributes:
+        before: seconds of fitting in earlier, interrupted attempts.
+        data: seconds of making training data, all attempts.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.before, self.data = 0.0, 0.0
+        try:
+            kept = json.loads(path.read_text())
+            self.before, self.data = float(kept["fit_time"]), float(kept["data_time"])
+        except (OSError, ValueError, KeyError, TypeError):
+            pass  # nothing was interrupted
+        self._started = time.monotonic()
+        self._data_before = self.data
+
+    def add_data(self, seconds: float) -> None:
+        """Count the making of some trajectories."""
+        self.data += seconds
+
+    def save(self) -> None:
+        """Write down the time so far."""
+        fitting = time.monotonic() - self._started - (self.data - self._data_before)
+        partial = self.path.with_suffix(".partial")
+        partial.write_text(json.dumps({"fit_time": self.before + fitting, "data_time": self.data}))
+        partial.replace(self.path)
+
+
+def read_manifest(folder: Path) -> dict[str, Any] | None:
+    """Return the manifest of a folder of weights, or None when there is none that can be read."""
+    try:
+        manifest = json.loads((folder / MANIFEST).read_text())
+    except (OSError, ValueError):
+        return None
+    return manifest if isinstance(manifest, dict) else None
+
+
+def _record(spec: SolverSpec, source: str, folder: Path, manifest: dict[str, Any]) -> FitRecord:
+    return FitRecord(
+        solver=str(spec),
+        source=source,
+        folder=str(folder),
+        data_time=manifest["data_time"],
+        fit_time=manifest["fit_time"],
+        made=manifest["made"],
+        curve=manifest["curve"],
+    )

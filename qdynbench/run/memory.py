@@ -1,0 +1,43 @@
+"""The largest memory that this process has used since a moment, on the host and on the device."""
+
+from __future__ import annotations
+
+import contextlib
+import resource
+import sys
+from pathlib import Path
+
+_CLEAR = Path("/proc/self/clear_refs")
+_STATUS = Path("/proc/self/status")
+
+
+def reset_peak(device: str) -> None:
+    """Start anew: later peaks count from here."""
+    with contextlib.suppress(OSError):  # not Linux, or a container that forbids it
+        _CLEAR.write_text("5")  # reset the peak resident set size, proc(5)
+    if device.startswith("cuda"):
+        import torch
+
+        torch.cuda.reset_peak_memory_stats(device)
+
+
+def peak_host() -> int:
+    """Return the largest resident set in bytes, interpreter and libraries included.
+
+    Where the system cannot reset the count it is the peak since the process started.
+    """
+    if _STATUS.exists():
+        for line in _STATUS.read_text().splitlines():
+            if line.startswith("VmHWM:"):
+                return int(line.split()[1]) * 1024
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024
+
+
+def peak_device(device: str) -> int | None:
+    """Return the largest memory allocated on the device in bytes, or None without one."""
+    if not device.startswith("cuda"):
+        return None
+    import torch
+
+    return int(torch.cuda.max_memory_allocated(device))

@@ -1,0 +1,221 @@
+"""The worker that knows the answer: it draws states, runs the reference, makes training data and scores predictions.
+
+It is a process of its own, so that a solver under test never shares memory with the Hamiltonian that it must not see,
+and so that the memory of the reference is not counted as the solver's.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from qdynbench.errors import InvalidOutput
+from qdynbench.metric import Metric, ScoreContext
+from qdynbench.plugins import Registry
+from qdynbench.run.certify import LARGEST, independent_evolution
+from qdynbench.run.channel import Channel, Message
+from qdynbench.run.clock import Stopwatch
+from qdynbench.run.reference import Reference
+from qdynbench.run.solver_host import build, library_versions
+from qdynbench.solver import Problem, Solver
+from qdynbench.solver_spec import SolverSpec
+from qdynbench.stats import bootstrap_mean
+from qdynbench.task.case import Case, Purpose, draw, generator
+from qdynbench.task.ensembles import Draw
+from qdynbench.task.load import model_of
+from qdynbench.task.spec import Task, grid
+from qdynbench.window import Window
+
+CERTIFIED_STATES = 2
+
+
+class Scorer:
+    """Answers the requests about one task; `handle` dispatches to the method of the message's kind."""
+
+    def __init__(self, channel: Channel) -> None:
+        self.channel = channel
+        self.task: Task
+        self.registry: Registry
+        self._references: dict[tuple[str, int], Reference] = {}
+        self._chunks: list[dict[str, Metric]] = []
+        self._bounds: dict[Case, dict[str, NDArray[np.float64]]] = {}
+
+    def handle(self, message: Message) -> Message:
+        """Answer one request."""
+        answer: Message = getattr(self, f"on_{message.kind}")(*message.arrays, **message.fields)
+        return answer
+
+    def on_load(self, task: str, files: list[str], threads: int, device: str) -> Message:
+        """Take a task as JSON."""
+        torch.set_num_threads(threads)
+        self.task = Task.model_validate_json(task)
+        self.registry = Registry.discover(files)
+        self.threads = threads
+        self.device = device
+        self.ensemble = self.registry.load("ensembles", self.task.ensemble)()
+        self.metrics: list[type[Metric]] = [self.registry.load("metrics", name) for name in self.metric_names()]
+        self._solver()  # imports and checks the reference now, not inside the first case
+        return Message("done", {"single": self.ensemble.single, "libraries": library_versions()})
+
+    def metric_names(self) -> list[str]:
+        """Return the metrics of the task, in the order of registration."""
+        return list(self.registry.entries["metrics"]) if self.task.metrics == "all" else list(self.task.metrics)
+
+    def on_open(self, size: int, seed: int, batch: int) -> Message:
+        """Prepare the reference for a case and certify it; `unsupported` or `infeasible` come back as a reason."""
+        case = Case(size, seed)
+        problem = self._problem(size, batch)
+        refusal = self._solver().supports(problem)
+        if refusal is not None:
+            return Message("done", {"refusal": refusal, "cost": None})
+        cost = self._solver().estimate(problem)
+        predicted = None if cost is None else {"bytes": float(cost.bytes), "seconds": float(cost.seconds)}
+        return Message("done", {"refusal": None, "cost": predicted, "certified": case.size <= LARGEST})
+
+    def on_states(self, size: int, seed: int, purpose: int, start: int, stop: int) -> Message:
+        """Draw initial states: `(B, 2**N)`, and spinors `(B, N, 2)` where the ensemble has them."""
+        drawn = self._draw(Case(size, seed), Purpose(purpose), start, stop)
+        return Message("done", {}, _arrays(drawn))
+
+    def on_trajectories(self, size: int, start: int, stop: int) -> Message:
+        """Make training trajectories `(stop - start, T+1, 2**N)`, and say how long the reference took."""
+        training = self.task.training
+        if training is None:
+            raise InvalidOutput("the task has no training section")
+        case = Case(size, 0)
+        times = grid(self.task.times.dt, training.steps)
+        watch = Stopwatch(self.device)
+        with watch.running():
+            ensemble = self.registry.load("ensembles", training.ensemble)()
+            drawn = draw(self.task, ensemble, case, Purpose.TRAINING, start, stop)
+            reference = self._reference("training", size, times)
+            states = reference.trajectories(drawn.states)
+        if training.noise:
+            noise = generator(self.task, dataclasses.replace(case, seed=start), Purpose.NOISE)
+            deviation = training.noise / np.sqrt(2 * states.shape[-1])
+            pairs = noise.standard_normal((*states.shape, 2)) * deviation
+            states = states + pairs.view(np.complex128)[..., 0]
+        return Message("done", {"seconds": watch.seconds}, (states,))
+
+    def on_begin(self, size: int, seed: int, start: int, stop: int, fresh: bool) -> Message:
+        """Begin to score the states `start` to `stop` of a case; `fresh` drops what an earlier cell left."""
+        if fresh:
+            self._chunks = []
+        self._case = Case(size, seed)
+        drawn = self._draw(self._case, Purpose.TEST, start, stop)
+        reference = self._reference("test", size, self.task.times.grid())
+        context = self._context(drawn, size)
+        self._cursor = reference.cursor(drawn.states, key=(seed, start, stop), context=context)
+        self._context_now = context
+        self._chunks.append({kind.name: kind(context) for kind in self.metrics})
+        if self._case not in self._bounds:
+            self._bounds[self._case] = self._certify(self._case)
+        return Message("done", {}, _arrays(drawn))
+
+    def on_block(self, *arrays: NDArray[Any], start: int, names: list[str]) -> Message:
+        """Score one block of a prediction."""
+        tensors = {name: torch.from_numpy(array) for name, array in zip(names, arrays, strict=True)}
+        prediction = Window(self._context_now, start, tensors.pop("states", None), tensors)
+        metrics = self._chunks[-1]
+        if prediction.states is None:
+            for name in [name for name, metric in metrics.items() if metric.needs_states]:
+                del metrics[name]
+        for predicted, exact in self._cursor.beside(prediction):
+            for metric in metrics.values():
+                metric.update(predicted, exact)
+        return Message("done")
+
+    def on_finish(self, curves: str) -> Message:
+        """Return the rows of the cell and write its curves to a new file."""
+        values = {name: np.concatenate([chunk[name].result() for chunk in self._chunks]) for name in self._chunks[0]}
+        extra: dict[str, NDArray[np.float64]] = {}
+        for name in self._chunks[0]:
+            kept = [chunk[name].curves() for chunk in self._chunks]
+            extra |= {curve: np.concatenate([one[curve] for one in kept]) for curve in kept[0]}
+        rows = [row for name in values for row in self._rows(name, values[name])]
+        self._chunks = []
+        packed = {name: array.astype(np.float32) for name, array in (values | extra).items()}
+        partial = Path(f"{curves}.partial")
+        with partial.open("wb") as stream:
+            np.savez_compressed(stream, **packed)  # type: ignore[arg-type]
+        os.replace(partial, curves)
+        return Message("done", {"rows": rows, "left_out": [k.name for k in self.metrics if k.name not in values]})
+
+    def _rows(self, name: str, values: NDArray[np.float64]) -> Iterator[dict[str, Any]]:
+        kind = next(kind for kind in self.metrics if kind.name == name)
+        bounds = self._bounds.get(self._case, {}).get(name)
+        for step in self.task.report_steps if kind.per_time else [None]:
+            column = values if step is None else values[:, step]
+            mean, low, high = bootstrap_mean(column)
+            bound = None if bounds is None or step is None else float(bounds[: step + 1].max())
+            yield {
+                "metric": name,
+                "step": step,
+                "value": mean,
+                "low": low,
+                "high": high,
+                "unit": kind.unit,
+                "bound": bound,
+            }
+
+    def _certify(self, case: Case) -> dict[str, NDArray[np.float64]]:
+        """Score an independent evolution of a few states against the reference: no metric can resolve less.
+
+        Returns, for each metric that is zero for a perfect solver, its largest value over the states, shape `(T+1,)`.
+        """
+        if case.size > LARGEST:
+            return {}
+        times = self.task.times.grid()
+        drawn = self._draw(case, Purpose.TEST, 0, min(CERTIFIED_STATES, self._states_of_task()))
+        context = self._context(drawn, case.size)
+        kinds = [kind for kind in self.metrics if kind.per_time and kind.better == "lower"]
+        metrics = {kind.name: kind(context) for kind in kinds}
+        cursor = self._reference("test", case.size, times).cursor(drawn.states, key=None, context=context)
+        independent = np.ascontiguousarray(independent_evolution(context.hamiltonian, drawn.states, times))
+        for predicted, exact in cursor.beside(Window(context, 0, torch.from_numpy(independent))):
+            for metric in metrics.values():
+                metric.update(predicted, exact)
+        return {name: np.abs(metric.result()).max(axis=0) for name, metric in metrics.items()}
+
+    def _states_of_task(self) -> int:
+        return 1 if self.ensemble.single else self.task.states
+
+    def _draw(self, case: Case, purpose: Purpose, start: int, stop: int) -> Draw:
+        return draw(self.task, self.ensemble, case, purpose, start, stop)
+
+    def _context(self, drawn: Draw, size: int) -> ScoreContext:
+        hamiltonian = model_of(self.task.model, self.registry).hamiltonian(size)
+        return ScoreContext(size, self.task.times.grid(), hamiltonian, torch.from_numpy(drawn.states))
+
+    def _problem(self, size: int, batch: int, use: str = "test", times: NDArray[np.float64] | None = None) -> Problem:
+        chosen = self.task.model
+        if use == "training" and self.task.training is not None and self.task.training.model is not None:
+            chosen = self.task.training.model
+        model = model_of(chosen, self.registry)
+        grid = self.task.times.grid() if times is None else times
+        return Problem(size, grid, model.hamiltonian(size), model.parameters(), batch, self.device, self.threads)
+
+    def _solver(self) -> Solver:
+        spec = SolverSpec.parse(self.task.reference)
+        return build(self.registry.load("solvers", spec.name), spec.name, spec.parameters)
+
+    def _reference(self, use: str, size: int, times: NDArray[np.float64]) -> Reference:
+        key = (use, size)
+        if key not in self._references:
+            # One size at a time: the reference of the case before is not needed again, its memory is.
+            for old in [other for other in self._references if other[0] == use]:
+                del self._references[old]
+            problem = self._problem(size, batch=256, use=use, times=times)
+            self._references[key] = Reference(self._solver(), problem)
+        return self._references[key]
+
+
+def _arrays(drawn: Draw) -> tuple[NDArray[np.complex128], ...]:
+    return (drawn.states,) if drawn.spinors is None else (drawn.states, drawn.spinors)

@@ -1,0 +1,240 @@
+"""The worker's side of a solver: holds it, times it, checks what it yields. Knows the solver's problem and no more."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import typing
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pydantic
+import torch
+from numpy.typing import NDArray
+
+from qdynbench.errors import InputError, suggestion
+from qdynbench.physics.operators import PauliSum
+from qdynbench.plugins import Registry
+from qdynbench.run import memory
+from qdynbench.run.blocks import checked_blocks
+from qdynbench.run.channel import Channel, Message
+from qdynbench.run.clock import Stopwatch, time_call
+from qdynbench.solver import Block, Initial, Problem, Solver
+
+PIECE = 64e6
+"""Bytes of a block that travel to the scorer in one message."""
+
+
+class SolverHost:
+    """Answers the requests about one solver; `handle` dispatches to the method of the message's kind."""
+
+    def __init__(self, channel: Channel) -> None:
+        self.channel = channel
+        self.solver: Solver
+        self.device = "cpu"
+        self._batches: dict[int, list[Initial]] = {}
+
+    def handle(self, message: Message) -> Message:
+        """Answer one request."""
+        answer: Message = getattr(self, f"on_{message.kind}")(*message.arrays, **message.fields)
+        return answer
+
+    def on_load(self, name: str, parameters: dict[str, Any], files: list[str], threads: int, device: str) -> Message:
+        """Import the solver's class and build it with its parameters."""
+        torch.set_num_threads(threads)
+        self.device = device
+        solver_class = Registry.discover(files).load("solvers", name)
+        self.solver = build(solver_class, name, parameters)
+        return Message(
+            "done",
+            {
+                "knowledge": self.solver.knowledge.value,
+                "learned": self.solver.learned,
+                "label": self.solver.label,
+                "shipped": _text(self.solver.shipped()) if self.solver.learned else None,
+                "libraries": library_versions(),
+            },
+        )
+
+    def on_examine(self, times: NDArray[np.float64], **problem: Any) -> Message:
+        """Say whether the solver takes a problem, and what it predicts."""
+        posed = read_problem(times, problem)
+        cost = self.solver.estimate(posed)
+        predicted = None if cost is None else {"bytes": float(cost.bytes), "seconds": float(cost.seconds)}
+        return Message("done", {"unsupported": self.solver.supports(posed), "cost": predicted})
+
+    def on_fit(self, times: NDArray[np.float64], **fields: Any) -> Message:
+        """Fit the solver on data that is asked for over the channel, and save what it learned."""
+        data = RemoteData(self.channel, fields["sizes"], times, fields["count"])
+        context = Context(self.channel, Path(fields["folder"]), fields["seed"], self.device)
+        watch = Stopwatch(self.device)
+        with watch.running():
+            self.solver.fit(data, context)
+        self.solver.save(Path(fields["save_to"]))
+        # Waiting for trajectories is the reference's cost, which has a clock of its own.
+        return Message("done", {"fit_time": watch.seconds - data.waited.seconds})
+
+    def on_restore(self, folder: str) -> Message:
+        """Load what an earlier fit saved."""
+        self.solver.load(Path(folder))
+        return Message("done")
+
+    def on_prepare(self, times: NDArray[np.float64], **problem: Any) -> Message:
+        """Prepare a problem, from scratch."""
+        memory.reset_peak(self.device)
+        self._batches.clear()
+        posed = read_problem(times, problem)
+        watch = Stopwatch(self.device)
+        with watch.running():
+            self.solver.problem = posed
+            self.solver.prepare(posed)
+        return Message("done", {"prepare_time": watch.seconds})
+
+    def on_call(self, *initial: NDArray[np.complex128]) -> Message:
+        """Solve once and drop the result: the first call, with states that are neither scored nor timed again."""
+        return Message("done", {"seconds": time_call(self.solver.solve(self._initial(initial)), self.device)})
+
+    def on_solve(self, *initial: NDArray[np.complex128]) -> Message:
+        """Solve and send every block to be scored."""
+        states = self._initial(initial)
+        watch = Stopwatch(self.device)
+        blocks = checked_blocks(timed(self.solver.solve(states), watch), self.solver.problem, states)
+        for block in blocks:
+            for piece in pieces(block):
+                self.channel.send("block", *piece.arrays, **piece.fields)
+        return Message("done", {"seconds": watch.seconds})
+
+    def on_stage(self, states: NDArray[np.complex128], *spinors: NDArray[np.complex128]) -> Message:
+        """Keep timing states on the device: `(rounds, B, 2**N)`, and spinors `(rounds, B, N, 2)` or nothing."""
+        rounds = [self._initial((states[i], *(array[i] for array in spinors))) for i in range(len(states))]
+        self._batches[states.shape[1]] = rounds
+        return Message("done")
+
+    def on_time(self, batch: int, number: int, calls: int) -> Message:
+        """Time `calls` solves of one batch size and return the seconds of one."""
+        staged = self._batches[batch]
+        watch = Stopwatch(self.device)
+        for call in range(calls):
+            states = staged[(number * calls + call) % len(staged)]
+            with watch.running():
+                for _ in self.solver.solve(states):
+                    pass
+        return Message("done", {"seconds": watch.seconds / calls})
+
+    def on_peak(self) -> Message:
+        """Return the largest memory since `prepare`, in bytes."""
+        return Message("done", {"host": memory.peak_host(), "device": memory.peak_device(self.device)})
+
+    def _initial(self, arrays: Sequence[NDArray[np.complex128]]) -> Initial:
+        tensors = [torch.from_numpy(np.ascontiguousarray(array)).to(self.device) for array in arrays]
+        return Initial(tensors[0], tensors[1] if len(tensors) > 1 else None)
+
+
+def build(solver_class: type[Solver], name: str, parameters: Mapping[str, Any]) -> Solver:
+    """Check parameters against the annotations of a solver's fields and build it.
+
+    Raises:
+        InputError: not a solver class, an unknown parameter, or a value of the wrong type.
+    """
+    if not (isinstance(solver_class, type) and issubclass(solver_class, Solver)):
+        raise InputError(
+            f"{name!r} is registered as a solver but {solver_class!r} is not a subclass of qdynbench.Solver"
+        )
+    if not hasattr(solver_class, "knowledge"):
+        raise InputError(f"solver {name!r} does not declare its knowledge, such as Knowledge.HAMILTONIAN")
+    fields = {field.name for field in dataclasses.fields(solver_class) if field.init}  # type: ignore[arg-type]
+    hints = typing.get_type_hints(solver_class)
+    values = {}
+    for key, value in parameters.items():
+        if key not in fields:
+            hint = suggestion(key, fields) if fields else "; it has none"
+            raise InputError(f"solver {name!r} has no parameter {key!r}{hint}")
+        try:
+            values[key] = pydantic.TypeAdapter(hints[key]).validate_python(value, strict=False)
+        except pydantic.ValidationError as error:
+            message = error.errors()[0]["msg"]
+            raise InputError(f"solver {name!r}: {key}={value}: {message[:1].lower()}{message[1:]}") from error
+    try:
+        return solver_class(**values)
+    except (TypeError, ValueError) as error:
+        raise InputError(f"solver {name!r}: {error}") from error
+
+
+def read_problem(times: NDArray[np.float64], fields: dict[str, Any]) -> Problem:
+    """Rebuild the problem that `qdynbench.run.plan.problem_message` wrote."""
+    hamiltonian = fields.pop("hamiltonian")
+    return Problem(times=times, hamiltonian=PauliSum.from_json(hamiltonian) if hamiltonian else None, **fields)
+
+
+def timed(blocks: Iterator[Block], watch: Stopwatch) -> Iterator[Block]:
+    """Pass blocks on, timing only the solver's own work."""
+    while True:
+        with watch.running():
+            block = next(blocks, None)
+        if block is None:
+            return
+        yield block
+
+
+def pieces(block: Block) -> Iterator[Message]:
+    """Cut a checked block along time into messages of bounded size."""
+    tensors = {"states": block.states} if block.states is not None else dict(block.observables)
+    length = next(iter(tensors.values())).shape[1]
+    bytes_per_time = sum(t.numel() * t.element_size() for t in tensors.values()) / length
+    step = max(1, int(PIECE // bytes_per_time))
+    for begin in range(0, length, step):
+        cut = [tensor[:, begin : begin + step].cpu().numpy() for tensor in tensors.values()]
+        yield Message("block", {"start": block.start + begin, "names": list(tensors)}, tuple(cut))
+
+
+def library_versions() -> dict[str, str]:
+    """Return the versions of the numerical libraries that this process has loaded."""
+    import sys
+
+    names = ("numpy", "scipy", "torch", "quspin", "numba", "triton", "safetensors")
+    loaded = ((name, sys.modules.get(name)) for name in names)
+    return {name: str(getattr(module, "__version__", "?")) for name, module in loaded if module is not None}
+
+
+def _text(path: Path | None) -> str | None:
+    return None if path is None else os.fspath(path)
+
+
+class RemoteData:
+    """Training data that lives in the scorer's process; this one never sees the Hamiltonian behind it."""
+
+    def __init__(self, channel: Channel, sizes: list[int], times: NDArray[np.float64], count: int) -> None:
+        self.sizes: Sequence[int] = tuple(sizes)
+        self.times = times
+        self.count = count
+        self.waited = Stopwatch()
+        self._channel = channel
+
+    def trajectories(self, size: int, start: int = 0, stop: int | None = None) -> torch.Tensor:
+        """Return trajectories `start` to `stop`: complex128, shape `(stop - start, T+1, 2**size)`."""
+        stop = self.count if stop is None else stop
+        if size not in self.sizes:
+            raise ValueError(f"the training data has sizes {list(self.sizes)}, not {size}")
+        if not 0 <= start < stop <= self.count:
+            raise ValueError(f"trajectories {start} to {stop} are not within the {self.count} of the training data")
+        with self.waited.running():
+            self._channel.send("need", size=size, start=start, stop=stop)
+            (states,) = self._channel.receive().arrays
+        return torch.from_numpy(states)
+
+
+@dataclasses.dataclass(frozen=True)
+class Context:
+    """What the core offers to a fit."""
+
+    channel: Channel
+    folder: Path
+    seed: int
+    device: str
+
+    def progress(self, fraction: float, **figures: float) -> None:
+        """Pass the progress of the fit to the main process."""
+        numbers = {name: float(value) for name, value in figures.items()}
+        self.channel.send("progress", fraction=float(fraction), figures=numbers)

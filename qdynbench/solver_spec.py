@@ -1,0 +1,70 @@
+"""A solver with its parameters, written `chebyshev[tolerance=1e-10]` everywhere."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from qdynbench.errors import InputError
+
+Value = bool | int | float | str
+"""What a solver parameter may be."""
+
+_FORM = re.compile(r"^\s*(?P<name>[A-Za-z][\w-]*)\s*(?:\[(?P<body>[^\[\]]*)\])?\s*$")
+
+
+@dataclass(frozen=True)
+class SolverSpec:
+    """The registered name of a solver and the parameters that differ from its defaults."""
+
+    name: str
+    parameters: Mapping[str, Value] = field(default_factory=dict)
+
+    @classmethod
+    def parse(cls, text: str) -> SolverSpec:
+        """Read `name` or `name[key=value,key=value]`.
+
+        Raises:
+            InputError: the text has another form.
+        """
+        match = _FORM.match(text)
+        if match is None:
+            raise InputError(f"{text!r} is not a solver: write name or name[key=value,key=value]")
+        parameters: dict[str, Value] = {}
+        for part in filter(str.strip, (match["body"] or "").split(",")):
+            key, equals, value = (piece.strip() for piece in part.partition("="))
+            if not (key.isidentifier() and equals and value):
+                raise InputError(f"{part.strip()!r} in {text!r} is not of the form key=value")
+            if key in parameters:
+                raise InputError(f"{key!r} is given twice in {text!r}")
+            parameters[key] = parse_value(value)
+        return cls(match["name"], parameters)
+
+    def __str__(self) -> str:
+        if not self.parameters:
+            return self.name
+        inner = ",".join(f"{key}={format_value(value)}" for key, value in sorted(self.parameters.items()))
+        return f"{self.name}[{inner}]"
+
+    def __hash__(self) -> int:
+        return hash(str(self))
+
+
+def parse_value(text: str) -> Value:
+    """Read a boolean, an integer, a float (also `1e-10`) or, failing these, a word."""
+    if text.lower() in {"true", "false"}:
+        return text.lower() == "true"
+    for kind in (int, float):
+        try:
+            return kind(text)
+        except ValueError:
+            continue
+    return text
+
+
+def format_value(value: Value) -> str:
+    """Write a value so that `parse_value` reads the same one back."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    return format(value, "g") if isinstance(value, float) and float(format(value, "g")) == value else str(value)

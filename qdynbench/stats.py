@@ -1,0 +1,57 @@
+"""Uncertainty: 95 % bootstrap intervals, over samples for accuracy and over rounds for timings."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+LEVEL = 0.95
+RESAMPLES = 2000
+Interval = tuple[float, float, float]
+"""Estimate, lower end, upper end."""
+
+
+def bootstrap_mean(values: NDArray[np.float64]) -> Interval:
+    """Return the mean over samples and its interval; samples that are not defined (nan) are left out."""
+    return _bootstrap((values[np.isfinite(values)],), lambda sample, axis: np.mean(sample, axis=axis))
+
+
+def bootstrap_median(values: NDArray[np.float64]) -> Interval:
+    """Return the median over rounds and its interval."""
+    return _bootstrap((values,), lambda sample, axis: np.median(sample, axis=axis))
+
+
+def bootstrap_ratio(above: NDArray[np.float64], below: NDArray[np.float64], *, paired: bool) -> Interval:
+    """Return the ratio of two medians over rounds and its interval.
+
+    Args:
+        above: seconds of the rounds of one solver.
+        below: seconds of the rounds of the other.
+        paired: whether round i of both ran side by side, so that a drift of the machine cancels in `above/below`.
+    """
+    if paired:
+        return bootstrap_median(above / below)
+    return _bootstrap((above, below), lambda a, b, axis: np.median(a, axis=axis) / np.median(b, axis=axis))
+
+
+def _bootstrap(samples: tuple[NDArray[np.float64], ...], statistic: Callable[..., Any]) -> Interval:
+    from scipy.stats import bootstrap
+
+    if any(len(sample) == 0 for sample in samples):
+        return (float("nan"),) * 3
+    estimate = float(statistic(*samples, axis=0))
+    if all(len(sample) == 1 or np.ptp(sample) == 0 for sample in samples):
+        return (estimate, estimate, estimate)
+    found = bootstrap(
+        samples,
+        statistic,
+        n_resamples=RESAMPLES,
+        confidence_level=LEVEL,
+        method="percentile",
+        vectorized=True,
+        rng=np.random.default_rng(0),
+    ).confidence_interval
+    return (estimate, float(found.low), float(found.high))

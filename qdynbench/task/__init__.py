@@ -1,0 +1,1 @@
+"""Tasks: what is to be solved, from YAML to the concrete cases and their initial states."""

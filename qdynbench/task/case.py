@@ -1,0 +1,66 @@
+"""One concrete problem of a task: a size and a seed, its initial states and its distance from the training data."""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass
+
+import numpy as np
+
+from qdynbench.task.ensembles import Draw, Ensemble
+from qdynbench.task.spec import Task
+
+
+class Purpose(enum.IntEnum):
+    """What random states are drawn for; each purpose has its own stream, so that no two share a state."""
+
+    TEST = 0
+    TIMING = 1
+    WARM_UP = 2
+    TRAINING = 3
+    NOISE = 4
+
+
+@dataclass(frozen=True, order=True)
+class Case:
+    """One size and one seed of a task."""
+
+    size: int
+    seed: int
+
+    @property
+    def key(self) -> str:
+        """Name for files and logs."""
+        return f"n{self.size}-s{self.seed}"
+
+
+def cases(task: Task) -> list[Case]:
+    """Return the cases of a task, small sizes first."""
+    return [Case(size, seed) for size in task.sizes for seed in task.seeds]
+
+
+def generator(task: Task, case: Case, purpose: Purpose) -> np.random.Generator:
+    """Return the stream of random numbers for one purpose of one case, the same on every machine."""
+    return np.random.default_rng(np.random.SeedSequence(task.seed, spawn_key=(case.size, case.seed, int(purpose))))
+
+
+def draw(task: Task, ensemble: Ensemble, case: Case, purpose: Purpose, start: int, stop: int) -> Draw:
+    """Return states `start` to `stop` of a stream; state i does not depend on how many are asked for."""
+    return ensemble.draw(case.size, stop, generator(task, case, purpose))[start:]
+
+
+def track(task: Task, case: Case) -> str:
+    """Say how far a case lies from the training data: "in-distribution", or what differs, joined by "+"."""
+    training = task.training
+    if training is None:
+        return "no-training"
+    differs = []
+    if case.size not in training.sizes:
+        differs.append("larger-chain" if case.size > max(training.sizes) else "other-size")
+    if task.times.steps > training.steps:
+        differs.append("longer-time")
+    if training.model is not None and training.model != task.model:
+        differs.append("other-fields")
+    if training.ensemble != task.ensemble:
+        differs.append("other-states")
+    return "+".join(differs) or "in-distribution"

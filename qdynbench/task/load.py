@@ -1,0 +1,189 @@
+"""From a YAML file to a checked task: every name known, every size fitting its model."""
+
+from __future__ import annotations
+
+import importlib.resources
+import json
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import pydantic
+
+from qdynbench.errors import InputError, suggestion
+from qdynbench.plugins import Registry
+from qdynbench.solver_spec import SolverSpec, Value
+from qdynbench.task.models import Model
+from qdynbench.task.spec import Task
+from qdynbench.task.yaml import Location, read
+
+
+def load_task(
+    source: str | Path,
+    registry: Registry | None = None,
+    *,
+    overrides: Mapping[str, Any] | None = None,
+    solvers: Iterable[str] = (),
+) -> Task:
+    """Read and check a task.
+
+    Args:
+        source: path of a YAML file, or the name of a registered task.
+        registry: known plugins; default: all that are installed.
+        overrides: values by dotted key, such as `{"times.steps": 500}`, as from `--set`.
+        solvers: to run these and not the file's.
+
+    Raises:
+        InputError: with file, line and the nearest valid name.
+    """
+    registry = registry or Registry.discover()
+    path = find_task(source, registry)
+    data, lines = read(path)
+    for key, value in (overrides or {}).items():
+        _override(data, key, value)
+    data.setdefault("name", path.stem)
+    if not data.get("solvers"):
+        raise InputError(f"{path}: a task needs at least one entry under 'solvers'")
+    try:
+        task = Task.model_validate_json(json.dumps(data))
+    except (TypeError, ValueError) as error:
+        if isinstance(error, pydantic.ValidationError):
+            raise InputError(explain(error, path, lines, Task)) from error
+        raise InputError(f"{path}: {error}") from error
+    within = {location[1:]: line for location, line in lines.items() if location[:1] == ("model",)}
+    model_of(task.model, registry, path, within)
+    try:
+        return with_solvers(task, registry, solvers)
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from error
+
+
+def with_solvers(task: Task, registry: Registry, solvers: Iterable[str]) -> Task:
+    """Return the task with other solvers, if any are given, and with the yardsticks that every task runs.
+
+    Rule: persistence stands in every table, and the linear propagator wherever something is learned.
+    """
+    chosen = [str(SolverSpec.parse(text)) for text in solvers] or list(task.solvers)
+    named = {SolverSpec.parse(text).name for text in chosen}
+    gates = {"always"} if task.training is None else {"always", "learned"}
+    entries = registry.entries["solvers"].values()
+    chosen += [entry.name for entry in entries if entry.gate in gates and entry.name not in named]
+    subset = {text: states for text, states in task.timing.subset.items() if text in chosen}
+    timing = task.timing.model_copy(update={"subset": subset})
+    changed = task.model_copy(update={"solvers": list(dict.fromkeys(chosen)), "timing": timing})
+    check_names(changed, registry)
+    return changed
+
+
+def find_task(source: str | Path, registry: Registry) -> Path:
+    """Return the file of a task given by path or by registered name."""
+    path = Path(source)
+    if path.is_file():
+        return path
+    if path.suffix in {".yaml", ".yml"} or path.parent != Path():
+        what = "is a folder" if path.is_dir() else "does not exist"
+        raise InputError(f"task file {str(path)!r} {what}")
+    target = registry.find("tasks", str(source)).target
+    package, _, inner = str(target).partition(":")
+    root = importlib.resources.files(package)
+    # A wheel carries the tasks inside the package, a checkout beside it.
+    for candidate in (Path(str(root)) / inner, Path(str(root)) / f"_{inner}", Path(str(root)).parent / inner):
+        if candidate.is_file():
+            return candidate
+    raise InputError(f"task {str(source)!r} is registered as {target!r}, but there is no such file")
+
+
+def model_of(
+    parameters: Mapping[str, Any],
+    registry: Registry,
+    path: Path | None = None,
+    lines: Mapping[Location, int] | None = None,
+) -> Model:
+    """Build the model from a task's `model` section; `path` and `lines` say where that stands.
+
+    Raises:
+        InputError: no family, an unknown one, or parameters that it does not have.
+    """
+    fields = dict(parameters)
+    family = fields.pop("family", None)
+    if not isinstance(family, str):
+        where = "" if path is None else f"{path}:{(lines or {}).get((), 1)}: "
+        raise InputError(f"{where}model needs a 'family'; valid names: {', '.join(sorted(registry.entries['models']))}")
+    kind: type[Model] = registry.load("models", family)
+    try:
+        return kind.model_validate_json(json.dumps(fields))
+    except pydantic.ValidationError as error:
+        raise InputError(f"model {family!r}: {explain(error, path, lines or {}, kind)}") from error
+
+
+def check_names(task: Task, registry: Registry) -> None:
+    """Check everything that a task names, and that its models fit its sizes.
+
+    Raises:
+        InputError: the first thing that is wrong.
+    """
+    for spec in [*task.specs, *map(SolverSpec.parse, [task.reference, *task.timing.subset])]:
+        registry.find("solvers", spec.name)
+    for text in task.timing.subset:
+        if text not in task.solvers:
+            raise InputError(f"timing.subset names {text!r}, which is not among the solvers")
+    for name in task.metrics if task.metrics != "all" else []:
+        registry.find("metrics", name)
+    registry.find("ensembles", task.ensemble)
+    model = model_of(task.model, registry)
+    for size in task.sizes:
+        model.hamiltonian(size)
+    if task.training is not None:
+        registry.find("ensembles", task.training.ensemble)
+        trained = model_of(task.training.model or task.model, registry)
+        for size in task.training.sizes:
+            trained.hamiltonian(size)
+
+
+def explain(
+    error: pydantic.ValidationError, path: Path | None, lines: Mapping[Location, int], model: type[pydantic.BaseModel]
+) -> str:
+    """Turn pydantic's findings into lines of "file:line: key: what is wrong; did you mean ...?"."""
+    found = []
+    for item in error.errors(include_url=False):
+        location = tuple(part for part in item["loc"] if not _is_branch(part))
+        line = next((lines[location[:n]] for n in range(len(location), -1, -1) if location[:n] in lines), None)
+        where = f"{path}:{line}: " if path and line else f"{path}: " if path else ""
+        key = ".".join(map(str, location))
+        if item["type"] == "extra_forbidden":
+            message = f"unknown key {key!r}{suggestion(str(location[-1]), _fields(model, location[:-1]))}"
+        elif item["type"] == "missing":
+            message = f"key {key!r} is missing"
+        else:
+            text = item["msg"].removeprefix("Value error, ")
+            text = text[:1].lower() + text[1:]
+            message = f"{key}: {text}" if key else text
+            if not isinstance(item["input"], dict | list):
+                message += f", not {item['input']!r}"
+        found.append(where + message)
+    return "\n".join(dict.fromkeys(found))
+
+
+def _is_branch(part: str | int) -> bool:
+    # pydantic adds the branch of a union to the location, such as "list[constrained-float]".
+    return isinstance(part, str) and not part.replace("_", "").isalnum()
+
+
+def _fields(model: type[pydantic.BaseModel], location: Location) -> list[str]:
+    for part in location:
+        field = model.model_fields.get(str(part))
+        options = [] if field is None else [field.annotation, *getattr(field.annotation, "__args__", ())]
+        inner = [kind for kind in options if isinstance(kind, type) and issubclass(kind, pydantic.BaseModel)]
+        if not inner:
+            return []
+        model = inner[0]
+    return list(model.model_fields)
+
+
+def _override(data: dict[str, Any], key: str, value: Value | list[Any]) -> None:
+    *path, last = key.split(".")
+    for part in path:
+        data = data.setdefault(part, {})
+        if not isinstance(data, dict):
+            raise InputError(f"--set {key}: {part!r} is a single value, not a section")
+    data[last] = value

@@ -1,0 +1,81 @@
+"""Model families: parameters in, weighted Pauli strings out. A new family is one class here and one `register` line."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, FiniteFloat
+
+from qdynbench.errors import InputError
+from qdynbench.physics.operators import PauliSum
+
+Coupling = FiniteFloat | Annotated[list[FiniteFloat], Field(min_length=1)]
+"""One number for the whole chain, or a list with one number per site (or bond)."""
+
+
+class Model(BaseModel, ABC):
+    """A family of Hamiltonians; its fields are its parameters, in units with hbar = 1."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=False)
+
+    @abstractmethod
+    def hamiltonian(self, size: int) -> PauliSum:
+        """Return H on `size` spins.
+
+        Raises:
+            InputError: the parameters do not fit this size.
+        """
+
+    def parameters(self) -> dict[str, Any]:
+        """Return the numbers that a solver with `Knowledge.PARAMETERS` may see."""
+        return self.model_dump()
+
+
+class MixedFieldIsing(Model):
+    """H = J sum_i Z_i Z_{i+1} + g sum_i X_i + h sum_i Z_i (paper eq. 1), Pauli matrices, open or periodic chain.
+
+    A list gives one value per bond (J) or site (g, h).
+    """
+
+    J: Coupling = 1.0
+    g: Coupling
+    h: Coupling
+    boundary: Literal["open", "periodic"] = "open"
+
+    def hamiltonian(self, size: int) -> PauliSum:
+        """Return H; a periodic chain has `size` bonds from three spins on, two spins share a single bond."""
+        closed = self.boundary == "periodic" and size > 2
+        bonds = [(i, (i + 1) % size) for i in range(size if closed else size - 1)]
+        terms: list[tuple[float, str, tuple[int, ...]]] = [
+            *((J, "ZZ", bond) for J, bond in zip(spread("J", self.J, len(bonds)), bonds, strict=True)),
+            *((g, "X", (i,)) for i, g in enumerate(spread("g", self.g, size))),
+            *((h, "Z", (i,)) for i, h in enumerate(spread("h", self.h, size))),
+        ]
+        return PauliSum.from_terms(size, [term for term in terms if term[0] != 0])
+
+
+class WeightedPauliStrings(Model):
+    """H = sum_k c_k P_k from explicit terms `[coefficient, letters, sites]`, such as `[-1.05, X, [3]]`.
+
+    The number of spins is that of the task's case; every site has to exist there.
+    """
+
+    terms: list[tuple[FiniteFloat, str, list[int]]] = Field(min_length=1)
+
+    def hamiltonian(self, size: int) -> PauliSum:
+        """Return H on `size` spins."""
+        return PauliSum.from_terms(size, self.terms)
+
+
+def spread(name: str, value: float | list[float], count: int) -> list[float]:
+    """Return one value for each of `count` sites or bonds.
+
+    Raises:
+        InputError: a list of another length.
+    """
+    if not isinstance(value, list):
+        return [float(value)] * count
+    if len(value) != count:
+        raise InputError(f"{name} lists {len(value)} values where this size needs {count}")
+    return [float(entry) for entry in value]

@@ -1,0 +1,31 @@
+"""The conformance kit: does a solver keep the contract, and does it know what is known exactly?
+
+In a plugin's tests, one class is all it takes:
+
+    from qdynbench.testing import ConformanceTests
+
+    class TestMySolver(ConformanceTests):
+        solver = MySolver
+
+From Python, `run_checks(MySolver, {})` returns the list that `qdynbench check` prints.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from qdynbench.testing.check import CheckResult
+    from qdynbench.testing.kit import passed, run_checks
+    from qdynbench.testing.suite import ConformanceTests
+
+__all__ = ["CheckResult", "ConformanceTests", "passed", "run_checks"]
+
+
+def __getattr__(name: str) -> Any:
+    # pytest, which the suite needs, is not a dependency of the package.
+    if name in __all__:
+        module = "qdynbench.testing.suite" if name == "ConformanceTests" else "qdynbench.testing.kit"
+        return getattr(importlib.import_module(module), name)
+    raise AttributeError(f"module 'qdynbench.testing' has no attribute {name!r}")

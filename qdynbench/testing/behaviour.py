@@ -1,0 +1,137 @@
+"""Checks on trajectories as a whole: repeatable, independent of companions, and in the right bit order."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from qdynbench.solver import Knowledge
+from qdynbench.testing.check import Check, Failure, Skip
+from qdynbench.testing.exercise import Exercise, bit_reversal, product_initial, reflected
+from qdynbench.testing.output import VALID
+from qdynbench.testing.subject import SEED, Run, Subject, distance
+
+if TYPE_CHECKING:
+    from qdynbench.run.blocks import Tensors
+
+MANY_STATES, MANY_STEPS = 256, 200
+"""More than fits in a block of a few megabytes."""
+
+SMALLEST_MOTION = 1e-3
+"""A trajectory that differs from another by less than this cannot tell bit orders apart."""
+
+
+def rounding(run: Run, *, learned: bool = False) -> float:
+    """Return how far two runs of the same may differ: sums in another order, and what the solver promises."""
+    # Learned solvers work in single precision inside, whatever they yield, and rounding grows along the trajectory.
+    floor = 1e-4 if run.single or learned else 1e-9
+    return max(floor, 2 * (run.promised or 0.0))
+
+
+def determinism(subject: Subject) -> str:
+    """Under the same seed a newly built solver gives the same trajectory."""
+    again = subject.run(subject.exercise)
+    difference = distance(subject.trajectory.tensors, again.tensors)
+    # Threads may share a sum in another way the next time.
+    tolerance = 1e-5 if again.single or subject.solver_class.learned else 1e-12
+    if difference > tolerance:
+        raise Failure(f"two solvers under one seed differ by {difference:.1e}")
+    return f"within {difference:.1e}"
+
+
+def preparation(subject: Subject) -> str:
+    """Another problem in between leaves no trace: a worker prepares one solver for many sizes and grids."""
+    exercise = subject.exercise
+    solver = subject.prepared(exercise)
+    sizes = [size for size in (exercise.problem.size - 1, exercise.problem.size + 1) if size > 0]
+    for size in sizes:
+        initial = product_initial(size, 2, seed=SEED + 1)
+        other = Exercise.pose(subject.chain(size), exercise.problem.times[:-1], initial, exercise.problem.parameters)
+        if subject.refusal(other) is None:
+            subject.run(other, subject.prepared(other, solver))
+            break
+    else:
+        raise Skip(f"only {exercise.problem.size} spins are supported")
+    again = subject.run(exercise, subject.prepared(exercise, solver))
+    difference = distance(subject.trajectory.tensors, again.tensors)
+    if difference > rounding(again, learned=subject.solver_class.learned):
+        raise Failure(f"after {size} spins in between, {exercise.problem.size} spins differ by {difference:.1e}")
+    return f"{exercise.problem.size}, {size}, {exercise.problem.size} spins: within {difference:.1e}"
+
+
+def batch_independence(subject: Subject) -> str:
+    """A state's trajectory depends neither on its companions nor on its place among them."""
+    exercise = subject.exercise
+    solver = subject.prepared(exercise)
+    whole = subject.trajectory
+    tolerance = rounding(whole, learned=subject.solver_class.learned)
+    worst = 0.0
+    for chosen in ([0], [1], [2], [2, 0], [1, 1, 2]):
+        part = subject.run(exercise.some(chosen), solver)
+        expected = {name: tensor[chosen] for name, tensor in whole.tensors.items()}
+        difference = distance(part.tensors, expected)
+        if difference > tolerance:
+            raise Failure(
+                f"states {chosen} of [0, 1, 2] solved without the others differ by {difference:.1e}, "
+                f"{tolerance:.1e} allowed"
+            )
+        worst = max(worst, difference)
+    return f"within {worst:.1e}"
+
+
+def many_blocks(subject: Subject) -> str:
+    """A batch and a grid too large for one small block give the same as a few states alone."""
+    size = subject.exercise.problem.size
+    # Beyond the grid of its training a learned solver may well amplify rounding; that is not what is checked here.
+    steps = subject.exercise.problem.steps if subject.solver_class.learned else MANY_STEPS
+    times = np.linspace(0, steps * subject.exercise.problem.dt, steps + 1)
+    initial = product_initial(size, MANY_STATES, seed=SEED + 3)
+    many = Exercise.pose(subject.chain(size), times, initial, subject.exercise.problem.parameters)
+    few = Exercise(dataclasses.replace(many.problem, batch=2), many.some([0, MANY_STATES - 1]).initial)
+    large, small = subject.run(many), subject.run(few)
+    difference = distance(small.tensors, {name: tensor[[0, -1]] for name, tensor in large.tensors.items()})
+    if difference > rounding(small, learned=subject.solver_class.learned):
+        raise Failure(f"of {MANY_STATES} states over {steps} steps two differ by {difference:.1e} when alone")
+    return f"{large.blocks} blocks for {MANY_STATES} states over {steps} steps, within {difference:.1e}"
+
+
+def bit_order(subject: Subject) -> str:
+    """The trajectory of an asymmetric state is nearer to the exact one than to that of any other numbering of sites.
+
+    A solver that sees the Hamiltonian gets a chain without reflection symmetry, where sites counted from the other
+    end show even if inputs and outputs are turned alike. On a uniform chain that cannot show, and does no harm.
+    """
+    exercise = subject.exercise
+    turned = bit_reversal(exercise.problem.size)
+    exact = exercise.exact()
+    others = {"the output": exact[..., turned]}
+    if subject.solver_class.knowledge is Knowledge.HAMILTONIAN and not subject.solver_class.learned:
+        mirrored = Exercise.pose(reflected(exercise.hamiltonian), exercise.problem.times, exercise.initial).exact()
+        others |= {"the Hamiltonian": mirrored, "the Hamiltonian and the output": mirrored[..., turned]}
+    found = _after_start(subject.trajectory.tensors)
+    error = distance(found, _after_start(subject.seen(exact)))
+    for what, states in others.items():
+        expected = _after_start(subject.seen(states))
+        if distance(_after_start(subject.seen(exact)), expected) < SMALLEST_MOTION:
+            continue
+        if distance(found, expected) <= error:
+            raise Failure(f"nearer to the evolution with the sites of {what} counted from the other end")
+    promised = subject.trajectory.promised
+    if promised is not None and error > promised + 1e-12:
+        raise Failure(f"deviates by {error:.1e} from scipy's expm, but promises {promised:.1e}")
+    return f"deviates by {error:.1e} from scipy's expm"
+
+
+def _after_start(tensors: Tensors) -> Tensors:
+    return {name: tensor[:, 1:] for name, tensor in tensors.items()}
+
+
+CHECKS = (
+    Check("determinism", determinism, needs=VALID),
+    Check("batch_independence", batch_independence, needs=VALID),
+    Check("many_blocks", many_blocks, needs=VALID),
+    Check("preparation", preparation, needs=VALID),
+    Check("bit_order", bit_order, needs=VALID),
+)

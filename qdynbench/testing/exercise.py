@@ -1,0 +1,163 @@
+"""What the checks pose: small chains, asymmetric product states, exact training data."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+
+from qdynbench.physics.operators import PauliSum
+from qdynbench.solver import Initial, Problem
+from qdynbench.testing import independent
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+Chain = Callable[[int], PauliSum]
+
+
+def graded_chain(size: int) -> PauliSum:
+    """Return an open mixed-field Ising chain whose couplings all differ: no reflection, no other symmetry."""
+    bonds = [(1.0 + 0.13 * i, "ZZ", (i, i + 1)) for i in range(size - 1)]
+    fields = [term for i in range(size) for term in ((-1.05 + 0.21 * i, "X", (i,)), (0.5 - 0.17 * i, "Z", (i,)))]
+    return PauliSum.from_terms(size, [*bonds, *fields])
+
+
+def uniform_chain(size: int) -> PauliSum:
+    """Return the open mixed-field Ising chain J = 1, g = -1.05, h = 0.5 of Zhang et al., CPL 37, 018401 (2020)."""
+    bonds = [(1.0, "ZZ", (i, i + 1)) for i in range(size - 1)]
+    fields = [term for i in range(size) for term in ((-1.05, "X", (i,)), (0.5, "Z", (i,)))]
+    return PauliSum.from_terms(size, [*bonds, *fields])
+
+
+UNIFORM_PARAMETERS = {"J": 1.0, "g": -1.05, "h": 0.5, "boundary": "open"}
+
+
+def product_initial(size: int, count: int, seed: int) -> Initial:
+    """Return `count` random product states (each spin Haar-random): no two sites alike."""
+    random = np.random.default_rng(seed)
+    spinors = random.standard_normal((count, size, 2)) + 1j * random.standard_normal((count, size, 2))
+    return initial_of(spinors / np.linalg.norm(spinors, axis=-1, keepdims=True))
+
+
+def initial_of(spinors: NDArray[np.complex128]) -> Initial:
+    """Return the product states of spinors `(B, N, 2)`."""
+    states = torch.from_numpy(independent.product_states(spinors))
+    return Initial(states, torch.from_numpy(np.ascontiguousarray(spinors)))
+
+
+@dataclass(frozen=True)
+class Exercise:
+    """One thing to solve.
+
+    Attributes:
+        problem: with the Hamiltonian, whatever the solver may see of it.
+        initial: states, complex128, `(B, 2**N)`.
+    """
+
+    problem: Problem
+    initial: Initial
+
+    @classmethod
+    def pose(
+        cls,
+        hamiltonian: PauliSum,
+        times: NDArray[np.float64],
+        initial: Initial,
+        parameters: Mapping[str, Any] | None = None,
+    ) -> Exercise:
+        """Pose the evolution of `initial` under `hamiltonian`."""
+        batch = len(initial.states)
+        problem = Problem(hamiltonian.size, times, hamiltonian, parameters or {}, batch, "cpu", torch.get_num_threads())
+        return cls(problem, initial)
+
+    @property
+    def hamiltonian(self) -> PauliSum:
+        """The Hamiltonian."""
+        assert self.problem.hamiltonian is not None  # noqa: S101 - `pose` demands one; this tells the type checker
+        return self.problem.hamiltonian
+
+    def some(self, chosen: Sequence[int]) -> Exercise:
+        """Return the same with some of the states."""
+        spinors = None if self.initial.spinors is None else self.initial.spinors[list(chosen)]
+        return Exercise(self.problem, Initial(self.initial.states[list(chosen)], spinors))
+
+    def fresh(self) -> Initial:
+        """Return a copy of the initial states, for a solver that may not keep its hands off them."""
+        spinors = None if self.initial.spinors is None else self.initial.spinors.clone()
+        return Initial(self.initial.states.clone(), spinors)
+
+    def exact(self) -> torch.Tensor:
+        """Return the trajectory by scipy's `expm`, complex128, shape `(B, T+1, 2**N)`."""
+        return torch.from_numpy(independent.evolve(self.hamiltonian, self.initial.states.numpy(), self.problem.times))
+
+
+@dataclass(frozen=True)
+class ExactTrajectories:
+    """Training data (`qdynbench.TrainingData`) from random product states, evolved by scipy's `expm`.
+
+    Attributes:
+        chain: gives the Hamiltonian of a size.
+        sizes: numbers of spins.
+        times: time grid, shape `(T+1,)`.
+        count: trajectories per size.
+        seed: of the initial states.
+    """
+
+    chain: Chain
+    sizes: Sequence[int]
+    times: NDArray[np.float64]
+    count: int
+    seed: int = 0
+    _known: dict[int, torch.Tensor] = field(default_factory=dict)
+
+    def trajectories(self, size: int, start: int = 0, stop: int | None = None) -> torch.Tensor:
+        """Return trajectories `start` to `stop`, complex128, shape `(stop - start, T+1, 2**size)`.
+
+        Raises:
+            ValueError: a size or a range that the data does not have.
+        """
+        stop = self.count if stop is None else stop
+        if size not in self.sizes:
+            raise ValueError(f"the training data has sizes {list(self.sizes)}, not {size}")
+        if not 0 <= start < stop <= self.count:
+            raise ValueError(f"trajectories {start} to {stop} are not within the {self.count} of the training data")
+        if size not in self._known:
+            initial = product_initial(size, self.count, seed=self.seed + size)
+            self._known[size] = Exercise.pose(self.chain(size), self.times, initial).exact()
+        return self._known[size][start:stop].clone()
+
+
+@dataclass(frozen=True)
+class FitRecorder:
+    """A `qdynbench.FitContext` that keeps what the fit reports."""
+
+    folder: Path
+    seed: int = 0
+    device: str = "cpu"
+    fractions: list[float] = field(default_factory=list)
+
+    def progress(self, fraction: float, **figures: float) -> None:
+        """Keep the fraction; every figure has to be a number."""
+        for value in figures.values():
+            float(value)
+        self.fractions.append(float(fraction))
+
+
+def reflected(hamiltonian: PauliSum) -> PauliSum:
+    """Return the Hamiltonian with the sites counted from the other end."""
+    last = hamiltonian.size - 1
+    terms = [(term.coefficient, term.paulis, [last - site for site in term.sites]) for term in hamiltonian.terms]
+    return PauliSum.from_terms(hamiltonian.size, terms)
+
+
+@functools.cache
+def bit_reversal(size: int) -> torch.Tensor:
+    """Return the permutation of the basis that counts sites from the other end, shape `(2**size,)`."""
+    return torch.tensor([int(f"{index:0{size}b}"[::-1], 2) for index in range(1 << size)])

@@ -1,0 +1,162 @@
+"""Answers that no solver here has made: closed forms and published values; hbar = 1, Pauli matrices.
+
+They apply to solvers that see the Hamiltonian: the others are asked about one model, and learn it from trajectories.
+A solver is held to `promised_error`, a 2-norm error of the state; an expectation value of a string then moves by at
+most twice that.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+
+from qdynbench.physics.operators import PauliSum
+from qdynbench.solver import Initial, Knowledge
+from qdynbench.testing import independent
+from qdynbench.testing.check import Check, Failure, Skip
+from qdynbench.testing.exercise import Exercise, graded_chain, initial_of, product_initial
+from qdynbench.testing.output import VALID
+from qdynbench.testing.subject import SEED
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from qdynbench.solver import Solver
+    from qdynbench.testing.subject import Run, Subject
+
+ROUNDING = 1e-12
+UP, DOWN, PLUS = np.array([1, 0j]), np.array([0j, 1]), np.array([1, 1 + 0j]) / math.sqrt(2)
+
+
+def sees_hamiltonian(solver_class: type[Solver]) -> str | None:
+    """Exempt all but solvers that are handed any Hamiltonian."""
+    if solver_class.knowledge is not Knowledge.HAMILTONIAN:
+        return f"its knowledge is {solver_class.knowledge.value}: an oracle hands a Hamiltonian to the solver"
+    return "it is learned from one model" if solver_class.learned else None
+
+
+def rabi(subject: Subject) -> str:
+    """One spin under H = g X, from up: `<Z>(t) = cos(2 g t)`."""
+    g, times = 0.7, np.linspace(0, 4, 41)
+    run = subject.run(Exercise.pose(PauliSum.from_terms(1, [(g, "X", (0,))]), times, product([UP])))
+    deviation = np.abs(run.observable("z")[0, :, 0].numpy() - np.cos(2 * g * times)).max()
+    return judge(run, deviation, factor=2)
+
+
+def classical_ising(subject: Subject) -> str:
+    """No transverse field: a basis state only gains the phase `exp(-i E t)`."""
+    size, times = 4, np.linspace(0, 3, 31)
+    bonds = [(1.0, "ZZ", (i, i + 1)) for i in range(size - 1)]
+    hamiltonian = PauliSum.from_terms(size, [*bonds, *((0.5 - 0.17 * i, "Z", (i,)) for i in range(size))])
+    spinors = np.array([[[UP, DOWN][index >> (size - 1 - site) & 1] for site in range(size)] for index in range(16)])
+    exercise = Exercise.pose(hamiltonian, times, initial_of(spinors))
+    run = subject.run(exercise)
+    energies = np.diag(independent.dense(hamiltonian)).real
+    phases = torch.from_numpy(np.exp(-1j * np.outer(energies, times)))
+    expected = phases[:, :, None] * exercise.initial.states[:, None]
+    deviation = torch.linalg.vector_norm(run.states() - expected, dim=-1).max()
+    return judge(run, float(deviation))
+
+
+def tfim_modes(size: int, coupling: float, g: float) -> tuple[np.ndarray, np.ndarray]:
+    """Return `E_k` and `sin(theta_k)` of the free fermions of the periodic chain, k = (2n-1) pi / N, n = 1..N/2."""
+    k = (2 * np.arange(1, size // 2 + 1) - 1) * math.pi / size
+    energy = 2 * np.sqrt(coupling**2 + g**2 - 2 * coupling * g * np.cos(k))
+    return energy, 2 * coupling * np.sin(k) / energy
+
+
+def tfim_run(subject: Subject) -> tuple[Run, np.ndarray, np.ndarray, np.ndarray]:
+    """Quench |+>^6 with H = -J sum ZZ - g sum X, periodic; return the run, times, E_k and sin(theta_k)."""
+    size, coupling, g, times = 6, 1.0, 0.7, np.linspace(0, 2, 41)
+    bonds = [(-coupling, "ZZ", (i, (i + 1) % size)) for i in range(size)]
+    hamiltonian = PauliSum.from_terms(size, [*bonds, *((-g, "X", (i,)) for i in range(size))])
+    run = subject.run(Exercise.pose(hamiltonian, times, product([PLUS] * size)))
+    return run, times, *tfim_modes(size, coupling, g)
+
+
+def tfim_magnetization(subject: Subject) -> str:
+    """Quench of the transverse-field chain: `<X> = (2/N) sum_k [cos^2 theta_k + sin^2 theta_k cos(2 E_k t)]`."""
+    run, times, energy, sine = tfim_run(subject)
+    expected = (1 - sine**2 + sine**2 * np.cos(2 * np.outer(times, energy))).mean(axis=1)
+    deviation = np.abs(run.observable("x")[0].mean(-1).numpy() - expected).max()
+    return judge(run, deviation, factor=2)
+
+
+def tfim_loschmidt(subject: Subject) -> str:
+    """Its Loschmidt echo: `|<psi(0)|psi(t)>|^2 = prod_k [1 - sin^2 theta_k sin^2(E_k t)]`."""
+    run, times, energy, sine = tfim_run(subject)
+    expected = np.prod(1 - sine**2 * np.sin(np.outer(times, energy)) ** 2, axis=1)
+    states = run.states()[0].numpy()
+    deviation = np.abs(np.abs(states @ states[0].conj()) ** 2 - expected).max()
+    return judge(run, deviation, factor=2)
+
+
+def xx_neel(subject: Subject) -> str:
+    """XX chain `J sum (Sx Sx + Sy Sy)` from the Neel state: `m_s(t) = J0(2 J t) / 2` before the boundary is felt.
+
+    The periodic chain of 10 sites deviates by `J_10(2 t)`, below 3e-8 to t = 0.8 (J = 1).
+    """
+    from scipy.special import j0, jv
+
+    size, times = 10, np.linspace(0, 0.8, 17)
+    pairs = [(i, (i + 1) % size) for i in range(size)]
+    hamiltonian = PauliSum.from_terms(size, [(0.25, letters, pair) for pair in pairs for letters in ("XX", "YY")])
+    run = subject.run(Exercise.pose(hamiltonian, times, product([UP, DOWN] * (size // 2))))
+    signs = torch.tensor([1.0, -1.0] * (size // 2), dtype=torch.float64)
+    staggered = (run.observable("z")[0] * signs).mean(-1).numpy() / 2
+    deviation = np.abs(staggered - j0(2 * times) / 2).max()
+    return judge(run, deviation, factor=1, bound=float(jv(size, 2 * times[-1])))
+
+
+def time_reversal(subject: Subject) -> str:
+    """Evolution with H and then with -H returns the initial state."""
+    size, times = 4, np.linspace(0, 2, 21)
+    initial = product_initial(size, 2, seed=SEED + 2)
+    run = subject.run(Exercise.pose(graded_chain(size), times, initial))
+    there = run.states()[:, -1]
+    there = there / torch.linalg.vector_norm(there, dim=-1, keepdim=True)
+    back = subject.run(Exercise.pose(-graded_chain(size), times, Initial(there)))
+    deviation = torch.linalg.vector_norm(back.states()[:, -1] - initial.states, dim=-1).max()
+    return judge(back, float(deviation), factor=3)
+
+
+def product(spinors: list[np.ndarray]) -> Initial:
+    """Return one product state, given the spinor of each site."""
+    return initial_of(np.array([spinors]))
+
+
+def judge(run: Run, deviation: float, *, factor: float = 1, bound: float = 0.0) -> str:
+    """Hold a deviation to `factor` times the promised error, beside the oracle's own `bound` and rounding."""
+    if run.promised is None:
+        raise Skip(f"deviates by {deviation:.1e}; the solver promises no error to be held to")
+    tolerance = factor * run.promised + bound + ROUNDING
+    if not deviation <= tolerance:
+        raise Failure(f"deviates by {deviation:.1e}, {tolerance:.1e} allowed")
+    return f"deviates by {deviation:.1e}, {tolerance:.1e} allowed"
+
+
+def beyond(reason: str) -> Callable[[Subject], str]:
+    """Return a check that is skipped with a reason."""
+
+    def skip(_: Subject) -> str:
+        raise Skip(reason)
+
+    return skip
+
+
+CHECKS = tuple(
+    Check(f"oracle_{name}", run, applies=sees_hamiltonian, needs=VALID)
+    for name, run in (
+        ("rabi", rabi),
+        ("classical_ising", classical_ising),
+        ("tfim_magnetization", tfim_magnetization),
+        ("tfim_loschmidt", tfim_loschmidt),
+        ("xx_neel", xx_neel),
+        ("time_reversal", time_reversal),
+        ("kicked_ising_selfdual", beyond("a problem here has one static Hamiltonian, this needs kicks")),
+        ("tfim_2d_quench", beyond("4x4 sites are 16 spins, beyond the dense solvers that the kit is for")),
+    )
+)

@@ -1,0 +1,94 @@
+"""Consecutive times of a prediction or reference, with the observables that metrics share computed once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from qdynbench.physics import observables
+
+if TYPE_CHECKING:
+    import torch
+
+    from qdynbench.metric import ScoreContext
+    from qdynbench.physics.observables import Axis
+
+
+class Window:
+    """Some columns of a trajectory; what is derived from them is computed when first asked for.
+
+    Attributes:
+        context: the case.
+        start: index into the time grid of the first column.
+        states: shape `(B, k, 2**N)`, or None when the solver yields observables alone.
+    """
+
+    def __init__(
+        self,
+        context: ScoreContext,
+        start: int,
+        states: torch.Tensor | None,
+        given: Mapping[str, torch.Tensor] | None = None,
+    ) -> None:
+        self.context = context
+        self.start = start
+        self.states = states
+        self._given = given or {}
+        self._whole: Window | None = None
+        self._cut = slice(None)
+
+    def part(self, begin: int, end: int) -> Window:
+        """Return the columns `begin` to `end` of this window; they take their observables from the whole one."""
+        if (begin, end) == (0, self.length):
+            return self
+        states = None if self.states is None else self.states[:, begin:end]
+        part = Window(self.context, self.start + begin, states, {k: v[:, begin:end] for k, v in self._given.items()})
+        part._whole = self
+        part._cut = slice(begin, end)
+        return part
+
+    @cached_property
+    def length(self) -> int:
+        """Number of times k."""
+        some = self.states if self.states is not None else next(iter(self._given.values()))
+        return int(some.shape[1])
+
+    @property
+    def end(self) -> int:
+        """Index into the time grid just past the last column."""
+        return self.start + self.length
+
+    @cached_property
+    def norm(self) -> torch.Tensor:
+        """2-norm of the states, shape `(B, k)`."""
+        return self._derive("norm", observables.norm, lambda whole: whole.norm)
+
+    @cached_property
+    def energy(self) -> torch.Tensor:
+        """Energy of the normalised states, `<psi|H|psi> / <psi|psi>`, shape `(B, k)`."""
+        return self._derive("energy", self._energy, lambda whole: whole.energy)
+
+    @cached_property
+    def entropy(self) -> torch.Tensor:
+        """Half-chain entanglement entropy, natural log, shape `(B, k)`."""
+        return self._derive("entropy", observables.half_chain_entropy, lambda whole: whole.entropy)
+
+    @cached_property
+    def spins(self) -> dict[Axis, torch.Tensor]:
+        """`<X_i>`, `<Y_i>`, `<Z_i>` of the normalised states, each of shape `(B, k, N)`."""
+        if self._whole is not None:
+            return {axis: values[:, self._cut] for axis, values in self._whole.spins.items()}
+        if self.states is None:
+            return {"x": self._given["x"], "y": self._given["y"], "z": self._given["z"]}
+        return observables.magnetization(self.states)
+
+    def _energy(self, states: torch.Tensor) -> torch.Tensor:
+        return self.context.hamiltonian.expectation(states) / self.norm.square()
+
+    def _derive(
+        self, name: str, compute: Callable[[torch.Tensor], torch.Tensor], of: Callable[[Window], torch.Tensor]
+    ) -> torch.Tensor:
+        if self._whole is not None:
+            return of(self._whole)[:, self._cut]
+        return self._given[name] if self.states is None else compute(self.states)

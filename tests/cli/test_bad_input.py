@@ -1,0 +1,183 @@
+"""Bad input ends with status 2, one message that says what to do, and nothing run."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+GOOD = """\
+model: {family: ising, J: 1.0, g: -1.05, h: 0.5}
+sizes: [2]
+times: {dt: 0.01, steps: 5}
+states: 4
+solvers: [ed]
+"""
+
+
+def changed(old: str, new: str) -> str:
+    assert old in GOOD
+    return GOOD.replace(old, new)
+
+
+CASES = {
+    "unknown key": (GOOD + "staets: 3\n", ("task.yaml:6", "unknown key 'staets'", "did you mean 'states'")),
+    "unknown inner key": (changed("dt:", "Dt: 1, dt:"), ("task.yaml:3", "'times.Dt'", "did you mean 'dt'")),
+    "wrong type": (changed("states: 4", "states: many"), ("task.yaml:4", "states", "integer", "'many'")),
+    "boolean for a number": (changed("states: 4", "states: true"), ("task.yaml:4", "states", "integer")),
+    "negative dt": (changed("0.01", "-0.01"), ("task.yaml:3", "times.dt", "greater than 0", "-0.01")),
+    "infinite dt": (changed("0.01", ".inf"), ("task.yaml:3", "times.dt", "finite")),
+    "size 0": (changed("[2]", "[0]"), ("task.yaml:2", "sizes.0", "greater than 0")),
+    "size twice": (changed("[2]", "[2, 2]"), ("task.yaml:2", "sizes", "twice")),
+    "unknown solver": (changed("[ed]", "[edd]"), ("unknown solver 'edd'", "did you mean 'ed'")),
+    "malformed solver": (changed("[ed]", "['ed[mode']"), ("task.yaml:5", "name[key=value,key=value]")),
+    "unknown parameter": (changed("[ed]", "['ed[moed=batched]']"), ("no parameter 'moed'", "did you mean 'mode'")),
+    "wrong parameter": (changed("[ed]", "['ed[mode=fast]']"), ("mode=fast", "batched")),
+    "unknown metric": (GOOD + "metrics: [infidelitty]\n", ("unknown metric", "did you mean 'infidelity'")),
+    "unknown family": (changed("ising", "isnig"), ("unknown model 'isnig'", "did you mean 'ising'")),
+    "no family": (changed("family: ising, ", ""), ("needs a 'family'", "ising")),
+    "unknown model parameter": (changed("h: 0.5", "H: 0.5"), ("unknown key 'H'", "did you mean")),
+    "list of the wrong length": (changed("h: 0.5", "h: [1, 2, 3]"), ("h lists 3 values", "needs 2")),
+    "unknown ensemble": (GOOD + "ensemble: random\n", ("unknown ensemble 'random'", "random_product")),
+    "unknown reference": (GOOD + "reference: exact\n", ("unknown solver 'exact'",)),
+    "object tag": ("!!python/object/apply:os.system ['touch hacked']\n", ("task.yaml:1", "a sequence")),
+    "object tag inside": (
+        changed("states: 4", "states: !!python/object/apply:os.system ['touch hacked']"),
+        ("task.yaml:4", "could not determine a constructor"),
+    ),
+    "empty file": ("", ("the file is empty",)),
+    "only comments": ("# nothing\n", ("the file is empty",)),
+    "a list": ("- 1\n", ("a task is a mapping",)),
+    "broken YAML": ("model: {family: ising\nsizes: [\n", ("task.yaml:",)),
+    "key twice": (GOOD + "states: 5\n", ("task.yaml:6", "'states' is given twice")),
+    "no solver": (changed("solvers: [ed]\n", ""), ("at least one entry under 'solvers'",)),
+    "empty solvers": (changed("[ed]", "[]"), ("at least one entry under 'solvers'",)),
+    "missing model": ("sizes: [2]\ntimes: {dt: 0.1, steps: 1}\nsolvers: [ed]\n", ("key 'model' is missing",)),
+    "bad name": (GOOD + "name: ../../etc\n", ("task.yaml:6", "name")),
+    "step beyond the grid": (GOOD + "report: {steps: [6]}\n", ("report.steps", "ends at step 5")),
+    "learned without training": (changed("[ed]", "[local-generator]"), ("no 'training' section",)),
+}
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_a_wrong_task_is_refused_with_its_line(qdynbench, tmp_path, name):
+    text, expected = CASES[name]
+    (tmp_path / "task.yaml").write_text(text)
+    done = qdynbench("run", "task.yaml")
+    assert done.returncode == 2, done.stdout + done.stderr
+    for part in expected:
+        assert part in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not (tmp_path / "hacked").exists()
+    assert not list(tmp_path.glob("runs/*/cells/*"))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (("run", "nowhere.yaml"), "'nowhere.yaml' does not exist"),
+        (("run", "ising_mixd"), "did you mean 'ising_mixed'"),
+        (("run", "ising_mixed", "--set", "states"), "write key=value"),
+        (("run", "ising_mixed", "--set", "times.stps=3"), "did you mean 'steps'"),
+        (("run", "ising_mixed", "--set", "name.inner=3"), "single value"),
+        (("run", "ising_mixed", "--solver", "sur"), "did you mean 'sru'"),
+        (("run", "ising_mixed", "--device", "gpu"), "unknown device 'gpu'"),
+        (("run", "ising_mixed", "--device", "cuda"), "no CUDA device"),
+        (("run", "ising_mixed", "--threads", "4096"), "4096 threads"),
+        (("run", "ising_mixed", "--plugin", "absent.py"), "does not exist"),
+        (("run", "ising_mixed", "--out", "/proc/nowhere"), "cannot write to"),
+        (("run", "ising_mixed", "--out", "file"), "is a file"),
+        (("run", "ising_mixed", "--out", "full"), "files that are not a run"),
+        (("compare", "sru"), "at least two different solvers"),
+        (("compare", "sru", "sru"), "at least two different solvers"),
+        (("compare", "sru", "ed"), "there is no run yet"),
+        (("compare", "sru", "ed", "--run", "nowhere"), "unknown task 'nowhere'"),
+        (("report",), "there is no run yet"),
+        (("report", "nowhere"), "no run at 'nowhere'"),
+        (("check", "sur"), "did you mean 'sru'"),
+    ],
+)
+def test_a_wrong_command_line_is_refused(qdynbench, tmp_path, arguments, expected):
+    if "cuda" in arguments:
+        torch = pytest.importorskip("torch")
+        if torch.cuda.is_available():
+            arguments, expected = ("run", "ising_mixed", "--device", "gpu"), "unknown device"
+    (tmp_path / "file").write_text("")
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full" / "thesis.tex").write_text("")
+    done = qdynbench(*arguments)
+    assert done.returncode == 2, done.stdout + done.stderr
+    assert expected in done.stderr.replace("\n", " ")
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("arguments", [("run",), ("rnu",), ("run", "ising_mixed", "--frsh"), ("list", "solver")])
+def test_wrong_usage_exits_with_2(qdynbench, arguments):
+    done = qdynbench(*arguments)
+    assert done.returncode == 2
+    assert "Usage" in done.stderr
+
+
+def test_a_plugin_file_with_a_syntax_error_names_the_line(qdynbench, tmp_path, small_task):
+    (tmp_path / "broken.py").write_text("def solve(:\n")
+    done = qdynbench("run", small_task, "--plugin", "broken.py")
+    assert done.returncode == 2
+    assert "broken.py" in done.stderr
+    assert "SyntaxError" in done.stderr
+    assert "line 1" in done.stderr
+
+
+def test_a_plugin_file_that_takes_a_name_is_refused(qdynbench, tmp_path, small_task):
+    (tmp_path / "thief.py").write_text(
+        "from qdynbench import hookimpl\n"
+        "@hookimpl\ndef register_solvers(register):\n    register('ed', 'nowhere:X', summary='')\n"
+    )
+    done = qdynbench("run", small_task, "--plugin", "thief.py")
+    assert done.returncode == 2
+    assert "already registered" in done.stderr
+
+
+def test_a_broken_installed_plugin_is_a_warning_and_an_error_only_by_name(qdynbench, tmp_path, small_task):
+    package = tmp_path / "site" / "qdynbench_broken"
+    package.mkdir(parents=True)
+    (package / "__init__.py").write_text("import no_such_module\n")
+    info = tmp_path / "site" / "qdynbench_broken-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: qdynbench-broken\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text("[qdynbench]\nbroken = qdynbench_broken\n")
+    path = str(tmp_path / "site")
+    listed = qdynbench("plugins", PYTHONPATH=path)
+    assert listed.returncode == 0
+    assert "no_such_module" in listed.stdout
+    assert qdynbench("run", small_task, "--quiet", PYTHONPATH=path).returncode == 0
+    asked = qdynbench("run", small_task, "--solver", "broken", PYTHONPATH=path)
+    assert asked.returncode == 2
+    assert "ModuleNotFoundError" in asked.stderr
+
+
+def test_two_tasks_do_not_share_a_folder_and_two_runs_do_not_write_it(qdynbench, tmp_path, small_task):
+    assert qdynbench("run", small_task, "--quiet", "--out", "here").returncode == 0
+    other = qdynbench("run", small_task, "--set", "name=other", "--out", "here")
+    assert other.returncode == 2
+    assert "holds a run of task 'small'" in other.stderr
+    code = (
+        "import sys, pathlib; from qdynbench.record.store import Store; from qdynbench.task.load import load_task\n"
+        f"store = Store.create(pathlib.Path('here'), load_task({str(small_task)!r}), fresh=False)\n"
+        "print('held', flush=True); sys.stdin.read()"
+    )
+    holder = subprocess.Popen(
+        [sys.executable, "-c", code], cwd=tmp_path, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    try:
+        assert holder.stdout is not None
+        assert holder.stdout.readline() == "held\n"
+        second = qdynbench("run", small_task, "--out", "here")
+    finally:
+        holder.kill()
+        holder.wait()
+    assert second.returncode == 2
+    assert "another run is using" in second.stderr
+    assert qdynbench("run", small_task, "--quiet", "--out", "here").returncode == 0  # the lock went with its holder
+    assert Path(tmp_path / "here" / "results.parquet").is_file()

@@ -1,0 +1,49 @@
+"""What all tests share: the real command, run as a user would run it."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+Command = Callable[..., subprocess.CompletedProcess[str]]
+
+
+@pytest.fixture
+def qdynbench(tmp_path: Path) -> Command:
+    """Return a function that runs `qdynbench` in an empty folder, with a cache of its own."""
+
+    def call(*arguments: object, timeout: float = 300, **environment: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [str(Path(sys.executable).with_name("qdynbench")), *map(str, arguments)],
+            cwd=tmp_path,
+            env={**os.environ, "XDG_CACHE_HOME": str(tmp_path / "cache"), "COLUMNS": "100", **environment},
+            capture_output=True,
+            text=True,
+            timeout=timeout,
+            check=False,
+        )
+
+    return call
+
+
+@pytest.fixture
+def small_task(tmp_path: Path) -> Path:
+    """Return a task file that runs in a second or two."""
+    path = tmp_path / "small.yaml"
+    path.write_text(
+        """\
+model: {family: ising, J: 1.0, g: -1.05, h: 0.5}
+sizes: [2, 3]
+times: {dt: 0.01, steps: 5}
+states: 4
+solvers: [ed]
+timing: {batch_sizes: [1, 2], rounds: 3}
+limits: {seconds: 60, memory: 2 GB}
+"""
+    )
+    return path

@@ -1,0 +1,123 @@
+"""Solvers that go wrong, each in its own way."""
+
+import os
+import signal
+import time
+
+import torch
+
+import qdynbench
+from qdynbench import Block, Knowledge, Solver, hookimpl
+
+
+class Frozen(Solver):
+    """Right in form: nothing moves."""
+
+    knowledge = Knowledge.TRAJECTORIES
+
+    def trajectory(self, initial):
+        return initial.states[:, None].repeat(1, self.problem.steps + 1, 1)
+
+    def solve(self, initial):
+        yield Block(0, self.trajectory(initial))
+
+
+class Nan(Frozen):
+    def trajectory(self, initial):
+        states = super().trajectory(initial)
+        states[0, -1, 0] = float("nan")
+        return states
+
+
+class WrongShape(Frozen):
+    def trajectory(self, initial):
+        return super().trajectory(initial)[..., :-1]
+
+
+class WrongFirst(Frozen):
+    def trajectory(self, initial):
+        return super().trajectory(initial).roll(1, dims=-1)
+
+
+class Short(Frozen):
+    def trajectory(self, initial):
+        return super().trajectory(initial)[:, :-1]
+
+
+class Raises(Frozen):
+    def solve(self, initial):
+        raise ValueError("the flux capacitor is empty")
+
+
+class RaisesInput(Frozen):
+    def prepare(self, problem):
+        raise qdynbench.InputError("cannot prepare this")
+
+
+class Hangs(Frozen):
+    def solve(self, initial):
+        time.sleep(1000)
+        yield Block(0, self.trajectory(initial))
+
+
+class Exits(Frozen):
+    def solve(self, initial):
+        print("goodbye from the solver", flush=True)
+        os._exit(7)
+
+
+class Segfaults(Frozen):
+    def solve(self, initial):
+        os.kill(os.getpid(), signal.SIGSEGV)
+        yield Block(0, self.trajectory(initial))
+
+
+class EatsMemory(Frozen):
+    def solve(self, initial):
+        kept = []
+        while True:
+            kept.append(torch.ones(20_000_000, dtype=torch.float64))
+            time.sleep(0.01)
+            if not kept:
+                yield Block(0, self.trajectory(initial))
+
+
+class RefusesMemory(Frozen):
+    def solve(self, initial):
+        torch.empty(10**15, dtype=torch.float64)
+        yield Block(0, self.trajectory(initial))
+
+
+class Unsupporting(Frozen):
+    def supports(self, problem):
+        return "only chains of 40 spins" if problem.size != 40 else None
+
+
+class Expensive(Frozen):
+    def estimate(self, problem):
+        return qdynbench.Cost(bytes=1e6, seconds=1e9)
+
+
+class Peeks(Frozen):
+    """Looks for a Hamiltonian wherever it could be."""
+
+    def solve(self, initial):
+        import gc
+
+        from qdynbench.physics.operators import PauliSum
+        from qdynbench.task.models import Model
+        from qdynbench.task.spec import Task
+
+        assert self.problem.hamiltonian is None
+        assert self.problem.parameters is None
+        assert not [thing for thing in gc.get_objects() if isinstance(thing, PauliSum | Model | Task)]
+        yield Block(0, self.trajectory(initial))
+
+
+@hookimpl
+def register_solvers(register):
+    for kind in (
+        *(Frozen, Nan, WrongShape, WrongFirst, Short, Raises, RaisesInput, Hangs, Exits, Segfaults, EatsMemory),
+        *(RefusesMemory, Unsupporting, Expensive, Peeks),
+    ):
+        register(kind.__name__.lower(), kind, summary=kind.__doc__ or kind.__name__)

@@ -1,0 +1,57 @@
+"""What holds for every built-in metric."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+import torch
+
+from qdynbench.metric import Metric
+from qdynbench.metrics.drift import EnergyDrift, NormDrift
+from qdynbench.metrics.entropy import EntropyError
+from qdynbench.metrics.infidelity import Infidelity
+from qdynbench.metrics.magnetization import MagnetizationErrorX, MagnetizationErrorY, MagnetizationErrorZ
+from qdynbench.metrics.relative_entropy import MeanRelativeEntropy
+from qdynbench.metrics.skill import Skill
+from qdynbench.metrics.valid_time import ValidTime
+
+Score = Callable[..., Metric]
+States = Callable[..., torch.Tensor]
+
+
+ERRORS = [
+    MeanRelativeEntropy,
+    Infidelity,
+    MagnetizationErrorX,
+    MagnetizationErrorY,
+    MagnetizationErrorZ,
+    EnergyDrift,
+    NormDrift,
+    EntropyError,
+]
+
+
+@pytest.mark.parametrize("metric", ERRORS)
+def test_a_perfect_static_prediction_has_no_error(score: Score, random_states: States, metric: type[Metric]) -> None:
+    states = random_states(3, 1, 16).expand(3, 5, 16)
+    assert score(metric, states.clone(), states, split=(2,)).result() == pytest.approx(0, abs=1e-30)
+
+
+@pytest.mark.parametrize("metric", [*ERRORS, Skill])
+def test_single_precision_is_compared_in_double(score: Score, random_states: States, metric: type[Metric]) -> None:
+    reference = random_states(3, 5, 16, seed=1)
+    single = random_states(3, 5, 16, seed=2).to(torch.complex64)
+    values = score(metric, single, reference).result()
+    assert values.dtype == np.float64
+    assert values.shape == (3, 5)
+    assert np.array_equal(values, score(metric, single.to(torch.complex128), reference).result(), equal_nan=True)
+
+
+@pytest.mark.parametrize("metric", [*ERRORS, Skill, ValidTime])
+def test_says_what_it_is(metric: type[Metric]) -> None:
+    assert metric.name.isidentifier()
+    assert 20 < len(metric.summary) < 120
+    assert metric.unit in {"1", "energy", "1/energy"}
+    assert (metric.better == "higher") == (metric in {Skill, ValidTime})

@@ -1,0 +1,102 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+import torch
+
+from qdynbench.metric import Metric, ScoreContext
+from qdynbench.metrics.drift import EnergyDrift, NormDrift
+from qdynbench.metrics.entropy import EntropyError
+from qdynbench.metrics.magnetization import (
+    AxisMagnetization,
+    MagnetizationErrorX,
+    MagnetizationErrorY,
+    MagnetizationErrorZ,
+)
+from qdynbench.metrics.relative_entropy import MeanRelativeEntropy
+from qdynbench.metrics.skill import Skill
+from qdynbench.physics.operators import PauliSum
+from qdynbench.testing import independent
+from qdynbench.window import Window
+
+Score = Callable[..., Metric]
+States = Callable[..., torch.Tensor]
+
+
+@pytest.mark.parametrize("metric", [MagnetizationErrorX, MagnetizationErrorY, MagnetizationErrorZ])
+def test_magnetization_error_against_kronecker_products(
+    score: Score, random_states: States, metric: type[AxisMagnetization]
+) -> None:
+    reference, prediction = random_states(3, 4, 8, seed=1), random_states(3, 4, 8, seed=2)
+    total = np.mean([independent.pauli_string(3, metric.axis.upper(), (i,)) for i in range(3)], axis=0)
+    exact, predicted = (
+        np.einsum("bti,ij,btj->bt", s.numpy().conj(), total, s.numpy()).real for s in (reference, prediction)
+    )
+    scored = score(metric, 0.7 * prediction, reference, split=(1, 3))
+    assert scored.result() == pytest.approx(abs(predicted - exact), abs=1e-14)
+    curves = scored.curves()
+    assert curves[f"magnetization_{metric.axis}"] == pytest.approx(predicted, abs=1e-14)
+    assert curves[f"magnetization_{metric.axis}_reference"] == pytest.approx(exact, abs=1e-14)
+
+
+def test_energy_drift_is_of_the_normalised_prediction_from_its_own_start(score: Score, random_states: States) -> None:
+    hamiltonian = PauliSum.from_terms(3, [(0.3, "XY", (0, 2)), (-1.0, "Z", (1,)), (0.8, "ZYX", (2, 1, 0))])
+    prediction = random_states(2, 5, 8, seed=3)
+    matrix = independent.dense(hamiltonian)
+    energy = np.einsum("bti,ij,btj->bt", prediction.numpy().conj(), matrix, prediction.numpy()).real
+    lengths = torch.linspace(1, 2, 5)[None, :, None]
+    scored = score(
+        EnergyDrift, lengths * prediction, random_states(2, 5, 8), split=(1, 2), hamiltonian=hamiltonian
+    ).result()
+    assert scored == pytest.approx(abs(energy - energy[:, :1]), abs=1e-14)
+    assert np.all(scored[:, 0] == 0)
+
+
+def test_norm_drift(score: Score, random_states: States) -> None:
+    lengths = torch.tensor([1.0, 0.5, 1.25])[None, :, None]
+    found = score(NormDrift, lengths * random_states(2, 3, 4), random_states(2, 3, 4), split=(2,)).result()
+    assert found == pytest.approx(np.tile([0, 0.5, 0.25], (2, 1)), abs=1e-15)
+
+
+def test_entropy_error_of_a_bell_pair_against_a_product(score: Score) -> None:
+    bell = torch.tensor([1, 0, 0, 1], dtype=torch.complex128).reshape(1, 1, 4) / np.sqrt(2)
+    product = torch.tensor([1, 1, 1, 1], dtype=torch.complex128).reshape(1, 1, 4) / 2
+    assert score(EntropyError, bell, product).result() == pytest.approx(np.log(2), abs=1e-14)
+
+
+def test_skill_is_one_minus_the_error_in_units_of_persistence(score: Score, random_states: States) -> None:
+    reference, prediction = random_states(3, 6, 8, seed=5), random_states(3, 6, 8, seed=6)
+    unmoved = reference[:, :1].expand_as(reference)
+    error, persistence = (
+        score(MeanRelativeEntropy, states, reference).result()[:, 1:] for states in (prediction, unmoved)
+    )
+    for states, expected in ((prediction, 1 - error / persistence), (unmoved, 0 * error), (reference, 1 + 0 * error)):
+        skill = score(Skill, states, reference, split=(1, 4)).result()
+        assert np.isnan(skill[:, 0]).all()
+        assert skill[:, 1:] == pytest.approx(expected, abs=1e-13)
+
+
+def test_skill_is_undefined_where_nothing_moves(score: Score, random_states: States) -> None:
+    phases = torch.exp(1j * torch.linspace(0, 3, 6, dtype=torch.float64))[None, :, None]
+    reference = phases * random_states(3, 1, 8)
+    assert np.isnan(score(Skill, random_states(3, 6, 8), reference).result()).all()
+
+
+def test_metrics_that_need_no_states_take_observables(random_states: States) -> None:
+    reference, prediction = random_states(2, 3, 4, seed=1), random_states(2, 3, 4, seed=2)
+    context = ScoreContext(2, np.arange(3.0), PauliSum.from_terms(2, [(1.0, "ZZ", (0, 1))]), reference[:, 0])
+    full = Window(context, 0, prediction)
+    given = {str(axis): values for axis, values in full.spins.items()}
+    given |= {"energy": full.energy, "norm": full.norm, "entropy": full.entropy}
+    bare = Window(context, 0, None, given)
+    exact = Window(context, 0, reference)
+    for metric in (MagnetizationErrorX, EnergyDrift, NormDrift, EntropyError):
+        assert not metric.needs_states
+        from_states, from_observables = metric(context), metric(context)
+        from_states.update(full, exact)
+        from_observables.update(bare, exact)
+        assert np.array_equal(from_states.result(), from_observables.result())
+    with pytest.raises(TypeError, match="compares states"):
+        MeanRelativeEntropy(context).update(bare, exact)
