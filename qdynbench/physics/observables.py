@@ -36,7 +36,7 @@ def by_chunks(function: Callable[..., torch.Tensor], *states: torch.Tensor) -> t
 
     def apply(piece: tuple[torch.Tensor, ...]) -> torch.Tensor:
         values = function(*(part.to(torch.complex128).contiguous() for part in piece))
-        return values.reshape(-1, *values.shape[piece[0].dim() - 1 :])
+        return values.reshape((-1, *values.shape[piece[0].dim() - 1 :]))
 
     pieces = list(_pieces(states))
     threads = torch.get_num_threads()
@@ -44,8 +44,9 @@ def by_chunks(function: Callable[..., torch.Tensor], *states: torch.Tensor) -> t
         results = [apply(piece) for piece in pieces]
     else:
         results = list(_pool(threads).map(apply, pieces))
+        torch.set_num_threads(threads)  # what threads that are not yet started will use; the pool has set that to 1
     joined = torch.cat(results)
-    return joined.reshape(*states[0].shape[:-1], *joined.shape[1:])
+    return joined.reshape((*states[0].shape[:-1], *joined.shape[1:]))
 
 
 def _pieces(states: tuple[torch.Tensor, ...]) -> Iterator[tuple[torch.Tensor, ...]]:
@@ -63,7 +64,7 @@ def _pieces(states: tuple[torch.Tensor, ...]) -> Iterator[tuple[torch.Tensor, ..
 
 @functools.lru_cache(maxsize=1)
 def _pool(threads: int) -> ThreadPoolExecutor:
-    # torch and MKL keep the number of threads per calling thread, so this does not touch the caller's.
+    # torch and MKL keep the number of threads for each calling thread: the caller's stays as it is.
     return ThreadPoolExecutor(threads, initializer=torch.set_num_threads, initargs=(1,))
 
 

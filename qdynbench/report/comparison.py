@@ -223,7 +223,8 @@ def _outcome(first: str, other: str, cost: Cost, error: Error, rows: list[Row], 
         case Cost.SAME, Error.EQUAL:
             return f"{first} and {other} cannot be told apart in time and error{none}."
         case Cost.SAME, _:
-            return f"The times of {first} and {other} cannot be told apart{none}; {first} is {error.value}."
+            quality = "their errors are not known" if error is Error.UNKNOWN else f"{first} is {error.value}"
+            return f"The times of {first} and {other} cannot be told apart{none}; {quality}."
         case Cost.FASTER, Error.EQUAL | Error.SMALLER:
             return f"{first} is {shorter} times faster than {other}{where}, {_AND[error]}."
         case Cost.FASTER, _:
@@ -246,7 +247,7 @@ def _errors(rows: list[Row]) -> str:
     ours = [row.first_error for row in rows if row.first_error is not None]
     theirs = [row.other_error for row in rows if row.other_error is not None]
     if not ours or not theirs:
-        return "at an error that is not known"
+        return "at an error that cannot be compared"
     return f"with an infidelity of {_range(ours)} against {_range(theirs)}"
 
 
@@ -271,7 +272,7 @@ def _break_even_sentence(first: str, other: str, rows: list[Row]) -> str:
     if any(math.isfinite(row.break_even) and row.error not in {Error.EQUAL, Error.SMALLER} for row in rows):
         text += ", at its larger error" if Error.LARGER in {row.error for row in rows} else ", at an unknown error"
     if len(finite) < len(values):
-        text += f", in {len(finite)} of {len(values)} comparisons; in the others never"
+        text += f", in {len(finite)} of the {len(values)} comparisons that decide; in the others never"
     return text + "."
 
 

@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-import functools
 import itertools
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-import numpy as np
 from rich.console import Console
 from rich.text import Text
 
 from qdynbench.record.ledger import break_even
 from qdynbench.record.results import Run
-from qdynbench.record.schema import CellRecord, FitRecord, Score, SolveTiming, Status
+from qdynbench.record.schema import CellRecord, FitRecord, SolveTiming, Status
 from qdynbench.report import format as write
 from qdynbench.report.comparison import Error, compare_errors, final_error
+from qdynbench.report.extract import extrapolations, label_of, score_of, solve_time, solvers_of, states_of
 from qdynbench.report.layout import Column, Span, Table, status_text, wrapped
-from qdynbench.stats import Interval, bootstrap_median
 
 KNOWLEDGE = {
     "hamiltonian": "knows the Hamiltonian",
@@ -75,55 +73,6 @@ def tables(run: Run, console: Console) -> Iterator[Text]:
             for piece in _pieces(run, brief_keys, cost, width):
                 yield from _filled(run, piece, brief=True).lines(console, width)
     yield from _notes(run, console)
-
-
-def solvers_of(run: Run) -> dict[str, list[CellRecord]]:
-    """Return the cells of each solver, solvers in the order of the task, sizes in order."""
-    order = {name: number for number, name in enumerate(run.task.solvers)}
-    found = sorted(run.cells, key=lambda cell: (order.get(cell.solver, len(order)), cell.solver, cell.size, cell.seed))
-    return {name: list(cells) for name, cells in itertools.groupby(found, key=lambda cell: cell.solver)}
-
-
-def states_of(run: Run) -> int:
-    """Return the number of test states of a case: an ensemble of a single state has one, whatever the task says."""
-    kept = (run.curves_of(cell) for cell in run.cells if cell.scores)
-    curves = next(filter(None, kept), {})
-    return min((len(values) for values in curves.values()), default=run.task.states)
-
-
-def label_of(run: Run, solver: str) -> str:
-    """Return the assumption or protocol of a solver that a reader must know, or nothing."""
-    return next((write.plain(cell.label) for cell in run.cells if cell.solver == solver and cell.label), "")
-
-
-def score_of(cell: CellRecord, metric: str) -> Score | None:
-    """Return a cell's score at the last step that it has, or None."""
-    found = [score for score in cell.scores if score.metric == metric]
-    return max(found, key=lambda score: score.step or 0) if found else None
-
-
-def solve_time(timing: SolveTiming) -> str:
-    """Write the median over rounds with its interval, and a `*` when it is extrapolated."""
-    if not timing.seconds:
-        return write.NOTHING
-    return write.duration(*_median(tuple(timing.seconds))) + ("*" if timing.extrapolated else "")
-
-
-def extrapolations(cells: list[CellRecord]) -> list[str]:
-    """Return a footnote for each solver among the cells with an extrapolated time."""
-    notes = {}
-    for cell in cells:
-        for timing in cell.ledger.solve:
-            if timing.extrapolated:
-                notes[cell.solver, timing.timed_states] = (
-                    f"* {cell.solver}: timed on {write.count(timing.timed_states, 'state')}, extrapolated in proportion"
-                )
-    return list(notes.values())
-
-
-@functools.cache
-def _median(seconds: tuple[float, ...]) -> Interval:
-    return bootstrap_median(np.array(seconds))  # kept, because a table is filled once for each width that is tried
 
 
 def _keys(run: Run) -> list[Part]:
@@ -206,7 +155,7 @@ def _break_even_entry(run: Run, cell: CellRecord) -> str:
 
 
 def _dearly(run: Run, cell: CellRecord) -> bool:
-    """Say whether a cell breaks even at the price of a larger error than the reference's."""
+    """Say whether a cell breaks even at the price of an error that is larger than the reference's, or not known."""
     reference = run.cell(run.task.reference, cell.size, cell.seed)
     if reference is None or not math.isfinite(_break_even(run, cell)):
         return False
@@ -260,7 +209,7 @@ def _accuracy_title(run: Run) -> Text:
 
 
 def _cost_title() -> Text:
-    note = " of one call by number of states; median ± 95 % over rounds"
+    note = ": prepare, first call, calls of so many states (median ± 95 %), peak memory"
     return Text.assemble(("Cost", "bold cyan"), (note, "dim"))
 
 
@@ -268,7 +217,7 @@ def _notes(run: Run, console: Console) -> Iterator[Text]:
     notes = extrapolations(run.cells)
     if any(not math.isnan(_break_even(run, cell)) for cell in run.cells):
         note = f"break-even: trajectories from which on all costs together are below those of {run.task.reference}"
-        notes.append(note + ("; (in brackets): at a larger error" if any(_dearly(run, c) for c in run.cells) else ""))
+        notes.append(note + ("; (in brackets): not at equal error" if any(_dearly(run, c) for c in run.cells) else ""))
     for note in notes:
         yield from wrapped(Text(note, "dim"), console, console.width, 2)
     for fit in run.record.fits.values():

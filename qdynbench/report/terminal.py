@@ -15,8 +15,9 @@ from qdynbench.record.schema import Status
 from qdynbench.report import format as write
 from qdynbench.report.charts import charts
 from qdynbench.report.comparison import Comparison
+from qdynbench.report.extract import solvers_of, states_of
 from qdynbench.report.layout import STATUS_STYLES, flow, say, wrapped
-from qdynbench.report.tables import solvers_of, states_of, tables
+from qdynbench.report.tables import tables
 from qdynbench.report.verdict import Finding, verdict
 from qdynbench.report.versus import versus
 

@@ -9,7 +9,7 @@ from qdynbench.record.results import Run
 from qdynbench.record.schema import CellRecord, Status
 from qdynbench.report import format as write
 from qdynbench.report.comparison import Comparison, Cost, Error, Row, compare_errors, final_error, sentences
-from qdynbench.report.tables import label_of, score_of, solvers_of
+from qdynbench.report.extract import label_of, score_of, solvers_of
 from qdynbench.solver_spec import SolverSpec
 
 YARDSTICK_SKILL = 1e-6

@@ -11,9 +11,9 @@ from rich.text import Text
 from qdynbench.record.schema import SolveTiming
 from qdynbench.report import format as write
 from qdynbench.report.comparison import Comparison, Cost, Error, Row
+from qdynbench.report.extract import extrapolations, label_of, solve_time
 from qdynbench.report.layout import Column, Span, Table, cut, wrapped
 from qdynbench.report.layout import Row as TableRow
-from qdynbench.report.tables import extrapolations, label_of, solve_time
 
 COST_STYLES = {Cost.FASTER: "green", Cost.SLOWER: "red", Cost.SAME: "yellow"}
 ERROR_STYLES = {Error.SMALLER: "green", Error.EQUAL: "default", Error.LARGER: "red", Error.UNKNOWN: "yellow"}
@@ -61,7 +61,7 @@ def _entries(comparison: Comparison, rows: list[Row]) -> Iterator[TableRow]:
                 _time(comparison, row, row.other),
                 write.with_interval(*row.ratio) + ("" if row.paired else "‡"),
                 Text(row.cost.value, COST_STYLES[row.cost]),
-                write.break_even(row.break_even),
+                write.NOTHING if row.cost is Cost.SAME else write.break_even(row.break_even),
             ]
 
 

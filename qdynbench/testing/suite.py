@@ -23,7 +23,8 @@ class ConformanceTests:
         parameters: its parameters.
         overrides: parameters for these tests alone, on top of the others, such as a shorter training.
         skips: names of the checks that are known to be impossible for this solver, although they apply to its kind;
-            such a test fails when the check turns out to be possible. Any other skip shows as a skipped test.
+            such a test fails when the check turns out to be possible. Any other skip shows as a skipped test. Write
+            `skips = ConformanceTests.skips | {"..."}` to add one.
     """
 
     solver: ClassVar[type[Solver]]

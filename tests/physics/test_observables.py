@@ -78,3 +78,23 @@ def test_pieces_make_no_difference(shape: tuple[int, ...]) -> None:
 def test_a_broadcast_view_is_taken_as_it_is() -> None:
     state = states_of(4, count=(3, 1))
     assert torch.equal(observables.norm(state.expand(3, 50, 16)), observables.norm(state).expand(3, 50))
+
+
+@pytest.mark.parametrize("threads", [1, 3])
+def test_threads_make_no_difference_and_stay_as_they_are(threads: int) -> None:
+    before = torch.get_num_threads()
+    states = states_of(8, count=(5, 60))
+    expected = observables.half_chain_entropy(states[-1, -1])
+    try:
+        torch.set_num_threads(threads)
+        found = observables.half_chain_entropy(states)
+        assert torch.get_num_threads() == threads
+    finally:
+        torch.set_num_threads(before)
+    assert found.shape == (5, 60)
+    assert float(found[-1, -1]) == pytest.approx(float(expected), abs=1e-12)
+
+
+def test_an_error_in_a_piece_is_raised() -> None:
+    with pytest.raises(RuntimeError):
+        observables.half_chain_entropy(torch.full((4, 100, 1 << 8), torch.nan, dtype=torch.complex128))

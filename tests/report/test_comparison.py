@@ -89,6 +89,16 @@ def test_the_same_time_cannot_be_told_apart(make_run: MakeRun) -> None:
     )
 
 
+def test_errors_that_were_not_measured_allow_no_speed_up(make_run: MakeRun) -> None:
+    unmeasured = {"error": None, "seconds": 2e-5}
+    run = make_run({"ed": {4: ED}, "new": {4: unmeasured}, "twin": {4: {**unmeasured, "seconds": 1e-4}}})
+    text = str(Comparison(run, "new", ["ed"]))
+    assert "but at an error that cannot be compared: no speed-up to quote" in text
+    assert "at an unknown error" in text
+    assert "faster" not in text
+    assert str(Comparison(run, "twin", ["ed"])).endswith("their errors are not known.")
+
+
 def test_rounds_are_paired_only_when_they_alternated(make_run: MakeRun) -> None:
     other = {"error": 1e-27, "seconds": 5e-5}
     for number, (rounds_id, paired) in enumerate([("together", True), ("later", False), (None, False)]):

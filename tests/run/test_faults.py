@@ -17,7 +17,7 @@ EXPECTED = {
     "nan": (Status.INVALID, "nan"),
     "wrongshape": (Status.INVALID, "shape"),
     "wrongfirst": (Status.INVALID, "initial state"),
-    "short": (Status.INVALID, "ends"),
+    "short": (Status.INVALID, "only 5 came"),
     "raises": (Status.FAILED, "flux capacitor"),
     "raisesinput": (Status.FAILED, "cannot prepare this"),
     "hangs": (Status.TIMEOUT, "longer than 3 s"),
