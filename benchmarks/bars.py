@@ -97,7 +97,8 @@ def main() -> None:
     """Print the table."""
     machine = provenance.hardware()
     print(
-        f"{machine['processor']}, {machine['cores']} cores; qdynbench {qdynbench.__version__}, {provenance.now()[:10]}\n"
+        f"{machine['processor']}, {machine['cores']} cores; qdynbench {qdynbench.__version__}, "
+        f"{provenance.now()[:10]}\n"
     )
     print("| what | measured | bar |\n|---|---|---|")
     with tempfile.TemporaryDirectory() as temporary:

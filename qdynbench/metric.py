@@ -6,7 +6,11 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Literal
 
+from qdynbench.stats import Interval, bootstrap_mean
+
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     import numpy as np
     import torch
     from numpy.typing import NDArray
@@ -37,18 +41,17 @@ class Metric(ABC):
 
     Class attributes:
         name: as in the task file and the table.
-        summary: one line for `qdynbench list metrics`.
-        unit: SI, or "1" for a pure number; hbar = 1.
+        unit: SI, "1" for a pure number, "energy" or "1/energy" in the units of the model (hbar = 1).
         better: which direction is an improvement.
-        needs_states: whether a solver that yields observables alone cannot be scored.
+        reads: what the metric needs of a prediction: "states", or names of observables; a solver that yields
+            observables alone is scored by the metrics that can do with them.
         per_time: whether values carry the time axis; otherwise there is one value a sample.
     """
 
     name: ClassVar[str]
-    summary: ClassVar[str]
     unit: ClassVar[str] = "1"
     better: ClassVar[Literal["lower", "higher"]] = "lower"
-    needs_states: ClassVar[bool] = True
+    reads: ClassVar[tuple[str, ...]] = ("states",)
     per_time: ClassVar[bool] = True
 
     def __init__(self, context: ScoreContext) -> None:
@@ -65,6 +68,17 @@ class Metric(ABC):
     def curves(self) -> dict[str, NDArray[np.float64]]:
         """Return further named curves worth keeping, each of shape `(B, T+1)`, such as the magnetization itself."""
         return {}
+
+    @classmethod
+    def summarise(cls, arrays: Mapping[str, NDArray[np.float64]], step: int | None) -> Interval:
+        """Return estimate and 95 % interval over the samples at one step (None: no time axis): the mean.
+
+        Args:
+            arrays: what `result` and `curves` gave, by name, for all samples.
+            step: index into the time grid.
+        """
+        values = arrays[cls.name]
+        return bootstrap_mean(values if step is None else values[:, step])
 
 
 class CurveMetric(Metric):

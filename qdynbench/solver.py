@@ -175,7 +175,7 @@ class Solver(ABC):
 
     def __setattr__(self, name: str, value: object) -> None:
         # Results stand under the parameters in the solver's name, so these must not change; all else may.
-        if name in self.__dict__ and name in getattr(self, "__dataclass_fields__", {}):
+        if name in self.__dict__ and name in {field.name for field in dataclasses.fields(self)}:  # type: ignore[arg-type]
             raise dataclasses.FrozenInstanceError(f"{type(self).__name__}.{name} is a parameter and cannot change")
         super().__setattr__(name, value)
 

@@ -19,6 +19,15 @@ def bootstrap_mean(values: NDArray[np.float64]) -> Interval:
     return _bootstrap((values[np.isfinite(values)],), lambda sample, axis: np.mean(sample, axis=axis))
 
 
+def bootstrap_ratio_of_means(above: NDArray[np.float64], below: NDArray[np.float64]) -> Interval:
+    """Return the ratio of two means over the same samples and its interval."""
+
+    def ratio(a: NDArray[np.float64], b: NDArray[np.float64], axis: int) -> NDArray[np.float64]:
+        return np.asarray(np.mean(a, axis=axis) / np.mean(b, axis=axis))
+
+    return _bootstrap((above, below), ratio, paired=True)
+
+
 def bootstrap_median(values: NDArray[np.float64]) -> Interval:
     """Return the median over rounds and its interval."""
     return _bootstrap((values,), lambda sample, axis: np.median(sample, axis=axis))
@@ -37,7 +46,9 @@ def bootstrap_ratio(above: NDArray[np.float64], below: NDArray[np.float64], *, p
     return _bootstrap((above, below), lambda a, b, axis: np.median(a, axis=axis) / np.median(b, axis=axis))
 
 
-def _bootstrap(samples: tuple[NDArray[np.float64], ...], statistic: Callable[..., Any]) -> Interval:
+def _bootstrap(
+    samples: tuple[NDArray[np.float64], ...], statistic: Callable[..., Any], *, paired: bool = False
+) -> Interval:
     from scipy.stats import bootstrap
 
     if any(len(sample) == 0 for sample in samples):
@@ -52,6 +63,7 @@ def _bootstrap(samples: tuple[NDArray[np.float64], ...], statistic: Callable[...
         confidence_level=LEVEL,
         method="percentile",
         vectorized=True,
+        paired=paired,
         rng=np.random.default_rng(0),
     ).confidence_interval
     return (estimate, float(found.low), float(found.high))

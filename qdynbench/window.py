@@ -6,13 +6,16 @@ from collections.abc import Callable, Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+import torch
+
 from qdynbench.physics import observables
 
 if TYPE_CHECKING:
-    import torch
-
     from qdynbench.metric import ScoreContext
     from qdynbench.physics.observables import Axis
+
+
+AXES: tuple[Axis, ...] = ("x", "y", "z")
 
 
 class Window:
@@ -80,11 +83,13 @@ class Window:
         if self._whole is not None:
             return {axis: values[:, self._cut] for axis, values in self._whole.spins.items()}
         if self.states is None:
-            return {"x": self._given["x"], "y": self._given["y"], "z": self._given["z"]}
+            return {axis: self._given[axis] for axis in AXES if axis in self._given}
         return observables.magnetization(self.states)
 
     def _energy(self, states: torch.Tensor) -> torch.Tensor:
-        return self.context.hamiltonian.expectation(states) / self.norm.square()
+        # A state that has lost all its norm has no energy; its norm drift tells the story.
+        smallest = torch.finfo(self.norm.dtype).tiny
+        return self.context.hamiltonian.expectation(states) / self.norm.square().clamp_min(smallest)
 
     def _derive(
         self, name: str, compute: Callable[[torch.Tensor], torch.Tensor], of: Callable[[Window], torch.Tensor]

@@ -17,16 +17,18 @@ def check(
 
     from qdynbench.plugins import Registry
     from qdynbench.solver_spec import SolverSpec
-    from qdynbench.testing import run_checks
+    from qdynbench.testing import CheckResult, passed, run_checks
 
     spec = SolverSpec.parse(solver)
     solver_class = Registry.discover(plugin or ()).load("solvers", spec.name)
     console = Console()
-    results = run_checks(solver_class, spec.parameters, name=spec.name)
     marks = {"passed": "[green]passed[/]", "failed": "[bold red]failed[/]", "skipped": "[yellow]skipped[/]"}
-    for result in results:
+
+    def show(result: CheckResult) -> None:
         console.print(f"{marks[result.status]}  {result.name}", highlight=False, end="")
         console.print(f"  {result.detail}" if result.detail else "", highlight=False, markup=False, style="dim")
+
+    results = run_checks(solver_class, spec.parameters, name=spec.name, progress=show)
     counts = {status: sum(result.status == status for result in results) for status in marks}
     ran = counts["passed"] + counts["failed"]
     console.print(
@@ -35,4 +37,4 @@ def check(
         markup=False,
         highlight=False,
     )
-    return int(ran == 0 or counts["failed"] > 0)
+    return int(not passed(results))

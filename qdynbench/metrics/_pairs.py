@@ -35,7 +35,7 @@ def states_of(window: Window) -> torch.Tensor:
     """Return the window's states, shape `(B, k, 2**N)`.
 
     Raises:
-        TypeError: the window has observables alone; a metric with `needs_states` must not be asked about it.
+        TypeError: the window has observables alone; a metric that reads states must not be asked about it.
     """
     if window.states is None:
         raise TypeError("this metric compares states, but the solver gave observables alone")

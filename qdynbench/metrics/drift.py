@@ -16,8 +16,6 @@ if TYPE_CHECKING:
 class Drift(CurveMetric):
     """Distance of a conserved quantity of the prediction from its own value at time 0."""
 
-    needs_states = False
-
     @abstractmethod
     def conserved(self, prediction: Window) -> torch.Tensor:
         """Return the quantity for each state at each time, shape `(B, k)`."""
@@ -34,8 +32,8 @@ class EnergyDrift(Drift):
     """`|E(t) - E(0)|` with `E = <psi|H|psi> / <psi|psi>`."""
 
     name = "energy_drift"
-    summary = "Distance of the energy (per norm) from its initial value"
     unit = "energy"
+    reads = ("energy",)
 
     def conserved(self, prediction: Window) -> torch.Tensor:
         """Return the energy, shape `(B, k)`."""
@@ -46,7 +44,7 @@ class NormDrift(Drift):
     """`| ||psi(t)|| - ||psi(0)|| |`."""
 
     name = "norm_drift"
-    summary = "Distance of the norm from its initial value"
+    reads = ("norm",)
 
     def conserved(self, prediction: Window) -> torch.Tensor:
         """Return the norm, shape `(B, k)`."""

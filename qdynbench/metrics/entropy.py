@@ -16,8 +16,7 @@ class EntropyError(CurveMetric):
     """`|S_pred - S_ref|` with S the von Neumann entropy (natural log) of the left `N // 2` sites."""
 
     name = "entropy_error"
-    summary = "Error of the half-chain entanglement entropy (natural log)"
-    needs_states = False
+    reads = ("entropy",)
 
     def values(self, prediction: Window, reference: Window) -> torch.Tensor:
         """Return the error for each state at each time, shape `(B, k)`."""

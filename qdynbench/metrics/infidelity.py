@@ -21,7 +21,6 @@ class Infidelity(CurveMetric):
     """
 
     name = "infidelity"
-    summary = "One minus the squared overlap with the reference, both normalised; sees phases, not the norm"
 
     def values(self, prediction: Window, reference: Window) -> torch.Tensor:
         """Return the infidelity of each state at each time, shape `(B, k)`."""

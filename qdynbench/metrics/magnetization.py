@@ -22,7 +22,6 @@ class AxisMagnetization(CurveMetric):
     The two magnetizations themselves are kept as curves.
     """
 
-    needs_states = False
     axis: ClassVar[Axis]
 
     def __init__(self, context: ScoreContext) -> None:
@@ -47,21 +46,21 @@ class MagnetizationErrorX(AxisMagnetization):
     """Error of the magnetization along x."""
 
     name = "magnetization_error_x"
-    summary = "Error of the site-averaged magnetization along x; keeps both magnetizations as curves"
     axis = "x"
+    reads = ("x",)
 
 
 class MagnetizationErrorY(AxisMagnetization):
     """Error of the magnetization along y."""
 
     name = "magnetization_error_y"
-    summary = "Error of the site-averaged magnetization along y; keeps both magnetizations as curves"
     axis = "y"
+    reads = ("y",)
 
 
 class MagnetizationErrorZ(AxisMagnetization):
     """Error of the magnetization along z."""
 
     name = "magnetization_error_z"
-    summary = "Error of the site-averaged magnetization along z; keeps both magnetizations as curves"
     axis = "z"
+    reads = ("z",)

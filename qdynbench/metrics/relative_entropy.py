@@ -25,7 +25,6 @@ class MeanRelativeEntropy(CurveMetric):
     """
 
     name = "mean_relative_entropy"
-    summary = "Relative entropy of the amplitudes' magnitudes (eq. 4-7 of the SRU paper), blind to phases"
 
     def values(self, prediction: Window, reference: Window) -> torch.Tensor:
         """Return D(P||Q) of each state at each time, shape `(B, k)`."""

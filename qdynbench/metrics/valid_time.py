@@ -23,7 +23,6 @@ class ValidTime(Metric):
     """
 
     name = "valid_time"
-    summary = "First time of the grid with an infidelity above 0.01; the last time of the grid when there is none"
     unit = "1/energy"
     better = "higher"
     per_time = False

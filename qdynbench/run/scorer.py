@@ -26,7 +26,6 @@ from qdynbench.run.reference import Reference
 from qdynbench.run.solver_host import build, library_versions
 from qdynbench.solver import Problem, Solver
 from qdynbench.solver_spec import SolverSpec
-from qdynbench.stats import bootstrap_mean
 from qdynbench.task.case import Case, Purpose, draw, generator
 from qdynbench.task.ensembles import Draw
 from qdynbench.task.load import model_of
@@ -125,7 +124,7 @@ class Scorer:
         prediction = Window(self._context_now, start, tensors.pop("states", None), tensors)
         metrics = self._chunks[-1]
         if prediction.states is None:
-            for name in [name for name, metric in metrics.items() if metric.needs_states]:
+            for name in [name for name, metric in metrics.items() if not set(metric.reads) <= set(tensors)]:
                 del metrics[name]
         for predicted, exact in self._cursor.beside(prediction):
             for metric in metrics.values():
@@ -139,7 +138,7 @@ class Scorer:
         for name in self._chunks[0]:
             kept = [chunk[name].curves() for chunk in self._chunks]
             extra |= {curve: np.concatenate([one[curve] for one in kept]) for curve in kept[0]}
-        rows = [row for name in values for row in self._rows(name, values[name])]
+        rows = [row for name in values for row in self._rows(name, values | extra)]
         self._chunks = []
         packed = {name: array.astype(np.float32) for name, array in (values | extra).items()}
         partial = Path(f"{curves}.partial")
@@ -148,17 +147,16 @@ class Scorer:
         os.replace(partial, curves)
         return Message("done", {"rows": rows, "left_out": [k.name for k in self.metrics if k.name not in values]})
 
-    def _rows(self, name: str, values: NDArray[np.float64]) -> Iterator[dict[str, Any]]:
+    def _rows(self, name: str, arrays: dict[str, NDArray[np.float64]]) -> Iterator[dict[str, Any]]:
         kind = next(kind for kind in self.metrics if kind.name == name)
         bounds = self._bounds.get(self._case, {}).get(name)
         for step in self.task.report_steps if kind.per_time else [None]:
-            column = values if step is None else values[:, step]
-            mean, low, high = bootstrap_mean(column)
+            value, low, high = kind.summarise(arrays, step)
             bound = None if bounds is None or step is None else float(bounds[: step + 1].max())
             yield {
                 "metric": name,
                 "step": step,
-                "value": mean,
+                "value": value,
                 "low": low,
                 "high": high,
                 "unit": kind.unit,

@@ -52,6 +52,16 @@ def test_single_precision_is_compared_in_double(score: Score, random_states: Sta
 @pytest.mark.parametrize("metric", [*ERRORS, Skill, ValidTime])
 def test_says_what_it_is(metric: type[Metric]) -> None:
     assert metric.name.isidentifier()
-    assert 20 < len(metric.summary) < 120
     assert metric.unit in {"1", "energy", "1/energy"}
     assert (metric.better == "higher") == (metric in {Skill, ValidTime})
+
+
+def test_skill_compares_the_means_that_the_table_shows(score: Score, random_states: States) -> None:
+    reference = random_states(40, 6, 16, seed=1)
+    prediction = reference + 0.1 * random_states(40, 6, 16, seed=2)
+    skill, divergence = score(Skill, prediction, reference), score(MeanRelativeEntropy, prediction, reference)
+    unmoved = score(MeanRelativeEntropy, reference[:, :1].expand(40, 6, 16), reference).result()
+    arrays = {"skill": skill.result()} | skill.curves()
+    value, low, high = Skill.summarise(arrays, 5)
+    assert value == pytest.approx(1 - divergence.result()[:, 5].mean() / unmoved[:, 5].mean(), rel=1e-12)
+    assert low < value < high
