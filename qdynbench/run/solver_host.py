@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import time
 import typing
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -112,8 +113,9 @@ class SolverHost:
         self._batches[states.shape[1]] = rounds
         return Message("done")
 
-    def on_time(self, batch: int, number: int, calls: int) -> Message:
-        """Time `calls` solves of one batch size and return the seconds of one."""
+    def on_time(self, batch: int, number: int, calls: int, settle: float) -> Message:
+        """Let the machine settle, time `calls` solves of one batch size and return the seconds of one."""
+        time.sleep(settle)
         staged = self._batches[batch]
         watch = Stopwatch(self.device)
         for call in range(calls):

@@ -20,6 +20,9 @@ from qdynbench.task.case import Case, Purpose
 SHORTEST_ROUND = 0.02
 """Seconds: calls shorter than this are repeated within a round, well above the clock and the scheduler."""
 FEWEST_ROUNDS = 3
+SETTLE = 0.04
+"""Seconds of rest before a round: the idle threads of OpenMP and OpenBLAS go on spinning for up to 27 ms, and would take
+a core from the solver that comes next."""
 STAGED_SETS = 2
 """Sets of timing states that calls alternate between: a solver that remembers its last answer gains nothing by it."""
 
@@ -31,6 +34,7 @@ class _Contestant:
     record: CellRecord
     worker: Worker
     states: int
+    warm_up: float = 0.0
     calls: int = 1
     rounds: int = FEWEST_ROUNDS
 
@@ -51,6 +55,7 @@ def time_case(plan: Plan, case: Case, records: list[CellRecord], fleet: Fleet, o
                 min(batch, plan.task.timing.subset.get(record.solver, batch)),
             )
             if _attempt(record, lambda c=contestant: _stage(plan, case, c, fleet)):  # type: ignore[misc]
+                spent[record.solver] += contestant.warm_up
                 field.append(contestant)
         _race(plan, batch, field, cells, observer, spent)
     for record in racing:
@@ -76,6 +81,7 @@ def _stage(plan: Plan, case: Case, contestant: _Contestant, fleet: Fleet) -> Non
     )
     staged = [array.reshape(STAGED_SETS, states, *array.shape[1:]) for array in drawn.arrays]
     contestant.worker.ask("stage", *staged, seconds=limit)
+    contestant.warm_up = seconds
     contestant.calls = max(1, math.ceil(SHORTEST_ROUND / max(seconds, 1e-9)))
     affordable = timing.seconds / max(seconds * contestant.calls, 1e-9)
     contestant.rounds = int(max(FEWEST_ROUNDS, min(timing.rounds, affordable)))
@@ -98,11 +104,16 @@ def _race(
             observer.phase(cells[record.solver], f"time {batch}", number / contestant.rounds)
 
             def one_round(contestant: _Contestant = contestant, number: int = number) -> None:
-                fields: dict[str, Any] = {"batch": contestant.states, "number": number, "calls": contestant.calls}
+                fields: dict[str, Any] = {
+                    "batch": contestant.states,
+                    "number": number,
+                    "calls": contestant.calls,
+                    "settle": SETTLE,
+                }
                 limit = plan.task.limits.seconds
                 measured = contestant.worker.ask("time", seconds=limit, **fields).fields["seconds"]
                 seconds[contestant.record.solver].append(measured * batch / contestant.states)
-                spent[contestant.record.solver] += measured * contestant.calls
+                spent[contestant.record.solver] += measured * contestant.calls + SETTLE
 
             _attempt(record, one_round)
     for contestant in field:

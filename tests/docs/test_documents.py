@@ -12,7 +12,9 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-BLOCK = re.compile(r"^```(?P<language>\w+)(?: title=\"(?P<title>[^\"]+)\")?\n(?P<body>.*?)^```$", re.MULTILINE | re.DOTALL)
+BLOCK = re.compile(
+    r"^```(?P<language>\w+)(?: title=\"(?P<title>[^\"]+)\")?\n(?P<body>.*?)^```$", re.MULTILINE | re.DOTALL
+)
 SMALLER = [
     *("--set", "sizes=[2, 3]", "--set", "states=6", "--set", "report={}", "--set", "times.steps=20"),
     *("--set", "timing={batch_sizes: [1, 4], rounds: 3}", "--set", "training.trajectories=30"),

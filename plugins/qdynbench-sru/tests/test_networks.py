@@ -1,0 +1,150 @@
+"""Both encoders against their equations, written naively."""
+
+from __future__ import annotations
+
+import itertools
+
+import numpy as np
+import pytest
+import torch
+from qdynbench_sru.sites import CONTEXTS, contexts_of, flips_of
+from qdynbench_sru.weights import Architecture
+
+SIZES = (2, 3, 4)
+
+
+def network(encoder, width=6, layers=2, **more):
+    built = Architecture(encoder, width, layers, SIZES, 0.002).build(seed=4, **more).double()
+    built.scale.fill_(0.01)
+    # Peepholes and gates start near zero; here they have to matter.
+    for layer in built.sru.stack:
+        torch.nn.init.normal_(layer.peephole, generator=torch.Generator().manual_seed(5))
+        torch.nn.init.normal_(layer.weight, std=0.4, generator=torch.Generator().manual_seed(6))
+    return built
+
+
+def states(size, batch=3, steps=5):
+    generator = torch.Generator().manual_seed(size)
+    psi = torch.randn(steps, batch, 2**size, 2, dtype=torch.float64, generator=generator)
+    return psi / psi.square().sum((-1, -2), keepdim=True).sqrt()
+
+
+def cell(layer, inputs):
+    """The paper's cell for one sequence `(T, D)`, with `c_0 = W x_1`."""
+    (w, w_f, w_r), (b_f, b_r), (v_f, v_r) = layer.weight, layer.bias, layer.peephole
+    c, outputs = w @ inputs[0], []
+    for x in inputs:
+        f = torch.sigmoid(w_f @ x + v_f * c + b_f)
+        r = torch.sigmoid(w_r @ x + v_r * c + b_r)
+        c = f * c + (1 - f) * (w @ x)
+        outputs.append(r * c + (1 - r) * x)
+    return torch.stack(outputs)
+
+
+def stacked(net, inputs):
+    for layer in net.sru.stack:
+        inputs = cell(layer, inputs)
+    return inputs
+
+
+def contexts(bits):
+    """The five numbers of each site: left, own and right spin, and which neighbour is missing."""
+    spins = [1 - 2 * bit for bit in bits]
+    sites = zip([0, *spins[:-1]], spins, [*spins[1:], 0], strict=True)
+    return torch.tensor([[l, s, r, float(l == 0), float(r == 0)] for l, s, r in sites], dtype=torch.float64)  # noqa: E741
+
+
+@pytest.mark.parametrize("size", [1, 2, 4])
+def test_contexts_and_flips_are_those_of_the_bits(size):
+    all_bits = list(itertools.product((0, 1), repeat=size))
+    for index, bits in enumerate(all_bits):
+        assert torch.equal(CONTEXTS[contexts_of(size)[index]].double(), contexts(bits))
+        for site in range(size):
+            flipped = [bit ^ (other == site) for other, bit in enumerate(bits)]
+            assert all_bits[int(flips_of(size)[index, site])] == tuple(flipped)
+
+
+@torch.no_grad()
+def test_local_follows_its_equations_amplitude_by_amplitude():
+    net, size = network("local"), 3
+    psi = states(size, batch=1)
+    all_bits = list(itertools.product((0, 1), repeat=size))
+    expected = torch.empty_like(psi)
+    for b, bits in enumerate(all_bits):
+        code = net.chain(net.spin(contexts(bits)).sum(0))
+        weights = net.flip(contexts(bits))[:, 0]
+        tokens = []
+        for now in psi[:, 0]:
+            flips = [now[all_bits.index(tuple(x ^ (i == site) for i, x in enumerate(bits)))] for site in range(size)]
+            phi = sum(weight * amplitude for weight, amplitude in zip(weights, flips, strict=True))
+            tokens.append(net.token(torch.cat([now[b], phi, torch.outer(code, now[b]).flatten()])))
+        expected[:, 0, b] = net.scale * net.decoder(stacked(net, torch.stack(tokens)))
+    torch.testing.assert_close(net.changes([psi])[0], expected, rtol=0, atol=1e-15)
+
+
+@torch.no_grad()
+def test_padded_follows_the_pipeline_of_the_paper():
+    net, size = network("padded"), 3
+    psi = states(size, batch=1)
+    padded = torch.zeros(len(psi), 2 * 2 ** max(SIZES), dtype=torch.float64)
+    padded[:, : 2 * 2**size] = psi[:, 0].flatten(1)
+    x = net.before(net.chain(net.spin(padded) * net.gains[size]))
+    expected = net.scale * net.decoder(net.after(stacked(net, x)) * net.gains[size])
+    torch.testing.assert_close(net.changes([psi])[0][:, 0].flatten(1), expected[:, : 2 * 2**size], rtol=0, atol=1e-15)
+
+
+@pytest.mark.parametrize("encoder", ["local", "padded"])
+@torch.no_grad()
+def test_several_sizes_in_one_pass_are_each_by_itself(encoder):
+    net = network(encoder)
+    windows = [states(size) for size in SIZES]
+    for together, window in zip(net.changes(windows), windows, strict=True):
+        torch.testing.assert_close(together, net.changes([window])[0], rtol=0, atol=1e-15)
+
+
+@pytest.mark.parametrize("encoder", ["local", "padded"])
+@pytest.mark.parametrize("size", SIZES)
+@torch.no_grad()
+def test_the_propagator_repeats_the_network_on_its_own_output(encoder, size):
+    net = network(encoder)
+    history = [states(size)[0]]
+    for step, psi in enumerate(net.propagator(size, "cpu").steps(torch.view_as_complex(history[0].clone()))):
+        change = net.changes([torch.stack(history)])[0][-1]
+        expected = history[-1] + change
+        expected /= expected.square().sum((-1, -2), keepdim=True).sqrt()
+        # float32 acts on the change alone, which is a hundredth of the state.
+        torch.testing.assert_close(psi, expected, rtol=0, atol=1e-7)
+        history.append(psi.clone())
+        if step == 20:
+            break
+
+
+def test_local_has_the_same_parameters_for_all_sizes():
+    counts = {
+        sizes: sum(p.numel() for p in Architecture("local", 8, 1, sizes, 0.002).build().parameters())
+        for sizes in [(2,), (2, 3, 4), (7,)]
+    }
+    assert set(counts.values()) == {629}
+
+
+@torch.no_grad()
+def test_dropout_drops_in_training_alone_and_the_same_at_all_times():
+    net = network("local", layers=1, dropout=0.5)
+    window = [states(2, steps=8)]
+    assert torch.equal(net.changes(window)[0], net.changes(window)[0])
+    ones = torch.ones(6, 50, 6, dtype=torch.float64)
+    dropped = [net.sru(ones, generator=torch.Generator().manual_seed(seed))[0] for seed in (1, 1, 2)]
+    assert torch.equal(dropped[0], dropped[1])
+    assert not torch.equal(dropped[0], dropped[2])
+    kept = torch.rand(1, 50, 6, generator=torch.Generator().manual_seed(1)) >= 0.5
+    assert torch.equal(dropped[0], net.sru(2 * ones * kept)[0])
+
+
+def test_building_leaves_the_random_numbers_of_torch_alone():
+    torch.manual_seed(1)
+    expected = torch.rand(3)
+    torch.manual_seed(1)
+    first, second, other = (Architecture("local", 4, 1, (2,), 0.1).build(seed=seed).state_dict() for seed in (8, 8, 9))
+    assert torch.equal(torch.rand(3), expected)
+    assert all(torch.equal(first[name], second[name]) for name in first)
+    assert not np.array_equal(first["token.weight"], other["token.weight"])
