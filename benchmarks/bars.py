@@ -20,10 +20,10 @@ import numpy as np
 import torch
 
 import qdynbench
+from qdynbench.engine.certify import independent_evolution
 from qdynbench.plugins import Registry
 from qdynbench.record import provenance
 from qdynbench.record.results import Run
-from qdynbench.run.certify import independent_evolution
 from qdynbench.solver import Initial, Problem
 from qdynbench.task.case import Case, Purpose, draw
 from qdynbench.task.load import load_task, model_of

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 import psutil
 
+from qdynbench.engine.local import Options, execute
+from qdynbench.engine.observer import Observer
+from qdynbench.engine.process import Environment
 from qdynbench.errors import InputError, suggestion
 from qdynbench.plugins import Registry
 from qdynbench.record.results import Run
 from qdynbench.record.store import Store
-from qdynbench.run.local import Options, execute
-from qdynbench.run.observer import Observer
-from qdynbench.run.process import Environment
 from qdynbench.solver_spec import SolverSpec
 from qdynbench.task.load import load_task, with_solvers
 from qdynbench.task.spec import Task

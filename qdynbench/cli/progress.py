@@ -11,11 +11,11 @@ from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from qdynbench.run.observer import Observer
+from qdynbench.engine.observer import Observer
 
 if TYPE_CHECKING:
+    from qdynbench.engine.plan import Cell, Plan
     from qdynbench.record.schema import CellRecord, FitRecord
-    from qdynbench.run.plan import Cell, Plan
     from qdynbench.solver_spec import SolverSpec
 
 

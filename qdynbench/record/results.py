@@ -141,6 +141,7 @@ class Run:
         fit = self.record.fits.get(cell.solver)
         yield "data_time", fit.data_time if fit else None, "s"
         yield "fit_time", fit.fit_time if fit else None, "s"
+        yield "start_up_time", cell.ledger.start_up_time, "s"
         yield "prepare_time", cell.ledger.prepare_time, "s"
         yield "first_call_time", cell.ledger.first_call_time, "s"
         yield "peak_memory_host", cell.ledger.peak_memory_host, "B"

@@ -76,6 +76,8 @@ class SolveTiming(_Record):
 class Ledger(_Record):
     """All that a cell cost, in seconds and bytes; None where it was not reached."""
 
+    start_up_time: float | None = None
+    """A first prepare that only the first cell of a worker goes through: late imports, compilation. Paid once."""
     prepare_time: float | None = None
     first_call_time: float | None = None
     solve: list[SolveTiming] = []

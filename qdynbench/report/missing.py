@@ -7,9 +7,9 @@ from pathlib import Path
 
 from qdynbench.api import RUNS, run
 from qdynbench.cli.options import run_folder
+from qdynbench.engine.observer import Observer
 from qdynbench.plugins import Registry
 from qdynbench.record.results import Run
-from qdynbench.run.observer import Observer
 from qdynbench.solver_spec import SolverSpec
 from qdynbench.task.load import load_task
 

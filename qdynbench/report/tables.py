@@ -33,6 +33,9 @@ HEADINGS = {
     "magnetization_error_z": "z error",
 }
 
+SHORT_START_UP = 0.1
+"""Seconds that are not worth a note."""
+
 
 @dataclass(frozen=True)
 class Part:
@@ -218,6 +221,13 @@ def _notes(run: Run, console: Console) -> Iterator[Text]:
     if any(not math.isnan(_break_even(run, cell)) for cell in run.cells):
         note = f"break-even: trajectories from which on all costs together are below those of {run.task.reference}"
         notes.append(note + ("; (in brackets): not at equal error" if any(_dearly(run, c) for c in run.cells) else ""))
+    start_ups = [
+        f"{write.plain(cell.solver)} {write.duration(cell.ledger.start_up_time)}"
+        for cell in run.cells
+        if (cell.ledger.start_up_time or 0.0) > SHORT_START_UP
+    ]
+    if start_ups:
+        notes.append(f"start-up, once per worker (imports, compilation), not in break-even: {', '.join(start_ups)}")
     for note in notes:
         yield from wrapped(Text(note, "dim"), console, console.width, 2)
     for fit in run.record.fits.values():

@@ -14,7 +14,7 @@ from qdynbench.testing.output import VALID
 from qdynbench.testing.subject import SEED, Run, Subject, distance
 
 if TYPE_CHECKING:
-    from qdynbench.run.blocks import Tensors
+    from qdynbench.engine.blocks import Tensors
 
 MANY_STATES, MANY_STEPS = 256, 200
 """More than fits in a block of a few megabytes."""

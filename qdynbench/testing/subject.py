@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
+from qdynbench.engine.blocks import Tensors, checked_blocks, iterated, tensors_of
+from qdynbench.engine.solver_host import build
 from qdynbench.physics import observables
-from qdynbench.run.blocks import Tensors, checked_blocks, iterated, tensors_of
-from qdynbench.run.solver_host import build
 from qdynbench.solver import Block, Knowledge, Solver
 from qdynbench.testing.check import CheckResult, Failure, Skip
 from qdynbench.testing.exercise import (

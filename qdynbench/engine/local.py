@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from qdynbench.engine.cell import CellRunner
+from qdynbench.engine.fits import Fits, training_of
+from qdynbench.engine.fleet import Fleet
+from qdynbench.engine.observer import Observer
+from qdynbench.engine.plan import Plan, cells_of, set_fingerprints
+from qdynbench.engine.process import Environment
+from qdynbench.engine.timing import time_case
 from qdynbench.plugins import Registry
 from qdynbench.record import provenance
 from qdynbench.record.schema import CellRecord, FitRecord, RunRecord
 from qdynbench.record.store import Store
-from qdynbench.run.cell import CellRunner
-from qdynbench.run.fits import Fits, training_of
-from qdynbench.run.fleet import Fleet
-from qdynbench.run.observer import Observer
-from qdynbench.run.plan import Plan, cells_of, set_fingerprints
-from qdynbench.run.process import Environment
-from qdynbench.run.timing import time_case
 from qdynbench.task.spec import Task
 
 

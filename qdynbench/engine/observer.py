@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from qdynbench.engine.plan import Cell, Plan
     from qdynbench.record.schema import CellRecord, FitRecord
-    from qdynbench.run.plan import Cell, Plan
     from qdynbench.solver_spec import SolverSpec
 
 

@@ -5,7 +5,7 @@ import threading
 import numpy as np
 import pytest
 
-from qdynbench.run.channel import Channel, ChannelClosed, pair
+from qdynbench.engine.channel import Channel, ChannelClosed, pair
 
 
 @pytest.fixture

@@ -8,8 +8,8 @@ import pytest
 import torch
 
 from qdynbench import Block, Initial, InvalidOutput, Problem
+from qdynbench.engine.blocks import checked_blocks
 from qdynbench.physics import observables
-from qdynbench.run.blocks import checked_blocks
 
 STATES = torch.eye(16, dtype=torch.complex128)[:3]
 INITIAL = Initial(STATES)

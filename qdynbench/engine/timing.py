@@ -9,11 +9,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from numpy.typing import NDArray
+
+from qdynbench.engine.fleet import Fleet
+from qdynbench.engine.observer import Observer
+from qdynbench.engine.plan import Cell, Plan
+from qdynbench.engine.process import Worker, WorkerFailure
 from qdynbench.record.schema import CellRecord, SolveTiming, Status
-from qdynbench.run.fleet import Fleet
-from qdynbench.run.observer import Observer
-from qdynbench.run.plan import Cell, Plan
-from qdynbench.run.process import Worker, WorkerFailure
 from qdynbench.solver_spec import SolverSpec
 from qdynbench.task.case import Case, Purpose
 
@@ -21,10 +23,13 @@ SHORTEST_ROUND = 0.02
 """Seconds: calls shorter than this are repeated within a round, well above the clock and the scheduler."""
 FEWEST_ROUNDS = 3
 SETTLE = 0.04
-"""Seconds of rest before a round: the idle threads of OpenMP and OpenBLAS go on spinning for up to 27 ms, and would take
-a core from the solver that comes next."""
+"""Seconds of rest before a round: idle threads of OpenMP and OpenBLAS go on spinning for up to 27 ms, and would take a
+core from the solver that comes next."""
 STAGED_SETS = 2
 """Sets of timing states that calls alternate between: a solver that remembers its last answer gains nothing by it."""
+
+
+Arrays = tuple[NDArray[Any], ...]
 
 
 @dataclass
@@ -48,13 +53,14 @@ def time_case(plan: Plan, case: Case, records: list[CellRecord], fleet: Fleet, o
     started = time.perf_counter()
     for batch in plan.task.timing.batch_sizes:
         field = []
+        drawn = _Drawn(plan, case, fleet)
         for record in [record for record in racing if record.status is Status.OK]:
             contestant = _Contestant(
                 record,
                 fleet.solver(SolverSpec.parse(record.solver)),
                 min(batch, plan.task.timing.subset.get(record.solver, batch)),
             )
-            if _attempt(record, lambda c=contestant: _stage(plan, case, c, fleet)):  # type: ignore[misc]
+            if _attempt(record, lambda c=contestant, d=drawn: _stage(plan, c, d)):  # type: ignore[misc]
                 spent[record.solver] += contestant.warm_up
                 field.append(contestant)
         _race(plan, batch, field, cells, observer, spent)
@@ -68,18 +74,32 @@ def time_case(plan: Plan, case: Case, records: list[CellRecord], fleet: Fleet, o
             record.ledger.overhead = (record.ledger.overhead or 0.0) + overhead / len(racing)
 
 
-def _stage(plan: Plan, case: Case, contestant: _Contestant, fleet: Fleet) -> None:
+class _Drawn:
+    """The states of one batch size, drawn once for all solvers."""
+
+    def __init__(self, plan: Plan, case: Case, fleet: Fleet) -> None:
+        self._case: dict[str, Any] = {"size": case.size, "seed": case.seed}
+        self._limit = plan.task.limits.seconds
+        self._fleet = fleet
+        self._arrays: dict[tuple[Purpose, int], Arrays] = {}
+
+    def states(self, purpose: Purpose, start: int, stop: int) -> Arrays:
+        """Return states and, where there are some, spinors."""
+        key = (purpose, stop)
+        if key not in self._arrays:
+            fields = {**self._case, "purpose": int(purpose), "start": start, "stop": stop}
+            self._arrays[key] = self._fleet.scorer.ask("states", seconds=self._limit, **fields).arrays
+        return self._arrays[key]
+
+
+def _stage(plan: Plan, contestant: _Contestant, drawn: _Drawn) -> None:
     """Give a worker its timing states, warm it up with others, and choose how often to call it."""
     timing, limit = plan.task.timing, plan.task.limits.seconds
     states = contestant.states
-    common: dict[str, Any] = {"size": case.size, "seed": case.seed}
-    scorer = fleet.scorer
-    warm_up = scorer.ask("states", seconds=limit, **common, purpose=int(Purpose.WARM_UP), start=1, stop=1 + states)
-    seconds = contestant.worker.ask("call", *warm_up.arrays, seconds=limit).fields["seconds"]
-    drawn = scorer.ask(
-        "states", seconds=limit, **common, purpose=int(Purpose.TIMING), start=0, stop=STAGED_SETS * states
-    )
-    staged = [array.reshape(STAGED_SETS, states, *array.shape[1:]) for array in drawn.arrays]
+    warm_up = drawn.states(Purpose.WARM_UP, 1, 1 + states)
+    seconds = contestant.worker.ask("call", *warm_up, seconds=limit).fields["seconds"]
+    for_rounds = drawn.states(Purpose.TIMING, 0, STAGED_SETS * states)
+    staged = [array.reshape(STAGED_SETS, states, *array.shape[1:]) for array in for_rounds]
     contestant.worker.ask("stage", *staged, seconds=limit)
     contestant.warm_up = seconds
     contestant.calls = max(1, math.ceil(SHORTEST_ROUND / max(seconds, 1e-9)))
@@ -111,9 +131,10 @@ def _race(
                     "settle": SETTLE,
                 }
                 limit = plan.task.limits.seconds
-                measured = contestant.worker.ask("time", seconds=limit, **fields).fields["seconds"]
+                answer = contestant.worker.ask("time", seconds=limit, **fields).fields
+                measured = answer["seconds"]
                 seconds[contestant.record.solver].append(measured * batch / contestant.states)
-                spent[contestant.record.solver] += measured * contestant.calls + SETTLE
+                spent[contestant.record.solver] += measured * contestant.calls + answer["settled"]
 
             _attempt(record, one_round)
     for contestant in field:

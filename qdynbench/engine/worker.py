@@ -1,4 +1,4 @@
-"""A worker process: `python -m qdynbench.run.worker ROLE FD` answers requests until its socket closes.
+"""A worker process: `python -m qdynbench.engine.worker ROLE FD` answers requests until its socket closes.
 
 ROLE is "solver" (holds one solver and what it may know) or "scorer" (holds the task, its reference and the metrics).
 """
@@ -13,8 +13,8 @@ import sys
 import traceback
 from typing import Protocol
 
+from qdynbench.engine.channel import Channel, ChannelClosed, Message
 from qdynbench.errors import InputError, InvalidOutput
-from qdynbench.run.channel import Channel, ChannelClosed, Message
 
 PR_SET_PDEATHSIG = 1
 
@@ -32,11 +32,11 @@ def main(role_name: str, descriptor: int) -> None:
     channel = Channel(socket.socket(fileno=descriptor))
     role: Role
     if role_name == "solver":
-        from qdynbench.run.solver_host import SolverHost
+        from qdynbench.engine.solver_host import SolverHost
 
         role = SolverHost(channel)
     else:
-        from qdynbench.run.scorer import Scorer
+        from qdynbench.engine.scorer import Scorer
 
         role = Scorer(channel)
     while True:

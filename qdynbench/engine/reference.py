@@ -9,8 +9,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from qdynbench.engine.blocks import checked_blocks
 from qdynbench.metric import ScoreContext
-from qdynbench.run.blocks import checked_blocks
 from qdynbench.solver import Block, Initial, Problem, Solver
 from qdynbench.window import Window
 

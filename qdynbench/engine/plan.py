@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from qdynbench.engine.process import Environment
 from qdynbench.plugins import Registry
 from qdynbench.record import provenance
 from qdynbench.record.schema import CellRecord
-from qdynbench.run.process import Environment
 from qdynbench.solver import Cost, Knowledge, Problem
 from qdynbench.solver_spec import SolverSpec
 from qdynbench.task.case import Case, cases, track

@@ -16,14 +16,14 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from qdynbench.engine.certify import LARGEST, independent_evolution
+from qdynbench.engine.channel import Channel, Message
+from qdynbench.engine.clock import Stopwatch
+from qdynbench.engine.reference import Reference
+from qdynbench.engine.solver_host import build, library_versions
 from qdynbench.errors import InvalidOutput
 from qdynbench.metric import Metric, ScoreContext
 from qdynbench.plugins import Registry
-from qdynbench.run.certify import LARGEST, independent_evolution
-from qdynbench.run.channel import Channel, Message
-from qdynbench.run.clock import Stopwatch
-from qdynbench.run.reference import Reference
-from qdynbench.run.solver_host import build, library_versions
 from qdynbench.solver import Problem, Solver
 from qdynbench.solver_spec import SolverSpec
 from qdynbench.task.case import Case, Purpose, draw, generator

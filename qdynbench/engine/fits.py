@@ -11,13 +11,13 @@ from typing import Any
 import filelock
 import platformdirs
 
+from qdynbench.engine.channel import Message
+from qdynbench.engine.observer import Observer
+from qdynbench.engine.plan import Plan, code_of
+from qdynbench.engine.process import Worker, WorkerFailure
 from qdynbench.errors import InputError, QdynbenchError
 from qdynbench.record import provenance
 from qdynbench.record.schema import FitRecord
-from qdynbench.run.channel import Message
-from qdynbench.run.observer import Observer
-from qdynbench.run.plan import Plan, code_of
-from qdynbench.run.process import Worker, WorkerFailure
 from qdynbench.solver_spec import SolverSpec
 from qdynbench.task.load import model_of
 from qdynbench.task.spec import grid

@@ -6,13 +6,13 @@ import contextlib
 import time
 from typing import Any
 
+from qdynbench.engine.channel import Message
+from qdynbench.engine.fleet import Fleet
+from qdynbench.engine.observer import Observer
+from qdynbench.engine.plan import Cell, Plan, problem, problem_message
+from qdynbench.engine.process import Worker, WorkerFailure
 from qdynbench.record.schema import CellRecord, FitRecord, Ledger, Score, Status
 from qdynbench.record.store import Store
-from qdynbench.run.channel import Message
-from qdynbench.run.fleet import Fleet
-from qdynbench.run.observer import Observer
-from qdynbench.run.plan import Cell, Plan, problem, problem_message
-from qdynbench.run.process import Worker, WorkerFailure
 from qdynbench.solver import Cost
 from qdynbench.task.case import Case, Purpose, track
 
@@ -85,12 +85,13 @@ class CellRunner:
         """Prepare, warm up and, unless an earlier run has done so, solve and score; return the seconds in phases."""
         ledger = record.ledger
         self._observer.phase(cell, "prepare")
-        ledger.prepare_time = self._ask_solver(cell, "prepare")["prepare_time"]
+        prepared = self._ask_solver(cell, "prepare")
+        ledger.start_up_time, ledger.prepare_time = prepared["start_up_time"], float(prepared["prepare_time"])
         worker = self._fleet.solver(cell.spec)
         limit = self._plan.task.limits.seconds
         warm_up = self._ask_scorer("states", **_case(cell.case), purpose=int(Purpose.WARM_UP), start=0, stop=1)
         ledger.first_call_time = worker.ask("call", *warm_up.arrays, seconds=limit).fields["seconds"]
-        in_phases = ledger.prepare_time + ledger.first_call_time
+        in_phases = (ledger.start_up_time or 0.0) + ledger.prepare_time + ledger.first_call_time
         if cell.reused is not None:
             record.scores, record.left_out = cell.reused.scores, cell.reused.left_out
             return float(in_phases)

@@ -16,8 +16,8 @@ from typing import Any
 import psutil
 from numpy.typing import NDArray
 
+from qdynbench.engine.channel import Channel, ChannelClosed, Message, pair
 from qdynbench.record.schema import Status
-from qdynbench.run.channel import Channel, ChannelClosed, Message, pair
 
 TICK = 0.05
 """Seconds between two looks at a worker's memory; reading it takes some 20 microseconds of this process."""
@@ -81,7 +81,7 @@ class Worker:
         ours, theirs = pair()
         with self.log.open("ab") as log, theirs:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "qdynbench.run.worker", role, str(theirs.fileno())],
+                [sys.executable, "-m", "qdynbench.engine.worker", role, str(theirs.fileno())],
                 pass_fds=[theirs.fileno()],
                 stdin=subprocess.DEVNULL,
                 stdout=log,

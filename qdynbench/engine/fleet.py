@@ -6,11 +6,11 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+from qdynbench.engine.plan import Traits
+from qdynbench.engine.process import Environment, Worker, WorkerFailure
 from qdynbench.errors import InputError
 from qdynbench.plugins import Registry
 from qdynbench.record.schema import FitRecord
-from qdynbench.run.plan import Traits
-from qdynbench.run.process import Environment, Worker, WorkerFailure
 from qdynbench.solver import Knowledge
 from qdynbench.solver_spec import SolverSpec
 from qdynbench.task.spec import Task

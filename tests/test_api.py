@@ -1,0 +1,26 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+
+
+def test_every_public_name_is_what_it_says_and_stays_so():
+    import qdynbench.engine.local
+
+    for name in qdynbench.__all__:
+        found = getattr(qdynbench, name)
+        assert callable(found), name
+        assert getattr(qdynbench, name) is found
+    assert qdynbench.run.__module__ == "qdynbench.api"
+
+
+def test_the_command_line_starts_without_anything_heavy():
+    code = (
+        "import sys; sys.argv = ['qdynbench', *sys.argv[1:]]\n"
+        "from qdynbench.cli import main\n"
+        "try:\n    main()\nexcept SystemExit as end:\n    assert not end.code\n"
+        "heavy = {'torch', 'quspin', 'scipy', 'pandas', 'xarray', 'numpy', 'numba'} & set(sys.modules)\n"
+        "assert not heavy, heavy"
+    )
+    for arguments in (["--help"], ["list", "solvers"], ["list", "metrics"], ["run", "--help"], ["sru", "--help"]):
+        subprocess.run([sys.executable, "-c", code, *arguments], check=True, stdout=subprocess.DEVNULL)
