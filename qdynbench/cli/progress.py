@@ -85,7 +85,9 @@ class PlainObserver(Observer):
 
     def _say(self, text: str) -> None:
         elapsed = time.monotonic() - self._started
-        self._console.print(f"{elapsed:7.1f} s  {text}", markup=False, highlight=False, soft_wrap=True)
+        self._console.print(
+            f"{elapsed:7.1f} s  {text}", markup=False, highlight=False, soft_wrap=not self._console.is_terminal
+        )
 
 
 class LiveObserver(PlainObserver):
@@ -141,7 +143,13 @@ def fit_line(record: FitRecord) -> str:
     if record.source == "fitted":
         return f"fit {record.solver}: {spent}"
     where = record.made.get("hardware", {}).get("processor", "an unknown machine")
-    return f"fit {record.solver}: {record.source} weights, which had cost {spent} on {where}, {record.made.get('date')}"
+    origin = ORIGIN.get(record.source, record.source)
+    made = f"on {where}, {record.made.get('date')}"
+    return f"fit {record.solver}: {origin} weights, which had cost {spent} {made}"
+
+
+ORIGIN = {"shipped": "shipped", "cache": "an earlier run's"}
+"""Where weights come from, in words."""
 
 
 def _cost(cells: list[Cell]) -> str:
