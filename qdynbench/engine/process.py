@@ -21,6 +21,8 @@ from qdynbench.record.schema import Status
 
 TICK = 0.05
 """Seconds between two looks at a worker's memory; reading it takes some 20 microseconds of this process."""
+LEAVING_SECONDS = 5.0
+"""Time that a worker has to end once its connection is gone."""
 
 
 class WorkerFailure(Exception):
@@ -150,7 +152,11 @@ class Worker:
         try:
             yield
         except ChannelClosed:
-            code = self._process.wait(timeout=10)
+            try:
+                code = self._process.wait(timeout=LEAVING_SECONDS)
+            except subprocess.TimeoutExpired:  # a solver that closes files which are not its own
+                self.kill()
+                raise WorkerFailure("crashed", "the worker closed its connection", self.tail(), alive=False) from None
             self.kill()
             if code == -signal.SIGKILL and self._last_used > 0.5 * self.environment.memory:
                 reason = f"the system killed the worker when it used {self._last_used / 1e9:.2f} GB"

@@ -66,6 +66,13 @@ class Exits(Frozen):
         os._exit(7)
 
 
+class Disconnects(Frozen):
+    def solve(self, initial):
+        os.closerange(3, 64)
+        time.sleep(1000)
+        yield Block(0, self.trajectory(initial))
+
+
 class Segfaults(Frozen):
     def solve(self, initial):
         os.kill(os.getpid(), signal.SIGSEGV)
@@ -117,7 +124,7 @@ class Peeks(Frozen):
 @hookimpl
 def register_solvers(register):
     for kind in (
-        *(Frozen, Nan, WrongShape, WrongFirst, Short, Raises, RaisesInput, Hangs, Exits, Segfaults, EatsMemory),
-        *(RefusesMemory, Unsupporting, Expensive, Peeks),
+        *(Frozen, Nan, WrongShape, WrongFirst, Short, Raises, RaisesInput, Hangs, Exits, Disconnects, Segfaults),
+        *(EatsMemory, RefusesMemory, Unsupporting, Expensive, Peeks),
     ):
         register(kind.__name__.lower(), kind, summary=kind.__doc__ or kind.__name__)

@@ -22,6 +22,7 @@ EXPECTED = {
     "raisesinput": (Status.FAILED, "cannot prepare this"),
     "hangs": (Status.TIMEOUT, "longer than 3 s"),
     "exits": (Status.CRASHED, "exited with status 7"),
+    "disconnects": (Status.CRASHED, "closed its connection"),
     "segfaults": (Status.CRASHED, "SIGSEGV"),
     "eatsmemory": (Status.OUT_OF_MEMORY, "more than the limit"),
     "refusesmemory": (Status.OUT_OF_MEMORY, "memory"),
