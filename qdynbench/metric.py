@@ -82,11 +82,15 @@ class Metric(ABC):
 
 
 class CurveMetric(Metric):
-    """A metric whose value at one time depends on that time alone: define `values`."""
+    """A metric whose value at one time depends on that time alone: define `values`.
+
+    Its curves are written into arrays of their final size. Small pieces kept between blocks that come and go would
+    keep the freed blocks from being used again: the process would grow by one block with each.
+    """
 
     def __init__(self, context: ScoreContext) -> None:
         super().__init__(context)
-        self._columns: list[torch.Tensor] = []
+        self._curves: dict[str, NDArray[np.float64]] = {}
 
     @abstractmethod
     def values(self, prediction: Window, reference: Window) -> torch.Tensor:
@@ -94,10 +98,21 @@ class CurveMetric(Metric):
 
     def update(self, prediction: Window, reference: Window) -> None:
         """Keep the block's values."""
-        self._columns.append(self.values(prediction, reference).detach().cpu())
+        self.keep(self.name, reference.start, self.values(prediction, reference))
+
+    def keep(self, curve: str, start: int, values: torch.Tensor) -> None:
+        """Write values `(B, k)` of the times from index `start` on to a named curve."""
+        import numpy as np
+
+        if curve not in self._curves:
+            shape = (len(self.context.initial), len(self.context.times))
+            self._curves[curve] = np.full(shape, np.nan)
+        self._curves[curve][:, start : start + values.shape[1]] = values.detach().cpu().numpy()
 
     def result(self) -> NDArray[np.float64]:
-        """Return all columns, shape `(B, T+1)`."""
-        import torch
+        """Return the metric's own curve, shape `(B, T+1)`."""
+        return self._curves[self.name]
 
-        return torch.cat(self._columns, dim=1).double().numpy()
+    def curves(self) -> dict[str, NDArray[np.float64]]:
+        """Return the other curves that were kept, each of shape `(B, T+1)`."""
+        return {name: curve for name, curve in self._curves.items() if name != self.name}

@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 
 LEVEL = 0.95
 RESAMPLES = 2000
+NUMBERS_AT_ONCE = 1_000_000
+"""Numbers drawn at a time: thousands of samples, resampled all at once, would take hundreds of megabytes."""
 Interval = tuple[float, float, float]
 """Estimate, lower end, upper end."""
 
@@ -60,6 +62,7 @@ def _bootstrap(
         samples,
         statistic,
         n_resamples=RESAMPLES,
+        batch=max(1, NUMBERS_AT_ONCE // max(len(sample) for sample in samples)),
         confidence_level=LEVEL,
         method="percentile",
         vectorized=True,

@@ -4,13 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar
 
-import torch
-
-from qdynbench.metric import CurveMetric, ScoreContext
+from qdynbench.metric import CurveMetric
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
+    import torch
 
     from qdynbench.physics.observables import Axis
     from qdynbench.window import Window
@@ -24,22 +21,14 @@ class AxisMagnetization(CurveMetric):
 
     axis: ClassVar[Axis]
 
-    def __init__(self, context: ScoreContext) -> None:
-        super().__init__(context)
-        self._curves: dict[str, list[torch.Tensor]] = {}
-
     def values(self, prediction: Window, reference: Window) -> torch.Tensor:
         """Return the error for each state at each time, shape `(B, k)`."""
         name = f"magnetization_{self.axis}"
         predicted = prediction.spins[self.axis].mean(-1)
         exact = reference.spins[self.axis].mean(-1)
-        self._curves.setdefault(name, []).append(predicted.cpu())
-        self._curves.setdefault(f"{name}_reference", []).append(exact.cpu())
+        self.keep(name, reference.start, predicted)
+        self.keep(f"{name}_reference", reference.start, exact)
         return (predicted - exact).abs()
-
-    def curves(self) -> dict[str, NDArray[np.float64]]:
-        """Return the magnetization of prediction and reference, each of shape `(B, T+1)`."""
-        return {name: torch.cat(columns, dim=1).double().numpy() for name, columns in self._curves.items()}
 
 
 class MagnetizationErrorX(AxisMagnetization):

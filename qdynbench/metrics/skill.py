@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from qdynbench.metric import CurveMetric, ScoreContext
+from qdynbench.metric import CurveMetric
 from qdynbench.metrics._pairs import states_of
 from qdynbench.metrics.relative_entropy import magnitude_divergence, relative_entropy
 from qdynbench.stats import Interval, bootstrap_ratio_of_means
@@ -38,25 +38,17 @@ class Skill(CurveMetric):
     name = "skill"
     better = "higher"
 
-    def __init__(self, context: ScoreContext) -> None:
-        super().__init__(context)
-        self._persistence: list[torch.Tensor] = []
-
     def values(self, prediction: Window, reference: Window) -> torch.Tensor:
         """Return the skill for each state at each time, shape `(B, k)`."""
         exact = states_of(reference)
         unmoved = self.context.initial.to(exact.device).unsqueeze(1).expand_as(exact)
         persistence = magnitude_divergence(exact, unmoved)
-        self._persistence.append(persistence.cpu())
+        self.keep(PERSISTENCE, reference.start, persistence)
         skill = 1 - relative_entropy(prediction, reference) / persistence
         undefined = persistence < ROUNDING
         if reference.start == 0:
             undefined[:, 0] = True
         return skill.masked_fill(undefined, torch.nan)
-
-    def curves(self) -> dict[str, NDArray[np.float64]]:
-        """Return the relative entropy of persistence, shape `(B, T+1)`."""
-        return {PERSISTENCE: torch.cat(self._persistence, dim=1).double().numpy()}
 
     @classmethod
     def summarise(cls, arrays: Mapping[str, NDArray[np.float64]], step: int | None) -> Interval:
