@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
-    from qdynbench.api import compare, load_run, load_task, run
+    from qdynbench.api import compare, draw, load_run, load_task, run
     from qdynbench.errors import InputError, InvalidOutput, QdynbenchError
+    from qdynbench.figure import CannotDraw, Figure
     from qdynbench.hookspecs import hookimpl
     from qdynbench.metric import CurveMetric, Metric, ScoreContext
     from qdynbench.solver import (
@@ -31,8 +32,9 @@ if TYPE_CHECKING:
     from qdynbench.window import Window
 
 _HOME = {
-    "qdynbench.api": ("compare", "load_run", "load_task", "run"),
+    "qdynbench.api": ("compare", "draw", "load_run", "load_task", "run"),
     "qdynbench.errors": ("InputError", "InvalidOutput", "QdynbenchError"),
+    "qdynbench.figure": ("CannotDraw", "Figure"),
     "qdynbench.hookspecs": ("hookimpl",),
     "qdynbench.metric": ("CurveMetric", "Metric", "ScoreContext"),
     "qdynbench.window": ("Window",),
@@ -53,8 +55,10 @@ _MODULE_OF = {name: module for module, names in _HOME.items() for name in names}
 
 __all__ = [
     "Block",
+    "CannotDraw",
     "Cost",
     "CurveMetric",
+    "Figure",
     "FitContext",
     "Initial",
     "InputError",
@@ -69,6 +73,7 @@ __all__ = [
     "Window",
     "block_length",
     "compare",
+    "draw",
     "hookimpl",
     "load_run",
     "load_task",

@@ -1,4 +1,4 @@
-"""The Python interface: `load_task`, `run`, `load_run`, `compare`."""
+"""The Python interface: `load_task`, `run`, `load_run`, `compare`, `draw`."""
 
 from __future__ import annotations
 
@@ -16,14 +16,16 @@ from qdynbench.errors import InputError, suggestion
 from qdynbench.plugins import Registry
 from qdynbench.record.results import Run
 from qdynbench.record.store import Store
+from qdynbench.report.figures import draw_figures
 from qdynbench.solver_spec import SolverSpec
 from qdynbench.task.load import load_task, with_solvers
 from qdynbench.task.spec import Task
 
 if TYPE_CHECKING:
     from qdynbench.report.comparison import Comparison
+    from qdynbench.report.figures import Drawn
 
-__all__ = ["compare", "load_run", "load_task", "run"]
+__all__ = ["compare", "draw", "load_run", "load_task", "run"]
 
 RUNS = Path("runs")
 """Where runs are kept unless a folder is given: below the working directory."""
@@ -34,6 +36,7 @@ def run(
     task: str | Path | Task,
     *,
     solvers: Iterable[str] = (),
+    setting: str | None = None,
     overrides: Mapping[str, Any] | None = None,
     plugins: Iterable[str | Path] = (),
     out: str | Path | None = None,
@@ -46,12 +49,15 @@ def run(
 ) -> Run | None:
     """Run a task and return what came of it; finished cells of an earlier run in the same folder are taken over.
 
+    The task's figures are drawn at the end; see `draw`.
+
     Args:
         task: path of a task file, name of a registered task, or a task.
         solvers: run these and not the task's, such as `["sru", "ed[precision=single]"]`.
+        setting: one of the named sets of values in the task file, such as "full".
         overrides: values by dotted key, such as `{"times.steps": 500}`.
         plugins: single-file plugins.
-        out: the run directory; default `runs/<task name>`.
+        out: the run directory; default `runs/<task name>`, with a setting `runs/<task name>-<setting>`.
         refit: fit learned solvers anew.
         fresh: drop what an earlier run left in the folder.
         dry_run: stop when the plan stands and return None.
@@ -64,18 +70,42 @@ def run(
     """
     registry = Registry.discover(plugins)
     if not isinstance(task, Task):
-        task = load_task(task, registry, overrides=overrides, solvers=solvers)
+        task = load_task(task, registry, setting=setting, overrides=overrides, solvers=solvers)
+    elif setting is not None:
+        raise InputError(f"setting {setting!r}: this task is loaded already; give the setting to load_task")
     else:
         task = with_solvers(task, registry, solvers)
-    folder = Path(out) if out is not None else RUNS / task.name
+    folder = Path(out) if out is not None else default_folder(task, setting)
     with Store.create(folder, task, fresh=fresh) as store:
         environment = environment_of(task, device, threads, store.logs)
         options = Options(refit=refit, dry_run=dry_run)
         if execute(task, registry, environment, store, observer or Observer(), options) is None:
             return None
-    done = Run(folder)
-    done.write_table()
+        done = Run(folder)
+        done.write_table()
+        if observer is not None:
+            observer.drawing(task.figures)
+        done.drawn = tuple(draw_figures(done, registry))
     return done
+
+
+def default_folder(task: Task, setting: str | None) -> Path:
+    """Return the folder of a run for which none was given."""
+    return RUNS / (task.name if setting is None else f"{task.name}-{setting}")
+
+
+def draw(run: Run | str | Path, *, plugins: Iterable[str | Path] = ()) -> tuple[Drawn, ...]:
+    """Draw the figures of a run's task into `<run>/figures`; a figure that cannot be drawn says why.
+
+    Args:
+        run: a run or its folder; what came of each figure is also kept in its attribute `drawn`.
+        plugins: single-file plugins beside those that the run was made with.
+    """
+    opened = run if isinstance(run, Run) else Run(run)
+    if opened.task.figures:
+        files = dict.fromkeys(Path(file).expanduser().resolve() for file in [*plugins, *opened.record.plugin_files])
+        opened.drawn = tuple(draw_figures(opened, Registry.discover(file for file in files if file.is_file())))
+    return opened.drawn
 
 
 def load_run(folder: str | Path) -> Run:

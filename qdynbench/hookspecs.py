@@ -49,6 +49,11 @@ def register_metrics(register: Register) -> None:
 
 
 @hookspec
+def register_figures(register: Register) -> None:
+    """Register subclasses of `qdynbench.Figure`."""
+
+
+@hookspec
 def register_tasks(register: Register) -> None:
     """Register task files: the target is "package:path/inside/package.yaml"."""
 

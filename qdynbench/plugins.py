@@ -18,8 +18,8 @@ import pluggy
 from qdynbench import hookspecs
 from qdynbench.errors import InputError, suggestion
 
-Kind = Literal["solvers", "models", "ensembles", "metrics", "tasks", "commands"]
-KINDS: tuple[Kind, ...] = ("solvers", "models", "ensembles", "metrics", "tasks", "commands")
+Kind = Literal["solvers", "models", "ensembles", "metrics", "figures", "tasks", "commands"]
+KINDS: tuple[Kind, ...] = ("solvers", "models", "ensembles", "metrics", "figures", "tasks", "commands")
 GATES = ("", "always", "learned")
 
 

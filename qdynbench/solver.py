@@ -157,6 +157,9 @@ class FitContext(Protocol):
     def progress(self, fraction: float, **figures: float) -> None:
         """Show how far the fit is, 0 to 1, with named figures such as `loss`; they are kept as the learning curve."""
 
+    def note(self, text: str) -> None:
+        """Say one thing that whoever reads the result has to know; it is shown and stands in the manifest."""
+
 
 @dataclass_transform(kw_only_default=True)
 class Solver(ABC):
@@ -208,10 +211,18 @@ class Solver(ABC):
         """Read what `save` wrote."""
         raise TypeError(f"{type(self).__name__} is declared as learned but has no load method")
 
-    def shipped(self) -> Path | None:
-        """Return a folder of weights that came with the package, made by `save`, or None.
+    def shipped(self) -> Path | Sequence[Path] | None:
+        """Return a folder of weights that came with the package, made by `save`, or several, or None.
 
-        The core uses it only when its `manifest.json` describes the very training that the task asks for.
+        The core uses the first one whose `manifest.json` describes the very training that the task asks for.
+        """
+        return None
+
+    def starts_from(self) -> Path | None:
+        """Return a folder of finished weights that `fit` goes on from, or None.
+
+        The core adds what these had cost, as their `manifest.json` says, to the cost of the fit; without a manifest the
+        solver is refused.
         """
         return None
 

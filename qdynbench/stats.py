@@ -21,6 +21,25 @@ def bootstrap_mean(values: NDArray[np.float64]) -> Interval:
     return _bootstrap((values[np.isfinite(values)],), lambda sample, axis: np.mean(sample, axis=axis))
 
 
+def bootstrap_curve(values: NDArray[np.float64]) -> tuple[NDArray[np.float64], ...]:
+    """Return the mean over samples at each time and the ends of its interval, three arrays of shape `(T,)`.
+
+    The samples are whole curves, so the same ones are drawn at all times.
+
+    Args:
+        values: shape `(B, T)`; what is not defined (nan) is left out.
+    """
+    known = np.isfinite(values)
+    filled = np.where(known, values, 0.0)
+    count = len(values)
+    drawn = np.random.default_rng(0).multinomial(count, np.full(count, 1 / count), size=RESAMPLES).astype(np.float64)
+    with np.errstate(invalid="ignore", divide="ignore"):  # a time at which no sample is defined stays nan
+        mean = filled.sum(axis=0) / known.sum(axis=0)
+        means = (drawn @ filled) / (drawn @ known.astype(np.float64))
+        low, high = np.nanpercentile(means, [50 * (1 - LEVEL), 50 * (1 + LEVEL)], axis=0)
+    return mean, low, high
+
+
 def bootstrap_ratio_of_means(above: NDArray[np.float64], below: NDArray[np.float64]) -> Interval:
     """Return the ratio of two means over the same samples and its interval."""
 

@@ -19,8 +19,16 @@ def test_the_command_line_starts_without_anything_heavy():
         "import sys; sys.argv = ['qdynbench', *sys.argv[1:]]\n"
         "from qdynbench.cli import main\n"
         "try:\n    main()\nexcept SystemExit as end:\n    assert not end.code\n"
-        "heavy = {'torch', 'quspin', 'scipy', 'pandas', 'xarray', 'numpy', 'numba'} & set(sys.modules)\n"
+        "heavy = {'torch', 'quspin', 'scipy', 'pandas', 'xarray', 'numpy', 'numba', 'altair', 'vl_convert'}\n"
+        "heavy &= set(sys.modules)\n"
         "assert not heavy, heavy"
     )
-    for arguments in (["--help"], ["list", "solvers"], ["list", "metrics"], ["run", "--help"], ["sru", "--help"]):
+    for arguments in (
+        ["--help"],
+        ["list", "solvers"],
+        ["list", "metrics"],
+        ["list", "figures"],
+        ["run", "--help"],
+        ["sru", "--help"],
+    ):
         subprocess.run([sys.executable, "-c", code, *arguments], check=True, stdout=subprocess.DEVNULL)

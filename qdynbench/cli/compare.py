@@ -13,6 +13,9 @@ def compare(
     run: Annotated[
         str | None, typer.Option("--run", "-r", help="A run, or a task to run; default: the latest run.")
     ] = None,
+    setting: Annotated[
+        str | None, typer.Option("--setting", help="With a task as --run: a named set of values in its file.")
+    ] = None,
     plugin: Annotated[list[Path] | None, typer.Option("--plugin", help="A single-file plugin to load.")] = None,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")] = False,
 ) -> int:
@@ -28,6 +31,6 @@ def compare(
     if len(set(solvers)) < 2:
         raise InputError("compare needs at least two different solvers, such as `qdynbench compare sru ed`")
     with watch(Console(stderr=True, quiet=quiet)) as observer:
-        done = complete(run, solvers, plugin or (), observer)
+        done = complete(run, solvers, plugin or (), observer, setting)
     show_comparison(api.compare(done, *solvers), Console())
     return 0

@@ -15,16 +15,17 @@ class What(str, Enum):  # noqa: UP042 - StrEnum prints its values differently in
     tasks = "tasks"
     solvers = "solvers"
     metrics = "metrics"
+    figures = "figures"
     models = "models"
     ensembles = "ensembles"
     runs = "runs"
 
 
 def list_(
-    what: Annotated[What, typer.Argument(help="tasks, solvers, metrics, models, ensembles or runs")],
+    what: Annotated[What, typer.Argument(help="tasks, solvers, metrics, figures, models, ensembles or runs")],
     plugin: Annotated[list[Path] | None, typer.Option("--plugin", help="A single-file plugin to load.")] = None,
 ) -> int:
-    """List tasks, solvers, metrics, models, ensembles or runs."""
+    """List tasks, solvers, metrics, figures, models, ensembles or runs."""
     from rich.console import Console
     from rich.table import Table
 

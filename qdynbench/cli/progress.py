@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -74,6 +74,10 @@ class PlainObserver(Observer):
             self._reported = time.monotonic()
             self._say(f"fit {spec}: {_percent(fraction)} {_figures(figures)}")
 
+    def noted(self, spec: SolverSpec, text: str) -> None:
+        """Pass on what a fit has to say."""
+        self._say(f"fit {spec}: {text}")
+
     def fitted(self, record: FitRecord) -> None:
         """Say where a fit came from and what it had cost."""
         self._say(fit_line(record))
@@ -82,6 +86,11 @@ class PlainObserver(Observer):
         """Say how a cell ended."""
         self._done += 1
         self._say(f"[{self._done}/{self._total}] {cell_line(record, reused)}")
+
+    def drawing(self, names: Sequence[str]) -> None:
+        """Say what is drawn."""
+        if names:
+            self._say(f"drawing {', '.join(names)}")
 
     def _say(self, text: str) -> None:
         elapsed = time.monotonic() - self._started
@@ -123,6 +132,11 @@ class LiveObserver(PlainObserver):
         if not record.status.honest:
             self._say(cell_line(record, reused))
 
+    def drawing(self, names: Sequence[str]) -> None:
+        """Show it on the bar."""
+        if names:
+            self._describe(f"drawing {', '.join(names)}")
+
     def _describe(self, text: str) -> None:
         self._progress.update(self._cells, description=escape(text.ljust(44)[:44]))
 
@@ -140,6 +154,9 @@ def fit_line(record: FitRecord) -> str:
     if not record.status.honest:
         return f"{record.solver}: {record.status.value}: {record.reason}"
     spent = f"fit {record.fit_time or 0:.1f} s, data {record.data_time or 0:.1f} s"
+    if record.built_upon is not None:
+        before = record.built_upon["data_time"] + record.built_upon["fit_time"]
+        spent += f" ({before:.1f} s of both for the weights {record.built_upon['name']!r} that it started from)"
     if record.source == "fitted":
         return f"fit {record.solver}: {spent}"
     where = record.made.get("hardware", {}).get("processor", "an unknown machine")

@@ -13,12 +13,15 @@ def report(
     ] = None,
     details: Annotated[bool, typer.Option("--details", help="Also print tracebacks and logs of failed cells.")] = False,
 ) -> int:
-    """Show the report of a run."""
+    """Show the report of a run and draw its figures anew."""
     from rich.console import Console
 
+    from qdynbench import api
     from qdynbench.cli.options import run_folder
     from qdynbench.record.results import Run
     from qdynbench.report.terminal import show
 
-    show(Run(run_folder(run)), Console(), details=details)
+    opened = Run(run_folder(run))
+    api.draw(opened)
+    show(opened, Console(), details=details)
     return 0

@@ -9,9 +9,12 @@ import typer
 
 
 def run(
-    task: Annotated[str, typer.Argument(help="A task file, or the name of a shipped task.")],
+    task: Annotated[str, typer.Argument(help="A task file, a folder of them, or the name of a shipped task.")],
     solver: Annotated[
         list[str] | None, typer.Option("--solver", "-s", help="Run this solver and not the task's; may be repeated.")
+    ] = None,
+    setting: Annotated[
+        str | None, typer.Option("--setting", help="A named set of values in the task file, such as full.")
     ] = None,
     set_: Annotated[
         list[str] | None, typer.Option("--set", help="Change a key of the task, such as times.steps=500.")
@@ -19,13 +22,15 @@ def run(
     refit: Annotated[bool, typer.Option("--refit", help="Train learned solvers anew.")] = False,
     fresh: Annotated[bool, typer.Option("--fresh", help="Drop what an earlier run left in the folder.")] = False,
     plugin: Annotated[list[Path] | None, typer.Option("--plugin", help="A single-file plugin to load.")] = None,
-    out: Annotated[Path | None, typer.Option("--out", "-o", help="Run directory; default runs/<task name>.")] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", help="Run directory; default runs/<task name>[-<setting>].")
+    ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the plan and stop.")] = False,
     device: Annotated[str, typer.Option("--device", help="cpu or cuda.")] = "cpu",
     threads: Annotated[int | None, typer.Option("--threads", help="CPU threads; default: all cores.")] = None,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress, no report.")] = False,
 ) -> int:
-    """Run a task: every solver on every case, accuracy and cost."""
+    """Run a task: every solver on every case, accuracy and cost. Of a folder, all tasks one after the other."""
     from rich.console import Console
 
     from qdynbench import api
@@ -33,24 +38,48 @@ def run(
     from qdynbench.cli.progress import watch
 
     console = Console(stderr=True, quiet=quiet)
-    with watch(console) as observer:
-        done = api.run(
-            task,
-            solvers=solver or (),
-            overrides=overrides(set_ or []),
-            plugins=plugin or (),
-            out=out,
-            refit=refit,
-            fresh=fresh,
-            dry_run=dry_run,
-            device=device,
-            threads=threads,
-            observer=observer,
-        )
-    if done is None:
-        return 0
-    if not quiet:
-        from qdynbench.report.terminal import show
+    status = 0
+    members = task_files(task)
+    for number, member in enumerate(members, 1):
+        if len(members) > 1:
+            console.rule(f"{member} ({number} of {len(members)})", align="left")
+        with watch(console) as observer:
+            done = api.run(
+                member,
+                solvers=solver or (),
+                setting=setting,
+                overrides=overrides(set_ or []),
+                plugins=plugin or (),
+                out=out if out is None or len(members) == 1 else out / Path(member).stem,
+                refit=refit,
+                fresh=fresh,
+                dry_run=dry_run,
+                device=device,
+                threads=threads,
+                observer=observer,
+            )
+        if done is None:
+            continue
+        if not quiet:
+            from qdynbench.report.terminal import show
 
-        show(done, Console())
-    return done.exit_status
+            show(done, Console())
+        status = max(status, done.exit_status)
+    return status
+
+
+def task_files(task: str) -> list[str]:
+    """Return the task files of a folder in order of their names, or the task itself when it is no folder.
+
+    Raises:
+        InputError: a folder without task files.
+    """
+    folder = Path(task)
+    if not folder.is_dir():
+        return [task]
+    found = sorted(str(path) for path in folder.glob("*.y*ml"))
+    if not found:
+        from qdynbench.errors import InputError
+
+        raise InputError(f"{task}: a folder without task files (*.yaml)")
+    return found

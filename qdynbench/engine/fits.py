@@ -12,6 +12,7 @@ import filelock
 import platformdirs
 
 from qdynbench.engine.channel import Message
+from qdynbench.engine.manifest import manifest_of, read_manifest, write_manifest
 from qdynbench.engine.observer import Observer
 from qdynbench.engine.plan import Plan, code_of
 from qdynbench.engine.process import Worker, WorkerFailure
@@ -20,9 +21,6 @@ from qdynbench.record import provenance
 from qdynbench.record.schema import FitRecord
 from qdynbench.solver_spec import SolverSpec
 from qdynbench.task.load import model_of
-from qdynbench.task.spec import grid
-
-MANIFEST = "manifest.json"
 
 
 def cache_folder() -> Path:
@@ -38,8 +36,8 @@ def training_of(plan: Plan) -> dict[str, Any]:
     chosen = task.training.model or task.model
     return {
         **task.training.model_dump(mode="json", exclude={"model"}),
+        "dt": task.training.dt or task.times.dt,
         "model": {"family": chosen["family"], **model_of(chosen, plan.registry).model_dump(mode="json")},
-        "dt": task.times.dt,
         "seed": task.seed,
     }
 
@@ -54,10 +52,10 @@ class Fits:
 
     def find(self, spec: SolverSpec) -> FitRecord | None:
         """Return a fit that was made before on the same data: shipped or kept; None when one has to be made."""
-        shipped = self._plan.traits[str(spec)].shipped
-        for source, folder in (("shipped", shipped), ("cache", self._home(spec) / "weights")):
-            manifest = None if folder is None else read_manifest(folder)
-            if folder is not None and manifest is not None and manifest.get("training") == training_of(self._plan):
+        shipped = [("shipped", folder) for folder in self._plan.traits[str(spec)].shipped]
+        for source, folder in (*shipped, ("cache", self._home(spec) / "weights")):
+            manifest = read_manifest(folder)
+            if manifest is not None and manifest.get("training") == training_of(self._plan):
                 return _record(spec, source, folder, manifest)
         return None
 
@@ -89,14 +87,17 @@ class Fits:
         spent = Spent(home / "spent.json")
         task, limits = self._plan.task, self._plan.task.limits
         assert task.training is not None  # noqa: S101 - training_of has refused such a task already
-        times = grid(task.times.dt, task.training.steps)
         curve: list[dict[str, float]] = []
+        notes: list[str] = []
 
         def on_event(message: Message) -> None:
             if message.kind == "need":
                 answer = self._scorer.ask("trajectories", seconds=limits.seconds, **message.fields)
                 spent.add_data(answer.fields["seconds"])
                 worker.channel.send("data", *answer.arrays)
+            elif message.kind == "note":
+                notes.append(message.fields["text"])
+                self._observer.noted(spec, message.fields["text"])
             else:
                 fraction, figures = message.fields["fraction"], message.fields["figures"]
                 curve.append({"fraction": fraction, **figures})
@@ -107,7 +108,7 @@ class Fits:
         try:
             answer = worker.ask(
                 "fit",
-                times,
+                task.training_times(),
                 seconds=limits.fit_seconds,
                 on_event=on_event,
                 folder=str(work),
@@ -121,26 +122,23 @@ class Fits:
                 source="fitted",
                 folder=str(weights),
                 curve=curve,
+                notes=notes,
                 status=failure.as_status(),
                 reason=reason,
                 details=failure.details,
             )
-        manifest = {
-            "solver": str(spec),
-            "training": training_of(self._plan),
-            "data_time": spent.data,
-            "fit_time": spent.before + answer.fields["fit_time"],
-            "curve": curve,
-            "made": {
-                "date": provenance.now(),
-                "hardware": provenance.hardware(),
-                "versions": provenance.versions(),
-                "commit": provenance.commit(),
-                "threads": self._plan.environment.threads,
-                "device": self._plan.environment.device,
-            },
-        }
-        (partial / MANIFEST).write_text(json.dumps(manifest, indent=1))
+        environment = self._plan.environment
+        manifest = manifest_of(
+            str(spec),
+            training_of(self._plan),
+            data_time=spent.data,
+            fit_time=spent.before + answer.fields["fit_time"],
+            curve=curve,
+            foundation=self._plan.traits[str(spec)].foundation,
+            notes=notes,
+            where={"threads": environment.threads, "device": environment.device},
+        )
+        write_manifest(partial, manifest)
         shutil.rmtree(weights, ignore_errors=True)
         partial.rename(weights)
         shutil.rmtree(work, ignore_errors=True)
@@ -155,6 +153,7 @@ class Fits:
             code_of(self._plan.registry, spec.name),
             provenance.versions(),
             environment.device,
+            *filter(None, [self._plan.traits[str(spec)].foundation]),
         ]
         name = "".join(letter if letter.isalnum() or letter in "-." else "_" for letter in spec.name)
         return cache_folder() / f"{name}-{provenance.fingerprint(parts)}"
@@ -191,15 +190,6 @@ class Spent:
         partial.replace(self.path)
 
 
-def read_manifest(folder: Path) -> dict[str, Any] | None:
-    """Return the manifest of a folder of weights, or None when there is none that can be read."""
-    try:
-        manifest = json.loads((folder / MANIFEST).read_text())
-    except (OSError, ValueError):
-        return None
-    return manifest if isinstance(manifest, dict) else None
-
-
 def _record(spec: SolverSpec, source: str, folder: Path, manifest: dict[str, Any]) -> FitRecord:
     return FitRecord(
         solver=str(spec),
@@ -209,4 +199,6 @@ def _record(spec: SolverSpec, source: str, folder: Path, manifest: dict[str, Any
         fit_time=manifest["fit_time"],
         made=manifest["made"],
         curve=manifest["curve"],
+        built_upon=manifest.get("built_upon"),
+        notes=manifest.get("notes", []),
     )

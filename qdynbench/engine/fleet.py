@@ -99,7 +99,5 @@ class Fleet:
 
 
 def _traits(fields: dict[str, Any]) -> Traits:
-    shipped = fields["shipped"]
-    return Traits(
-        Knowledge(fields["knowledge"]), fields["learned"], fields["label"], Path(shipped) if shipped else None
-    )
+    shipped = tuple(map(Path, fields["shipped"]))
+    return Traits(Knowledge(fields["knowledge"]), fields["learned"], fields["label"], shipped, fields["foundation"])

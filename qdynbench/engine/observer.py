@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from qdynbench.engine.plan import Cell, Plan
     from qdynbench.record.schema import CellRecord, FitRecord
     from qdynbench.solver_spec import SolverSpec
@@ -22,6 +24,9 @@ class Observer:
     def fitting(self, spec: SolverSpec, fraction: float, figures: dict[str, float]) -> None:
         """A fit is under way."""
 
+    def noted(self, spec: SolverSpec, text: str) -> None:
+        """A fit has something to say that whoever reads the result has to know."""
+
     def fitted(self, record: FitRecord) -> None:
         """A fit is there: shipped, kept, made or failed."""
 
@@ -30,3 +35,6 @@ class Observer:
 
     def finished(self, record: CellRecord, *, reused: bool) -> None:
         """A cell has ended."""
+
+    def drawing(self, names: Sequence[str]) -> None:
+        """All cells have ended, and the figures are being drawn."""

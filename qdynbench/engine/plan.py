@@ -21,12 +21,19 @@ from qdynbench.task.spec import Task
 
 @dataclass(frozen=True)
 class Traits:
-    """What a solver's worker said of it once it was built."""
+    """What a solver's worker said of it once it was built.
+
+    Attributes:
+        knowledge, learned, label: see `Solver`.
+        shipped: folders of weights that came with it.
+        foundation: weights that its fit starts from, see `qdynbench.engine.manifest.foundation_of`; None from scratch.
+    """
 
     knowledge: Knowledge
     learned: bool
     label: str
-    shipped: Path | None
+    shipped: tuple[Path, ...]
+    foundation: dict[str, Any] | None
 
 
 @dataclass
@@ -135,7 +142,9 @@ def set_fingerprints(plan: Plan, fits: Mapping[str, str]) -> None:
     names = {spec.name for spec in task.specs} | {SolverSpec.parse(task.reference).name}
     code = {name: code_of(plan.registry, name) for name in names}
     common = {
-        "task": task.model_dump(mode="json", include={"model", "ensemble", "times", "states", "seed", "metrics"}),
+        "task": task.model_dump(
+            mode="json", include={"model", "ensemble", "times", "states", "seed", "metrics", "keep"}
+        ),
         "report": task.report_steps,
         "timing": task.timing.model_dump(mode="json"),
         "limits": task.limits.model_dump(mode="json"),

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from qdynbench.engine.certify import LARGEST, independent_evolution
 from qdynbench.engine.channel import Channel, Message
 from qdynbench.engine.clock import Stopwatch
+from qdynbench.engine.kept import KeptTrajectories, joined
 from qdynbench.engine.reference import Reference
 from qdynbench.engine.solver_host import build, library_versions
 from qdynbench.errors import InvalidOutput
@@ -29,7 +30,7 @@ from qdynbench.solver_spec import SolverSpec
 from qdynbench.task.case import Case, Purpose, draw, generator
 from qdynbench.task.ensembles import Draw
 from qdynbench.task.load import model_of
-from qdynbench.task.spec import Task, grid
+from qdynbench.task.spec import Task
 from qdynbench.window import Window
 
 CERTIFIED_STATES = 2
@@ -44,6 +45,7 @@ class Scorer:
         self.registry: Registry
         self._references: dict[tuple[str, int], Reference] = {}
         self._chunks: list[dict[str, Metric]] = []
+        self._kept: list[KeptTrajectories] = []
         self._bounds: dict[Case, dict[str, NDArray[np.float64]]] = {}
 
     def handle(self, message: Message) -> Message:
@@ -89,7 +91,7 @@ class Scorer:
         if training is None:
             raise InvalidOutput("the task has no training section")
         case = Case(size, 0)
-        times = grid(self.task.times.dt, training.steps)
+        times = self.task.training_times()
         watch = Stopwatch(self.device)
         with watch.running():
             ensemble = self.registry.load("ensembles", training.ensemble)()
@@ -106,7 +108,7 @@ class Scorer:
     def on_begin(self, size: int, seed: int, start: int, stop: int, fresh: bool) -> Message:
         """Begin to score the states `start` to `stop` of a case; `fresh` drops what an earlier cell left."""
         if fresh:
-            self._chunks = []
+            self._chunks, self._kept = [], []
         self._case = Case(size, seed)
         drawn = self._draw(self._case, Purpose.TEST, start, stop)
         reference = self._reference("test", size, self.task.times.grid())
@@ -114,6 +116,7 @@ class Scorer:
         self._cursor = reference.cursor(drawn.states, key=(seed, start, stop), context=context)
         self._context_now = context
         self._chunks.append({kind.name: kind(context) for kind in self.metrics})
+        self._kept.append(KeptTrajectories(self.task.keep.trajectories - start, context))
         if self._case not in self._bounds:
             self._bounds[self._case] = self._certify(self._case)
         return Message("done", {}, _arrays(drawn))
@@ -129,6 +132,7 @@ class Scorer:
         for predicted, exact in self._cursor.beside(prediction):
             for metric in metrics.values():
                 metric.update(predicted, exact)
+            self._kept[-1].take(predicted, exact)
         return Message("done")
 
     def on_finish(self, curves: str) -> Message:
@@ -139,8 +143,9 @@ class Scorer:
             kept = [chunk[name].curves() for chunk in self._chunks]
             extra |= {curve: np.concatenate([one[curve] for one in kept]) for curve in kept[0]}
         rows = [row for name in values for row in self._rows(name, values | extra)]
-        self._chunks = []
-        packed = {name: array.astype(np.float32) for name, array in (values | extra).items()}
+        packed: dict[str, NDArray[Any]] = {k: array.astype(np.float32) for k, array in (values | extra).items()}
+        packed |= joined(self._kept)
+        self._chunks, self._kept = [], []
         partial = Path(f"{curves}.partial")
         with partial.open("wb") as stream:
             np.savez_compressed(stream, **packed)  # type: ignore[arg-type]

@@ -19,6 +19,7 @@ from qdynbench.engine import memory
 from qdynbench.engine.blocks import checked_blocks
 from qdynbench.engine.channel import Channel, Message
 from qdynbench.engine.clock import Stopwatch, time_call
+from qdynbench.engine.manifest import foundation_of
 from qdynbench.errors import InputError, suggestion
 from qdynbench.physics.operators import PauliSum
 from qdynbench.plugins import Registry
@@ -55,7 +56,8 @@ class SolverHost:
                 "knowledge": self.solver.knowledge.value,
                 "learned": self.solver.learned,
                 "label": self.solver.label,
-                "shipped": _text(self.solver.shipped()) if self.solver.learned else None,
+                "shipped": [os.fspath(folder) for folder in shipped_folders(self.solver)],
+                "foundation": None if (start := self.solver.starts_from()) is None else foundation_of(start),
                 "libraries": library_versions(),
             },
         )
@@ -207,8 +209,10 @@ def library_versions() -> dict[str, str]:
     return {name: str(getattr(module, "__version__", "?")) for name, module in loaded if module is not None}
 
 
-def _text(path: Path | None) -> str | None:
-    return None if path is None else os.fspath(path)
+def shipped_folders(solver: Solver) -> list[Path]:
+    """Return the folders of weights that came with a solver's package; none where it learns nothing."""
+    shipped = solver.shipped() if solver.learned else None
+    return [] if shipped is None else [shipped] if isinstance(shipped, Path) else list(shipped)
 
 
 class RemoteData:
@@ -247,3 +251,7 @@ class Context:
         """Pass the progress of the fit to the main process."""
         numbers = {name: float(value) for name, value in figures.items()}
         self.channel.send("progress", fraction=float(fraction), figures=numbers)
+
+    def note(self, text: str) -> None:
+        """Pass a remark to the main process."""
+        self.channel.send("note", text=str(text))

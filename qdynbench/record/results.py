@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qdynbench.record.ledger import break_even
-from qdynbench.record.schema import CellRecord, RunRecord
+from qdynbench.record.schema import TRAJECTORIES, CellRecord, RunRecord
 from qdynbench.record.store import Store
 from qdynbench.stats import bootstrap_median
 from qdynbench.task.spec import Task
@@ -20,6 +20,8 @@ from qdynbench.task.spec import Task
 if TYPE_CHECKING:
     import pandas as pd
     import xarray as xr
+
+    from qdynbench.report.figures import Drawn
 
 COLUMNS = [
     "task",
@@ -47,6 +49,7 @@ class Run:
         record: `run.json`.
         cells: all cells, in the order of the plan; one that an interrupted run never reached is left out of the list
             and counted in `missing`.
+        drawn: what came of its figures, once they were drawn in this process.
     """
 
     def __init__(self, folder: str | Path) -> None:
@@ -57,6 +60,7 @@ class Run:
         read = [self._store.read_cell(key) for key in self.record.cells]
         self.cells: list[CellRecord] = [cell for cell in read if cell is not None]
         self.missing = len(read) - len(self.cells)
+        self.drawn: tuple[Drawn, ...] = ()
 
     @property
     def exit_status(self) -> int:
@@ -74,7 +78,21 @@ class Run:
         if not path.is_file():
             return {}
         with np.load(path, allow_pickle=False) as arrays:
-            return {name: arrays[name] for name in arrays.files}
+            return {name: arrays[name] for name in arrays.files if name not in TRAJECTORIES}
+
+    def trajectories(self, cell: CellRecord) -> tuple[NDArray[np.complex64], NDArray[np.complex64]] | None:
+        """Return the kept trajectories of one cell: prediction and reference, each of shape `(n, T+1, 2**N)`.
+
+        None where the task keeps none (`keep: {trajectories: n}`) or the solver yields observables alone.
+        """
+        path = self._store.curves_of(cell.key)
+        if not path.is_file():
+            return None
+        with np.load(path, allow_pickle=False) as arrays:
+            if not set(TRAJECTORIES) <= set(arrays.files):
+                return None
+            prediction, reference = (arrays[name] for name in TRAJECTORIES)
+            return prediction, reference
 
     @cached_property
     def table(self) -> pd.DataFrame:

@@ -8,6 +8,8 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict
 
 SCHEMA_VERSION = 1
+TRAJECTORIES = ("trajectories/prediction", "trajectories/reference")
+"""Arrays beside the curves in a cell's file, where the task keeps trajectories; no metric can be called so."""
 
 
 class Status(enum.StrEnum):
@@ -98,6 +100,8 @@ class FitRecord(_Record):
         folder: of the weights.
         data_time, fit_time: seconds, whenever and wherever they were spent.
         made: date, machine and versions of the fit.
+        built_upon: weights that the fit started from, with what they had cost, which the seconds above include.
+        notes: what the fit had to say, such as that it went on with smaller batches.
         curve: learning curve, one mapping per progress report.
         status, reason, details: how the fit ended.
     """
@@ -108,6 +112,8 @@ class FitRecord(_Record):
     data_time: float | None = None
     fit_time: float | None = None
     made: dict[str, Any] = {}
+    built_upon: dict[str, Any] | None = None
+    notes: list[str] = []
     curve: list[dict[str, float]] = []
     status: Status = Status.OK
     reason: str = ""

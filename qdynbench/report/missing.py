@@ -5,16 +5,23 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from qdynbench.api import RUNS, run
+from qdynbench.api import RUNS, default_folder, run
 from qdynbench.cli.options import run_folder
 from qdynbench.engine.observer import Observer
+from qdynbench.errors import InputError
 from qdynbench.plugins import Registry
 from qdynbench.record.results import Run
 from qdynbench.solver_spec import SolverSpec
 from qdynbench.task.load import load_task
 
 
-def complete(source: str | None, solvers: Sequence[str], plugins: Iterable[Path], observer: Observer) -> Run:
+def complete(
+    source: str | None,
+    solvers: Sequence[str],
+    plugins: Iterable[Path],
+    observer: Observer,
+    setting: str | None = None,
+) -> Run:
     """Return a run that has all `solvers`.
 
     Args:
@@ -22,15 +29,18 @@ def complete(source: str | None, solvers: Sequence[str], plugins: Iterable[Path]
         solvers: that have to be in it.
         plugins: single-file plugins; those of the run are loaded as well.
         observer: is told of the progress, if something has to be run.
+        setting: of a task; `source` is then taken for one.
 
     Raises:
         InputError: no such run or task, an unknown solver, or a run that is not whole and belongs to another version.
     """
     wanted = [str(SolverSpec.parse(text)) for text in solvers]
-    is_task = source is not None and not any((Path(place) / "run.json").is_file() for place in (source, RUNS / source))
-    if is_task and source is not None:
-        task = load_task(source, Registry.discover(plugins))
-        folder = RUNS / task.name
+    if setting is not None and source is None:
+        raise InputError(f"--setting {setting} belongs to a task; name it with --run")
+    is_run = source is None or any((Path(place) / "run.json").is_file() for place in (source, RUNS / source))
+    if source is not None and (setting is not None or not is_run):
+        task = load_task(source, Registry.discover(plugins), setting=setting)
+        folder = default_folder(task, setting)
         present: list[str] = []
         if (folder / "run.json").is_file():
             present = list(Run(folder).task.solvers)

@@ -16,6 +16,7 @@ from qdynbench.report import format as write
 from qdynbench.report.charts import charts
 from qdynbench.report.comparison import Comparison
 from qdynbench.report.extract import solvers_of, states_of
+from qdynbench.report.figures import figures
 from qdynbench.report.layout import STATUS_STYLES, flow, say, wrapped
 from qdynbench.report.tables import tables
 from qdynbench.report.verdict import Finding, verdict
@@ -33,7 +34,13 @@ def show(run: Run, console: Console, *, details: bool = False) -> None:
         console: where to; what is shown side by side depends on its width.
         details: also print the tracebacks and logs of fits and cells that failed.
     """
-    for part in (_header(run, console), tables(run, console), charts(run, console), _verdict(run, console)):
+    for part in (
+        _header(run, console),
+        tables(run, console),
+        charts(run, console),
+        figures(run.drawn, console),
+        _verdict(run, console),
+    ):
         _section(console, part)
     if details:
         _section(console, _details(run, console))
@@ -122,6 +129,7 @@ def _details(run: Run, console: Console) -> Iterator[Text]:
         for cell in cells
         if not cell.status.honest
     ]
+    failed += [(f"figure {one.name}", Status.FAILED, one.reason, one.details) for one in run.drawn]
     said: dict[str, str] = {}
     for name, status, reason, text in (one for one in failed if one[3]):
         head = Text.assemble((name, "bold"), "  ", (status.value, STATUS_STYLES[status]), f"  {write.plain(reason)}")
@@ -154,7 +162,7 @@ def _footer(run: Run, console: Console) -> Iterator[Text]:
     if pair := _pair(run):
         yield Text(f"next  qdynbench compare {' '.join(map(shlex.quote, pair))} --run {folder}", "dim")
     failed = [cell for cell in run.cells if not cell.status.honest and cell.details]
-    if failed or any(fit.details for fit in run.record.fits.values()):
+    if failed or any(fit.details for fit in run.record.fits.values()) or any(one.details for one in run.drawn):
         yield Text(f"      qdynbench report {folder} --details", "dim")
     else:
         yield Text(f"      qdynbench report {folder}", "dim")

@@ -10,6 +10,9 @@ import numpy as np
 from qdynbench.task.ensembles import Draw, Ensemble
 from qdynbench.task.spec import Task
 
+ROUNDING = 1e-9
+"""Two times that differ relatively by less are the same."""
+
 
 class Purpose(enum.IntEnum):
     """What random states are drawn for; each purpose has its own stream, so that no two share a state."""
@@ -57,8 +60,11 @@ def track(task: Task, case: Case) -> str:
     differs = []
     if case.size not in training.sizes:
         differs.append("larger-chain" if case.size > max(training.sizes) else "other-size")
-    if task.times.steps > training.steps:
+    dt = training.dt or task.times.dt
+    if task.times.steps * task.times.dt > training.steps * dt * (1 + ROUNDING):
         differs.append("longer-time")
+    if abs(dt - task.times.dt) > ROUNDING * dt:
+        differs.append("other-step")
     if training.model is not None and training.model != task.model:
         differs.append("other-fields")
     if training.ensemble != task.ensemble:

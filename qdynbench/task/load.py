@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import importlib.resources
 import json
 from collections.abc import Iterable, Mapping
@@ -11,17 +12,22 @@ from typing import Any
 import pydantic
 
 from qdynbench.errors import InputError, suggestion
-from qdynbench.plugins import Registry
-from qdynbench.solver_spec import SolverSpec, Value
+from qdynbench.plugins import Kind, Registry
+from qdynbench.solver_spec import SolverSpec
 from qdynbench.task.models import Model
+from qdynbench.task.override import override, with_setting
 from qdynbench.task.spec import Task
 from qdynbench.task.yaml import Location, read
+
+MOST_KEPT = 1e9
+"""Bytes of trajectories that one run may keep."""
 
 
 def load_task(
     source: str | Path,
     registry: Registry | None = None,
     *,
+    setting: str | None = None,
     overrides: Mapping[str, Any] | None = None,
     solvers: Iterable[str] = (),
 ) -> Task:
@@ -30,6 +36,7 @@ def load_task(
     Args:
         source: path of a YAML file, or the name of a registered task.
         registry: known plugins; default: all that are installed.
+        setting: one of the named sets of values in the file, as from `--setting`.
         overrides: values by dotted key, such as `{"times.steps": 500}`, as from `--set`.
         solvers: to run these and not the file's.
 
@@ -38,23 +45,42 @@ def load_task(
     """
     registry = registry or Registry.discover()
     path = find_task(source, registry)
-    data, lines = read(path)
+    written, lines = read(path)
+    data = copy.deepcopy(written)
+    if setting is not None:
+        data, lines = with_setting(written, lines, setting, path)
     for key, value in (overrides or {}).items():
-        _override(data, key, value)
-    data.setdefault("name", path.stem)
-    if not data.get("solvers"):
-        raise InputError(f"{path}: a task needs at least one entry under 'solvers'")
-    try:
-        task = Task.model_validate_json(json.dumps(data))
-    except (TypeError, ValueError) as error:
-        if isinstance(error, pydantic.ValidationError):
-            raise InputError(explain(error, path, lines, Task)) from error
-        raise InputError(f"{path}: {error}") from error
+        override(data, key, value)
+    task = _task(data, lines, path)
+    for other in task.settings:  # a slip in a setting shows now and not on the machine that it is meant for
+        _task(*with_setting(written, lines, other, path), path)
     within = {location[1:]: line for location, line in lines.items() if location[:1] == ("model",)}
     model_of(task.model, registry, path, within)
     try:
         return with_solvers(task, registry, solvers)
     except InputError as error:
+        location = error.location if isinstance(error, _Misplaced) else ()
+        where = f"{path}:{lines[location]}" if location and location in lines else str(path)
+        raise InputError(f"{where}: {error}") from error
+
+
+class _Misplaced(InputError):
+    """An entry of the task is wrong, at a location that has a line in its file."""
+
+    def __init__(self, location: Location, message: str) -> None:
+        super().__init__(message)
+        self.location = location
+
+
+def _task(data: dict[str, Any], lines: Mapping[Location, int], path: Path) -> Task:
+    data.setdefault("name", path.stem)
+    if not data.get("solvers"):
+        raise InputError(f"{path}: a task needs at least one entry under 'solvers'")
+    try:
+        return Task.model_validate_json(json.dumps(data))
+    except (TypeError, ValueError) as error:
+        if isinstance(error, pydantic.ValidationError):
+            raise InputError(explain(error, path, lines, Task)) from error
         raise InputError(f"{path}: {error}") from error
 
 
@@ -80,7 +106,7 @@ def find_task(source: str | Path, registry: Registry) -> Path:
     path = Path(source)
     if path.is_file():
         return path
-    if path.suffix in {".yaml", ".yml"} or path.parent != Path():
+    if path.suffix in {".yaml", ".yml"} or path.is_dir() or path.is_absolute():
         what = "is a folder" if path.is_dir() else "does not exist"
         raise InputError(f"task file {str(path)!r} {what}")
     target = registry.find("tasks", str(source)).target
@@ -127,8 +153,22 @@ def check_names(task: Task, registry: Registry) -> None:
     for text in task.timing.subset:
         if text not in task.solvers:
             raise InputError(f"timing.subset names {text!r}, which is not among the solvers")
-    for name in task.metrics if task.metrics != "all" else []:
-        registry.find("metrics", name)
+    named: tuple[tuple[Kind, list[str]], ...] = (
+        ("metrics", task.metrics if task.metrics != "all" else []),
+        ("figures", task.figures),
+    )
+    for kind, names in named:
+        for index, name in enumerate(names):
+            try:
+                registry.find(kind, name)
+            except InputError as error:
+                raise _Misplaced((kind, index), str(error)) from error
+    if task.bytes_kept > MOST_KEPT:
+        raise _Misplaced(
+            ("keep", "trajectories"),
+            f"keep.trajectories: {task.keep.trajectories} trajectories in each cell are {task.bytes_kept / 1e9:.3g} GB "
+            f"in all, more than {MOST_KEPT / 1e9:g} GB; keep fewer",
+        )
     registry.find("ensembles", task.ensemble)
     model = model_of(task.model, registry)
     for size in task.sizes:
@@ -178,12 +218,3 @@ def _fields(model: type[pydantic.BaseModel], location: Location) -> list[str]:
             return []
         model = inner[0]
     return list(model.model_fields)
-
-
-def _override(data: dict[str, Any], key: str, value: Value | list[Any]) -> None:
-    *path, last = key.split(".")
-    for part in path:
-        data = data.setdefault(part, {})
-        if not isinstance(data, dict):
-            raise InputError(f"--set {key}: {part!r} is a single value, not a section")
-    data[last] = value

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +24,8 @@ from pydantic import (
 from qdynbench.errors import InputError
 from qdynbench.solver_spec import SolverSpec
 
+_Entry = TypeVar("_Entry", int, str)
+
 
 class _Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
@@ -35,10 +37,14 @@ def _range(value: Any) -> Any:
     return value
 
 
-def _distinct(values: list[int]) -> list[int]:
+def _different(values: list[_Entry]) -> list[_Entry]:
     if len(set(values)) != len(values):
         raise ValueError("an entry appears twice")
-    return sorted(values)
+    return values
+
+
+def _distinct(values: list[int]) -> list[int]:
+    return sorted(_different(values))
 
 
 def _solver(value: str) -> str:
@@ -52,6 +58,9 @@ Integers = Annotated[list[PositiveInt], Field(min_length=1), BeforeValidator(_ra
 """A list of positive integers, or a range written `2..8`."""
 
 SolverText = Annotated[str, AfterValidator(_solver)]
+
+Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$")]
+"""A name that files and folders are called by."""
 
 
 def grid(dt: float, steps: int) -> NDArray[np.float64]:
@@ -71,12 +80,13 @@ class Times(_Section):
 
 
 class Training(_Section):
-    """What learned solvers may learn from: full states of small chains, on the task's `dt`.
+    """What learned solvers may learn from: full states of small chains.
 
     Attributes:
         sizes: numbers of spins.
         trajectories: how many, for each size.
-        steps: length of each, in steps of the task's dt.
+        steps: length of each, in steps of the training's dt.
+        dt: time step of the trajectories; default: the task's own.
         ensemble: of their initial states.
         noise: 2-norm of the complex Gaussian noise added to every snapshot (states have norm 1).
         model: Hamiltonian of the training data, where it is not the task's own.
@@ -85,6 +95,7 @@ class Training(_Section):
     sizes: Integers
     trajectories: PositiveInt = 1000
     steps: PositiveInt = 100
+    dt: Annotated[PositiveFloat, Field(allow_inf_nan=False)] | None = None
     ensemble: str = "random_product"
     noise: Annotated[NonNegativeFloat, Field(allow_inf_nan=False)] = 0.0
     model: dict[str, Any] | None = None
@@ -130,6 +141,16 @@ class Report(_Section):
     steps: Integers | None = None
 
 
+class Keep(_Section):
+    """What is kept of a cell beside its curves.
+
+    Attributes:
+        trajectories: of the first so many test states, the whole trajectory of prediction and reference, complex64.
+    """
+
+    trajectories: NonNegativeInt = 0
+
+
 class Task(_Section):
     """Model x sizes x ensemble x time grid x training budget x reference x metrics x limits.
 
@@ -147,10 +168,12 @@ class Task(_Section):
         reference: the solver that accuracy is measured against.
         solvers: the solvers to run.
         metrics: names, or all.
-        timing, limits, report: see these sections.
+        figures: names of those that are drawn after a run.
+        timing, limits, report, keep: see these sections.
+        settings: named sets of other values, by dotted key; `--setting NAME` chooses one.
     """
 
-    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$")]
+    name: Name
     title: str = ""
     model: dict[str, Any]
     sizes: Integers
@@ -163,9 +186,12 @@ class Task(_Section):
     reference: SolverText = "ed"
     solvers: Annotated[list[SolverText], Field(min_length=1)]
     metrics: list[str] | Literal["all"] = "all"
+    figures: Annotated[list[Name], AfterValidator(_different)] = []
     timing: Timing = Timing()
     limits: Limits = Limits()
     report: Report = Report()
+    keep: Keep = Keep()
+    settings: dict[Name, dict[str, Any]] = {}
 
     @model_validator(mode="after")
     def _consistent(self) -> Task:
@@ -179,6 +205,23 @@ class Task(_Section):
     def report_steps(self) -> list[int]:
         """Steps that the table quotes; the last one is always among them."""
         return sorted({*(self.report.steps or []), self.times.steps})
+
+    def training_times(self) -> NDArray[np.float64]:
+        """Return the time grid of the training trajectories, shape `(steps + 1,)`.
+
+        Raises:
+            InputError: the task has no training section.
+        """
+        if self.training is None:
+            raise InputError(f"task {self.name!r} has a learned solver but no 'training' section")
+        return grid(self.training.dt or self.times.dt, self.training.steps)
+
+    @property
+    def bytes_kept(self) -> int:
+        """Bytes that the trajectories kept by all cells of a run take, prediction and reference, before compression."""
+        amplitudes = sum(1 << size for size in self.sizes)
+        each = amplitudes * (self.times.steps + 1) * 2 * int(np.dtype(np.complex64).itemsize)
+        return min(self.keep.trajectories, self.states) * each * len(self.solvers) * len(self.seeds)
 
     @property
     def specs(self) -> list[SolverSpec]:

@@ -142,12 +142,17 @@ class FitRecorder:
     seed: int = 0
     device: str = "cpu"
     fractions: list[float] = field(default_factory=list)
+    curve: list[dict[str, float]] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
 
     def progress(self, fraction: float, **figures: float) -> None:
-        """Keep the fraction; every figure has to be a number."""
-        for value in figures.values():
-            float(value)
+        """Keep the fraction and the figures; every figure has to be a number."""
+        self.curve.append({name: float(value) for name, value in figures.items()})
         self.fractions.append(float(fraction))
+
+    def note(self, text: str) -> None:
+        """Keep what the fit has to say."""
+        self.notes.append(str(text))
 
 
 def reflected(hamiltonian: PauliSum) -> PauliSum:

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 
 from qdynbench.engine.blocks import Tensors, checked_blocks, iterated, tensors_of
-from qdynbench.engine.solver_host import build
+from qdynbench.engine.solver_host import build, shipped_folders
 from qdynbench.physics import observables
 from qdynbench.solver import Block, Knowledge, Solver
 from qdynbench.testing.check import CheckResult, Failure, Skip
@@ -136,8 +136,8 @@ class Subject:
 
     @cached_property
     def shipped(self) -> Path | None:
-        """Folder of the weights that come with the solver's package."""
-        return self.blank().shipped() if self.solver_class.learned else None
+        """Folder of the weights that come with the solver's package; the first where there are several."""
+        return next(iter(shipped_folders(self.blank())), None)
 
     @cached_property
     def course(self) -> Course:

@@ -86,6 +86,9 @@ def test_a_state_does_not_depend_on_how_many_are_drawn_and_purposes_share_none()
         (2, {"times": {"dt": 0.1, "steps": 5}}, "longer-time"),
         (5, {"times": {"dt": 0.1, "steps": 5}, "ensemble": "haar"}, "larger-chain+longer-time+other-states"),
         (2, {"training": {"sizes": [2], "model": {"family": "ising", "g": 2.0, "h": 0.0}}}, "other-fields"),
+        (2, {"training": {"sizes": [2], "steps": 8, "dt": 0.05}}, "other-step"),
+        (2, {"training": {"sizes": [2], "steps": 7, "dt": 0.05}}, "longer-time+other-step"),
+        (2, {"training": {"sizes": [2], "steps": 4, "dt": 0.1}}, "in-distribution"),
         (2, {"training": None}, "no-training"),
     ],
 )

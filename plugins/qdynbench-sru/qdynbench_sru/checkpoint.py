@@ -19,6 +19,8 @@ from torch import nn
 
 FILE = "checkpoint.safetensors"
 _FIELD = "checkpoint"
+OptimizerState = dict[int, dict[str, Any]]
+"""Of each parameter, by number, what an optimiser remembers."""
 # L-BFGS keeps scratch space among its state; it makes it anew when it is missing.
 _SCRATCH = "al"
 
@@ -31,15 +33,25 @@ class Checkpoint:
         chunks: finished chunks of updates, over all phases.
         network: state of the network.
         optimizer: state of the optimiser, or nothing at the end of a phase.
+        best: state of the network when it was at its best; may be empty.
+        standing: JSON data on the fit's past.
     """
 
     chunks: int
     network: dict[str, torch.Tensor]
-    optimizer: dict[int, dict[str, Any]]
+    optimizer: OptimizerState
+    best: dict[str, torch.Tensor]
+    standing: dict[str, Any]
 
 
 def write(
-    folder: Path, key: Mapping[str, Any], chunks: int, network: nn.Module, optimizer: torch.optim.Optimizer | None
+    folder: Path,
+    key: Mapping[str, Any],
+    chunks: int,
+    network: nn.Module,
+    optimizer: torch.optim.Optimizer | None,
+    standing: Mapping[str, Any],
+    best: Mapping[str, torch.Tensor],
 ) -> None:
     """Replace the checkpoint in `folder`.
 
@@ -49,8 +61,11 @@ def write(
         chunks: finished chunks of updates.
         network: is saved with its dtype.
         optimizer: None at the end of a phase, where the next one starts with a new optimiser.
+        standing: JSON data on the fit's past.
+        best: state of the network when it was at its best.
     """
     tensors = {f"network/{name}": tensor for name, tensor in network.state_dict().items()}
+    tensors |= {f"best/{name}": tensor for name, tensor in best.items()}
     scalars: dict[str, Any] = {}
     state = optimizer.state_dict()["state"] if optimizer is not None else {}
     for parameter, entries in state.items():
@@ -65,7 +80,8 @@ def write(
                 tensors |= {f"{place}/{number}": tensor for number, tensor in enumerate(value)}
             else:
                 scalars[place] = value
-    metadata = {_FIELD: json.dumps({"key": dict(key), "chunks": chunks, "scalars": scalars})}
+    kept = {"key": dict(key), "chunks": chunks, "scalars": scalars, "standing": dict(standing)}
+    metadata = {_FIELD: json.dumps(kept)}
     partial = folder / f"{FILE}.partial"
     content = safetensors.torch.save({name: tensor.cpu().contiguous() for name, tensor in tensors.items()}, metadata)
     with partial.open("wb") as file:
@@ -84,15 +100,18 @@ def read(folder: Path, key: Mapping[str, Any]) -> Checkpoint | None:
         # Compared as JSON, which does not tell a tuple from a list.
         if kept["key"] != json.loads(json.dumps(dict(key))):
             return None
-        chunks, scalars = int(kept["chunks"]), kept["scalars"]
+        chunks, scalars, standing = int(kept["chunks"]), kept["scalars"], dict(kept["standing"])
     except (OSError, ValueError, KeyError, TypeError, safetensors.SafetensorError):
         return None
-    network = {name.removeprefix("network/"): tensor for name, tensor in tensors.items() if name.startswith("network/")}
-    return Checkpoint(chunks, network, _optimizer_state(tensors, scalars))
+    network, best = (
+        {name.removeprefix(start): tensor for name, tensor in tensors.items() if name.startswith(start)}
+        for start in ("network/", "best/")
+    )
+    return Checkpoint(chunks, network, _optimizer_state(tensors, scalars), best, standing)
 
 
-def _optimizer_state(tensors: Mapping[str, torch.Tensor], scalars: Mapping[str, Any]) -> dict[int, dict[str, Any]]:
-    state: dict[int, dict[str, Any]] = {}
+def _optimizer_state(tensors: Mapping[str, torch.Tensor], scalars: Mapping[str, Any]) -> OptimizerState:
+    state: OptimizerState = {}
     for place, value in {**tensors, **scalars}.items():
         if not place.startswith("optimizer/"):
             continue

@@ -8,6 +8,7 @@ from typing import cast
 import torch
 from torch import nn
 
+from qdynbench_sru.projection import project
 from qdynbench_sru.scan import sru_scan
 
 GATE_SCALE = 0.01
@@ -55,9 +56,12 @@ class SRULayer(nn.Module):
             x: inputs, shape `(T, M, D)`.
             memory: where an earlier call on the same sequences ended, shape `(M, D)`.
         """
-        rows = x.reshape(1, -1, x.shape[-1]).expand(3, -1, -1)
-        u = torch.baddbmm(self.full_bias[:, None], rows, self.weight.transpose(1, 2)).view(3, *x.shape)
-        return sru_scan(u, x, self.peephole, u[0, 0] if memory is None else memory)
+        u = project(x, self.weight, self.bias)
+        if memory is None:
+            # A product of its own: as a slice of u its gradient would be zeros of the size of u, added to u's.
+            memory = nn.functional.linear(x[0], self.weight[0])
+        # Under autocast the products come in another precision than the rest.
+        return sru_scan(u, x.to(u), self.peephole.to(u), memory.to(u))
 
 
 class SRU(nn.Module):

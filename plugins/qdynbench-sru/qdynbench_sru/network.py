@@ -3,30 +3,63 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 import torch
 from torch import nn
 
+from qdynbench_sru.layer import SRU
 
-class Propagator(Protocol):
-    """Autoregressive prediction for one size: each output is the next input."""
 
-    def steps(self, states: torch.Tensor) -> Iterator[torch.Tensor]:
-        """Yield the states after 1, 2, 3, ... steps, without end.
+class Rollout(Protocol):
+    """Autoregressive prediction for one batch: each output is the next input."""
+
+    def advance(self, block: torch.Tensor, every: int = 1) -> None:
+        """Fill a block with the next states; the first of all are the initial states themselves.
 
         Args:
-            states: complex128, shape `(B, 2**N)`, normalised.
-
-        Yields:
-            Real and imaginary parts, float64, shape `(B, 2**N, 2)`; valid until the next is asked for.
+            block: complex128, contiguous, shape `(B, k, 2**N)`.
+            every: steps of the network between two columns.
         """
+
+
+class Propagator(Protocol):
+    """A network made ready for one size and device."""
+
+    def start(self, states: torch.Tensor) -> Rollout:
+        """Begin at initial states, complex128, normalised, shape `(B, 2**N)`."""
+
+
+class SteppedRollout:
+    """A rollout that calls one step after the other; see `Rollout`.
+
+    Args:
+        states: initial states, complex128, shape `(B, 2**N)`.
+        step: takes one step in place and returns the states, float64, shape `(B, 2**N, 2)`, valid until the next.
+    """
+
+    def __init__(self, states: torch.Tensor, step: Callable[[], torch.Tensor]) -> None:
+        self._initial: torch.Tensor | None = states
+        self._step = step
+
+    def advance(self, block: torch.Tensor, every: int = 1) -> None:
+        """Fill a block with the next states."""
+        parts = torch.view_as_real(block)
+        for column in range(block.shape[1]):
+            if self._initial is not None:
+                block[:, column], self._initial = self._initial, None
+                continue
+            for _ in range(every):
+                states = self._step()
+            parts[:, column] = states
 
 
 class Network(nn.Module, ABC):
     """Predicts `psi(t + dt) - psi(t)` from `psi` at all times up to `t`."""
 
+    sru: SRU
+    """The recurrent units."""
     scale: torch.Tensor
     """Typical size of a change: outputs are in units of it."""
 
@@ -34,14 +67,35 @@ class Network(nn.Module, ABC):
         super().__init__()
         self.register_buffer("scale", torch.ones((), dtype=torch.float64))
 
-    @abstractmethod
     def changes(self, windows: Sequence[torch.Tensor], generator: torch.Generator | None = None) -> list[torch.Tensor]:
-        """Return the predicted changes, teacher-forced, each of the shape of its window.
+        """Return the predicted changes, teacher-forced; see `predict`."""
+        return self.predict(windows, None, generator)[0]
+
+    @abstractmethod
+    def predict(
+        self,
+        windows: Sequence[torch.Tensor],
+        memories: Sequence[torch.Tensor] | None = None,
+        generator: torch.Generator | None = None,
+    ) -> tuple[list[torch.Tensor], list[torch.Tensor]]:
+        """Return the predicted changes, each of the shape of its window, and the memories at the end.
 
         Args:
             windows: real and imaginary parts of consecutive states, shape `(T, B, 2**N, 2)`; one size N each.
+            memories: where an earlier call on the same trajectories ended; gradients go through them.
             generator: for dropout; without one, nothing is dropped.
         """
+
+    def single(self) -> None:
+        """Make the weights float32; the scale stays float64."""
+        scale = self.scale
+        self.float()
+        self.scale = scale
+
+    def scaled(self, outputs: torch.Tensor) -> torch.Tensor:
+        """Return outputs in their physical size, in the precision of the weights even under autocast."""
+        weight = next(self.parameters())
+        return self.scale.to(weight) * outputs.to(weight)
 
     @abstractmethod
     def propagator(self, size: int, device: str) -> Propagator:

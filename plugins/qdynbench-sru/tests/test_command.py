@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
-from qdynbench_sru import command
+from qdynbench_sru import command, shipped
 from qdynbench_sru.solver import SimpleRecurrentUnit
 
 from qdynbench.errors import InputError
@@ -26,19 +26,19 @@ def test_ship_puts_weights_and_manifest_in_place_of_the_old_ones(tmp_path, monke
     (home / "local").mkdir(parents=True)
     (home / "local" / "old.json").write_text("{}")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    monkeypatch.setattr(command, "SHIPPED", home)
+    monkeypatch.setattr(shipped, "SHIPPED", home)
     command.ship(str(task), encoder="local", threads=1)
     assert {path.name for path in home.iterdir()} == {"local"}
     files = {path.name for path in (home / "local").iterdir()}
     assert files == {"weights.safetensors", "architecture.json", "manifest.json"}
     manifest = json.loads((home / "local" / "manifest.json").read_text())
     assert manifest["training"]["dt"] == 0.01
-    assert len(manifest["curve"]) == 34
+    assert len(manifest["curve"]) == 35  # the first entry is of the untrained network
     SimpleRecurrentUnit().load(home / "local")
 
 
 def test_ship_of_an_unknown_task_or_encoder_changes_nothing(tmp_path, monkeypatch):
-    monkeypatch.setattr(command, "SHIPPED", tmp_path)
+    monkeypatch.setattr(shipped, "SHIPPED", tmp_path)
     with pytest.raises(InputError, match="unknown task"):
         command.ship("nothing", encoder="local", threads=1)
     with pytest.raises(InputError, match="'local' or 'padded'"):

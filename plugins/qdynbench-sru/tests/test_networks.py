@@ -7,14 +7,16 @@ import itertools
 import numpy as np
 import pytest
 import torch
-from qdynbench_sru.sites import CONTEXTS, contexts_of, flips_of
+from qdynbench_sru.scan import use
+from qdynbench_sru.sites import BOND_CONTEXTS, CONTEXTS, bond_contexts_of, contexts_of, flips_of
 from qdynbench_sru.weights import Architecture
 
 SIZES = (2, 3, 4)
 
 
-def network(encoder, width=6, layers=2, **more):
-    built = Architecture(encoder, width, layers, SIZES, 0.002).build(seed=4, **more).double()
+def network(encoder, width=6, layers=2, neighbourhood=1, **more):
+    shape = Architecture(encoder, width, layers, SIZES, 0.002, neighbourhood=neighbourhood)
+    built = shape.build(seed=4, **more).double()
     built.scale.fill_(0.01)
     # Peepholes and gates start near zero; here they have to matter.
     for layer in built.sru.stack:
@@ -54,29 +56,46 @@ def contexts(bits):
     return torch.tensor([[l, s, r, float(l == 0), float(r == 0)] for l, s, r in sites], dtype=torch.float64)  # noqa: E741
 
 
+def bond_contexts(bits):
+    """The six numbers of each pair of neighbours: left, own two and right spins, and which neighbour is missing."""
+    spins = [0, *(1 - 2 * bit for bit in bits), 0]
+    bonds = [spins[site : site + 4] for site in range(len(bits) - 1)]
+    return torch.tensor([[*b, float(b[0] == 0), float(b[3] == 0)] for b in bonds], dtype=torch.float64)
+
+
+def flipped(bits, *sites):
+    return tuple(bit ^ (number in sites) for number, bit in enumerate(bits))
+
+
 @pytest.mark.parametrize("size", [1, 2, 4])
 def test_contexts_and_flips_are_those_of_the_bits(size):
     all_bits = list(itertools.product((0, 1), repeat=size))
+    flips = [(site,) for site in range(size)] + [(site, site + 1) for site in range(size - 1)]
+    assert flips_of(size).tolist() == flips_of(size, 2).tolist()[:size]
     for index, bits in enumerate(all_bits):
         assert torch.equal(CONTEXTS[contexts_of(size)[index]].double(), contexts(bits))
-        for site in range(size):
-            flipped = [bit ^ (other == site) for other, bit in enumerate(bits)]
-            assert all_bits[int(flips_of(size)[index, site])] == tuple(flipped)
+        if size > 1:
+            assert torch.equal(BOND_CONTEXTS[bond_contexts_of(size)[index]].double(), bond_contexts(bits))
+        others = [all_bits[index ^ int(mask)] for mask in flips_of(size, 2)]
+        assert others == [flipped(bits, *sites) for sites in flips]
 
 
+@pytest.mark.parametrize("neighbourhood", [1, 2])
 @torch.no_grad()
-def test_local_follows_its_equations_amplitude_by_amplitude():
-    net, size = network("local"), 3
+def test_local_follows_its_equations_amplitude_by_amplitude(neighbourhood):
+    net, size = network("local", neighbourhood=neighbourhood), 3
     psi = states(size, batch=1)
     all_bits = list(itertools.product((0, 1), repeat=size))
     expected = torch.empty_like(psi)
     for b, bits in enumerate(all_bits):
         code = net.chain(net.spin(contexts(bits)).sum(0))
-        weights = net.flip(contexts(bits))[:, 0]
+        coupled = list(zip([flipped(bits, site) for site in range(size)], net.flip(contexts(bits))[:, 0], strict=True))
+        if neighbourhood == 2:
+            pairs = [flipped(bits, site, site + 1) for site in range(size - 1)]
+            coupled += zip(pairs, net.bond_flip(bond_contexts(bits))[:, 0], strict=True)
         tokens = []
         for now in psi[:, 0]:
-            flips = [now[all_bits.index(tuple(x ^ (i == site) for i, x in enumerate(bits)))] for site in range(size)]
-            phi = sum(weight * amplitude for weight, amplitude in zip(weights, flips, strict=True))
+            phi = sum(weight * now[all_bits.index(other)] for other, weight in coupled)
             tokens.append(net.token(torch.cat([now[b], phi, torch.outer(code, now[b]).flatten()])))
         expected[:, 0, b] = net.scale * net.decoder(stacked(net, torch.stack(tokens)))
     torch.testing.assert_close(net.changes([psi])[0], expected, rtol=0, atol=1e-15)
@@ -102,21 +121,70 @@ def test_several_sizes_in_one_pass_are_each_by_itself(encoder):
         torch.testing.assert_close(together, net.changes([window])[0], rtol=0, atol=1e-15)
 
 
+def rolled_out(net, initial, lengths, every=1):
+    """Blocks of these lengths one after the other, as one trajectory."""
+    size = int(initial.shape[1]).bit_length() - 1
+    rollout = net.propagator(size, "cpu").start(initial)
+    blocks = [torch.full((len(initial), length, 2**size), torch.nan, dtype=torch.complex128) for length in lengths]
+    for block in blocks:
+        rollout.advance(block, every)
+    return torch.cat(blocks, 1)
+
+
+@pytest.mark.parametrize("scan", ["cpu", "reference"])
 @pytest.mark.parametrize("encoder", ["local", "padded"])
 @pytest.mark.parametrize("size", SIZES)
 @torch.no_grad()
-def test_the_propagator_repeats_the_network_on_its_own_output(encoder, size):
+def test_the_propagator_repeats_the_network_on_its_own_output(scan, encoder, size):
     net = network(encoder)
     history = [states(size)[0]]
-    for step, psi in enumerate(net.propagator(size, "cpu").steps(torch.view_as_complex(history[0].clone()))):
+    with use(scan):
+        found = rolled_out(net, torch.view_as_complex(history[0].clone()), [1, 6, 14])
+    for step in range(1, 21):
         change = net.changes([torch.stack(history)])[0][-1]
         expected = history[-1] + change
         expected /= expected.square().sum((-1, -2), keepdim=True).sqrt()
         # float32 acts on the change alone, which is a hundredth of the state.
-        torch.testing.assert_close(psi, expected, rtol=0, atol=1e-7)
-        history.append(psi.clone())
-        if step == 20:
-            break
+        torch.testing.assert_close(torch.view_as_real(found[:, step]), expected, rtol=0, atol=1e-7)
+        history.append(expected)
+    assert torch.equal(torch.view_as_real(found[:, 0]), history[0])
+
+
+@pytest.mark.parametrize("layers", [1, 3])
+@pytest.mark.parametrize(("size", "batch"), [(1, 1), (2, 11), (5, 1), (6, 9), (11, 1)])
+@torch.no_grad()
+def test_compiled_and_plain_rollouts_of_local_agree_where_samples_or_threads_share_tiles(layers, size, batch):
+    net = network("local", layers=layers, neighbourhood=2)
+    initial = torch.view_as_complex(states(size, batch=batch, steps=1)[0].clone())
+    compiled = rolled_out(net, initial, [1, 3, 5])
+    with use("reference"):
+        plain = rolled_out(net, initial, [1, 3, 5])
+    torch.testing.assert_close(compiled, plain, rtol=0, atol=1e-7)
+
+
+@pytest.mark.parametrize("scan", ["cpu", "reference"])
+@pytest.mark.parametrize("encoder", ["local", "padded"])
+@torch.no_grad()
+def test_several_steps_between_two_columns(scan, encoder):
+    net, initial = network(encoder), torch.view_as_complex(states(3)[0].clone())
+    with use(scan):
+        expected = rolled_out(net, initial, [10])[:, ::3]
+        torch.testing.assert_close(rolled_out(net, initial, [2, 2], every=3), expected, rtol=0, atol=1e-14)
+
+
+@pytest.mark.parametrize("encoder", ["local", "padded"])
+@torch.no_grad()
+def test_a_rollout_leaves_the_initial_states_and_other_rollouts_alone(encoder):
+    net, initial = network(encoder), torch.view_as_complex(states(3)[0].clone())
+    before = initial.clone()
+    propagator = net.propagator(3, "cpu")
+    blocks = [torch.empty(3, 5, 8, dtype=torch.complex128) for _ in range(3)]
+    rollouts = [propagator.start(initial) for _ in range(2)]
+    for block, rollout in zip(blocks, [*rollouts, propagator.start(initial)], strict=True):
+        rollout.advance(block)
+    assert torch.equal(initial, before)
+    assert torch.equal(blocks[0], blocks[1])
+    assert torch.equal(blocks[0], blocks[2])
 
 
 def test_local_has_the_same_parameters_for_all_sizes():

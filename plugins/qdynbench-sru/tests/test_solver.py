@@ -25,7 +25,7 @@ DT, STEPS = 0.002, 100
 @pytest.fixture(scope="module")
 def shipped() -> SimpleRecurrentUnit:
     solver = SimpleRecurrentUnit()
-    solver.load(solver.shipped())
+    solver.load(solver.shipped()[0])
     return solver
 
 
@@ -59,7 +59,7 @@ def test_the_memory_is_what_the_accuracy_comes_from(shipped, predict, mre, fresh
     truth = exact_end(4, states, STEPS)
     error = mre(truth, predict(shipped, 4, states, STEPS)[:, -1])
     forgetful = SimpleRecurrentUnit()
-    forgetful.load(forgetful.shipped())
+    forgetful.load(forgetful.shipped()[0])
     with torch.no_grad():
         for layer in forgetful._network.sru.stack:
             layer.weight[1] = 0
@@ -71,7 +71,7 @@ def test_the_memory_is_what_the_accuracy_comes_from(shipped, predict, mre, fresh
 def test_the_manifest_is_of_the_default_task(shipped):
     from qdynbench.api import load_task
 
-    manifest = json.loads((shipped.shipped() / "manifest.json").read_text())
+    manifest = json.loads((shipped.shipped()[0] / "manifest.json").read_text())
     task = load_task("ising_mixed")
     training = manifest["training"]
     assert (training["sizes"], training["dt"], training["seed"]) == (task.training.sizes, task.times.dt, task.seed)
@@ -81,8 +81,8 @@ def test_the_manifest_is_of_the_default_task(shipped):
 
 def test_only_default_parameters_have_shipped_weights():
     assert SimpleRecurrentUnit(width=8).shipped() == SimpleRecurrentUnit().shipped()
-    for other in ({"width": 9}, {"layers": 2}, {"dropout": 0.1}, {"effort": 0.5}):
-        assert SimpleRecurrentUnit(**other).shipped() is None
+    for other in ({"width": 9}, {"layers": 2}, {"dropout": 0.1}, {"effort": 0.5}, {"noise": 0.1}, {"start": "local"}):
+        assert SimpleRecurrentUnit(**other).shipped() == []
 
 
 @pytest.mark.parametrize("size", [1, 2, 5])
@@ -153,14 +153,15 @@ def test_damaged_weights_are_a_clear_error(shipped, tmp_path, damage):
         file.write_bytes(content[: len(content) * 2 // 3])
     solver = SimpleRecurrentUnit(layers=2 if "lies" in damage else 1)
     message = "are not those of their" if "lies" in damage else "cannot be read"
-    with pytest.raises(InputError, match=message):
+    blamed = "weights.safetensors" if "lies" in damage else file.name
+    with pytest.raises(InputError, match=f"{blamed}.*{message}.*train anew with --refit"):
         solver.load(tmp_path)
 
 
 @pytest.mark.parametrize("other", [{"width": 9}, {"layers": 2}, {"encoder": "padded"}])
 def test_weights_of_another_architecture_are_refused(shipped, tmp_path, other):
     shipped.save(tmp_path)
-    with pytest.raises(InputError, match="is asked for; train anew"):
+    with pytest.raises(InputError, match="is asked for: train anew"):
         SimpleRecurrentUnit(**other).load(tmp_path)
 
 
@@ -173,6 +174,12 @@ def test_weights_of_another_architecture_are_refused(shipped, tmp_path, other):
         ({"dropout": 1.0}, "below 1"),
         ({"effort": 0.0}, "above 0"),
         ({"effort": float("nan")}, "above 0"),
+        ({"noise": -0.1}, "at least 0"),
+        ({"rollout": -1}, "between 0 and 1000"),
+        ({"precision": "half"}, "single or mixed"),
+        ({"patience": -1}, "not be negative"),
+        ({"largest": 4}, "only the padded encoder"),
+        ({"encoder": "padded", "largest": 12}, "between 1 and 11"),
     ],
 )
 def test_parameters_out_of_range_are_errors(parameters, message):
@@ -184,12 +191,25 @@ def test_other_steps_and_unknown_sizes_are_refused(shipped, fitted, trajectories
     def problem(size, dt=DT):
         return Problem(size=size, times=np.arange(4) * dt)
 
-    assert "steps of 0.002, not 0.01" in shipped.supports(problem(3, 0.01))
-    assert SimpleRecurrentUnit().supports(problem(3, 0.01)) is None  # nothing learned yet
+    assert shipped.supports(problem(3, 0.01)) is None
+    for dt in (0.003, 0.001, 0.0050001):
+        assert f"steps of 0.002, and {dt:g} is not a whole multiple" in shipped.supports(problem(3, dt))
+        assert SimpleRecurrentUnit().supports(problem(3, dt)) is None  # nothing learned yet
     padded = fitted(trajectories(sizes=(2, 4)), encoder="padded", effort=0.01)
     assert padded.supports(problem(4)) is None
     assert "room for 4 spins, not 5" in padded.supports(problem(5))
     assert "trained on 2, 4 spins, not 3" in padded.supports(problem(3))
+
+
+def test_a_multiple_of_the_trained_step_is_as_many_steps_of_the_network(shipped, predict, fresh):
+    states = fresh(4, 5)
+    fine = predict(shipped, 4, states, 30)
+    coarse = predict(shipped, 4, states, 6, dt=0.01)
+    assert torch.equal(coarse, fine[:, ::5])
+    problem = Problem(size=4, times=np.arange(7) * 0.01)
+    assert shipped.estimate(problem).seconds == pytest.approx(
+        5 * shipped.estimate(dataclasses.replace(problem, times=np.arange(7) * DT)).seconds
+    )
 
 
 def test_labels_say_what_is_assumed():

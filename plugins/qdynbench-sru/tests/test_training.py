@@ -14,7 +14,8 @@ import safetensors.torch
 import torch
 from qdynbench_sru import checkpoint
 from qdynbench_sru.training import CHUNK, RECIPES
-from qdynbench_sru.windows import Windows
+from qdynbench_sru.training.gradients import Gradients
+from qdynbench_sru.training.windows import Windows
 
 from qdynbench.testing.exercise import FitRecorder
 
@@ -51,7 +52,7 @@ def test_a_fit_killed_in_the_middle_ends_at_the_same_weights(tmp_path, encoder, 
     Local: one chunk of Adam, then L-BFGS, in which it is killed twice. Padded: killed within Adam.
     """
     undisturbed = start(tmp_path, "undisturbed", encoder, effort)
-    chunks = len(undisturbed.communicate()[0].split())
+    chunks = len(undisturbed.communicate()[0].split()) - 1  # the first line is of the start
     assert undisturbed.returncode == 0
     for number in kills:
         fit = start(tmp_path, "killed", encoder, effort)
@@ -113,7 +114,7 @@ def test_little_data_is_enough_to_train_on(fitted, trajectories, predict, count,
 
 def test_windows_are_pieces_of_the_training_trajectories(trajectories):
     data = trajectories(sizes=(2,), count=20, steps=40)
-    windows = Windows(data, "cpu")
+    windows = Windows(data, RECIPES["local"], 0, "cpu")
     states, changes = windows.draw(2, 30, np.random.default_rng(0), torch.float64)
     assert states.shape == changes.shape == (30, 30, 4, 2)
     known = torch.view_as_real(data.trajectories(2, 0, 18))
@@ -140,15 +141,13 @@ def test_nan_in_the_data_is_refused(fitted, trajectories):
 
 def test_a_diverging_fit_stops_and_keeps_the_last_good_checkpoint(fitted, tmp_path, monkeypatch):
     """The loss becomes nan in the second chunk: the data is fine, the arithmetic is not."""
-    from qdynbench_sru.training import Training
+    sound, calls = Gradients._accumulate, []
 
-    sound, calls = Training._loss, []
-
-    def unsound(self, batch, generator=None):
+    def unsound(self, batch, seed, scale):
         calls.append(1)
-        return sound(self, batch, generator) * (float("nan") if len(calls) > CHUNK + 10 else 1)
+        return sound(self, batch, seed, scale * (float("nan") if len(calls) > CHUNK + 10 else 1))
 
-    monkeypatch.setattr(Training, "_loss", unsound)
+    monkeypatch.setattr(Gradients, "_accumulate", unsound)
     folder = tmp_path / "nan"
     with pytest.raises(FloatingPointError, match=rf"the loss is nan after {2 * CHUNK} of \d+ updates"):
         fitted(effort=0.1, folder=folder)
@@ -189,4 +188,7 @@ def test_a_fit_leaves_the_state_of_torch_as_it_was_and_reports_a_few_dozen_times
     assert torch.get_num_threads() == threads
     assert recorder.fractions == sorted(recorder.fractions)
     assert recorder.fractions[-1] == 1
-    assert all(30 <= recipe.chunks <= 60 for recipe in RECIPES.values())
+    updates = [entry["updates"] for entry in recorder.curve]
+    assert updates == [number * CHUNK for number in range(len(updates))]
+    assert all({"loss", "validation_loss", "rollout_error"} <= set(entry) for entry in recorder.curve[1:])
+    assert all(30 <= recipe.chunks <= 100 for recipe in RECIPES.values())

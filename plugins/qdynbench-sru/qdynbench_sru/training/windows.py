@@ -2,41 +2,50 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import torch
 
 from qdynbench.solver import TrainingData
+from qdynbench_sru.training.recipe import Recipe
 
-TRAJECTORIES = 500
-"""Trajectories per size that are asked for, where the task allows so many; L-BFGS uses a few dozen windows in all."""
-BYTES = 128e6
+SHORTEST = 2
+"""A burn-in is at most the window over this: at least half of a short one has to count."""
+BYTES = 512e6
 """Memory for the trajectories of one size; fewer are asked for where they are large."""
-WINDOW = 30
-"""Steps of a window: several times what the memory of a trained unit lasts."""
-BURN_IN = 5
-"""First steps of a window that are not part of the loss: the memory has yet to see enough."""
 
 
 class Windows:
     """Trajectories of all sizes, as reals on a device; the last few are held out to measure predictions against.
 
+    Args:
+        data: of the task.
+        recipe: how many trajectories, and how long a window.
+        rollout: steps of a window on which the network is fed its own predictions, beyond those of the recipe.
+        device: that the trajectories are kept on.
+
     Attributes:
-        length: steps of a window; `WINDOW`, or all there are.
+        length: steps of a window, as asked for, or all there are.
         burn_in: steps at its start that do not count.
         mean_change: mean `|psi(t + dt) - psi(t)|^2` by size, which the loss is relative to.
     """
 
-    def __init__(self, data: TrainingData, device: str) -> None:
+    def __init__(self, data: TrainingData, recipe: Recipe, rollout: int, device: str) -> None:
         steps = len(data.times) - 1
-        self.length = min(WINDOW, steps)
-        self.burn_in = min(BURN_IN, self.length // 6)
+        if rollout >= steps:
+            raise ValueError(
+                f"rollout={rollout}: the training trajectories have {steps} steps, and at least one comes first"
+            )
+        self.length = min(recipe.window + rollout, steps)
+        self.burn_in = min(recipe.burn_in, (self.length - rollout) // SHORTEST)
         self.mean_change: dict[int, float] = {}
         self._device = device
         self._training: dict[int, torch.Tensor] = {}
         self._held_out: dict[int, torch.Tensor] = {}
         for size in data.sizes:
             affordable = int(BYTES // (16 * (steps + 1) << size))
-            count = max(1, min(TRAJECTORIES, data.count, affordable))
+            count = max(1, min(recipe.trajectories, data.count, affordable))
             states = data.trajectories(size, 0, count)
             if not bool(torch.isfinite(torch.view_as_real(states)).all()):
                 raise ValueError(f"the training trajectories of {size} spins hold numbers that are not finite")
@@ -44,22 +53,35 @@ class Windows:
             self.mean_change[size] = max(float(change), np.finfo(np.float64).tiny)
             held_out = min(16, count // 10)
             self._training[size] = torch.view_as_real(states[: count - held_out]).to(device)
-            self._held_out[size] = states[count - held_out :].to(device) if held_out else states[:1].to(device)
+            self._held_out[size] = (states[count - held_out :] if held_out else states[:1]).to(device)
 
     @property
     def sizes(self) -> list[int]:
         """Sizes that there are trajectories of."""
         return list(self._training)
 
+    @property
+    def change_per_amplitude(self) -> float:
+        """Root mean square of the change of one amplitude over one step, over all sizes."""
+        return math.sqrt(np.mean([change / 2**size for size, change in self.mean_change.items()]))
+
     def held_out(self, size: int) -> torch.Tensor:
         """Return trajectories that no window is cut from (but where there is hardly any), `(B, T+1, 2**N)`."""
         return self._held_out[size]
 
     def draw(
-        self, size: int, count: int, random: np.random.Generator, dtype: torch.dtype
+        self, size: int, count: int, random: np.random.Generator, dtype: torch.dtype, *, held_out: bool = False
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        """Return states and their changes in random windows, each of shape `(length, count, 2**N, 2)`."""
-        pool = self._training[size]
+        """Return states and their changes in random windows, each of shape `(length, count, 2**N, 2)`.
+
+        Args:
+            size: number of spins N.
+            count: windows.
+            random: decides which.
+            dtype: of the result.
+            held_out: cut them from the trajectories that are held out, and not from the others.
+        """
+        pool = torch.view_as_real(self._held_out[size]) if held_out else self._training[size]
         which = torch.from_numpy(random.integers(len(pool), size=(1, count))).to(self._device)
         start = random.integers(pool.shape[1] - self.length, size=count)
         when = torch.from_numpy(start + np.arange(self.length + 1)[:, None]).to(self._device)

@@ -1,0 +1,162 @@
+"""What the paper's figures share: its numbers, the cells that a figure needs, and how solvers are called."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from qdynbench.figure import CannotDraw
+from qdynbench.record.schema import CellRecord, Status
+from qdynbench.solver_spec import SolverSpec
+from qdynbench.stats import bootstrap_curve
+
+if TYPE_CHECKING:
+    import altair as alt
+    import pandas as pd
+
+    from qdynbench.record.results import Run
+
+MOST_POWERS = 10
+"""Powers of ten along an axis; of more, only some are labelled."""
+
+Row = dict[str, Any]
+"""One mark of a chart."""
+
+LABELS = {
+    "persistence": "persistence: nothing moves",
+    "sru": "SRU, local encoder",
+    "sru[encoder=padded]": "SRU, the paper's encoder",
+    "sru[start=paper]": "SRU, local encoder, fine-tuned",
+    "sru[encoder=padded,start=paper]": "SRU, the paper's encoder, fine-tuned",
+}
+"""How solvers are called in a figure."""
+
+EXACT, PREDICTED = "exact (ED)", "predicted (SRU)"
+
+
+@functools.cache
+def paper() -> dict[str, Any]:
+    """Return the paper's numbers."""
+    import yaml
+
+    numbers: dict[str, Any] = yaml.safe_load(Path(__file__).with_name("numbers.yaml").read_text(encoding="utf-8"))
+    return numbers
+
+
+def label(solver: str) -> str:
+    """Return what a solver is called in a figure."""
+    return LABELS.get(solver, solver)
+
+
+def recurrent(run: Run) -> list[str]:
+    """Return the simple recurrent units of a run.
+
+    Raises:
+        CannotDraw: it has none.
+    """
+    found = [text for text in run.task.solvers if SolverSpec.parse(text).name == "sru"]
+    if not found:
+        raise CannotDraw(f"the run has no solver sru, only {', '.join(run.task.solvers)}")
+    return found
+
+
+def scored(run: Run, solver: str) -> list[CellRecord]:
+    """Return the cells of a solver that were solved and scored, first seed of each size, small sizes first."""
+    first: dict[int, CellRecord] = {}
+    for cell in run.cells:
+        if cell.solver == solver and cell.status is Status.OK and cell.scores:
+            first.setdefault(cell.size, cell)
+    return [first[size] for size in sorted(first)]
+
+
+def needed(run: Run, solvers: Iterable[str]) -> dict[str, list[CellRecord]]:
+    """Return the scored cells of each solver that has some.
+
+    Raises:
+        CannotDraw: none of them has, and why.
+    """
+    wanted = list(solvers)
+    found = {solver: cells for solver in wanted if (cells := scored(run, solver))}
+    if not found:
+        raise CannotDraw(f"no cell of {' or '.join(wanted)} was solved{why(run, wanted)}")
+    return found
+
+
+def trajectories(run: Run, solver: str) -> dict[int, tuple[NDArray[np.complex64], NDArray[np.complex64]]]:
+    """Return the kept trajectories of a solver by size: prediction and reference, each `(n, T+1, 2**N)`.
+
+    Raises:
+        CannotDraw: none was solved, or the task keeps none.
+    """
+    cells = needed(run, [solver])[solver]
+    kept = {cell.size: found for cell in cells if (found := run.trajectories(cell)) is not None}
+    if not kept:
+        raise CannotDraw("the run kept no trajectories; the task needs keep: {trajectories: 1}")
+    return kept
+
+
+def why(run: Run, solvers: Iterable[str]) -> str:
+    """Return how the cells of some solvers ended, as `: timeout, fit: over 900 s`; nothing if the run has none."""
+    wanted = set(solvers)
+    reasons = {f"{c.status.value}, {c.reason}" for c in run.cells if c.solver in wanted and c.status is not Status.OK}
+    return f": {'; '.join(sorted(reasons))}" if reasons else ""
+
+
+def missing(run: Run, solvers: Iterable[str]) -> list[str]:
+    """Return one line for each solver that lacks some of the run's sizes, to stand below the title."""
+    lines = []
+    for solver in solvers:
+        absent = [size for size in run.task.sizes if size not in {cell.size for cell in scored(run, solver)}]
+        if absent:
+            lines.append(f"{label(solver)}: nothing to show at {', '.join(map(str, absent))} spins")
+    return lines
+
+
+def band(curve: NDArray[np.float32], steps: Iterable[int], **columns: float | str) -> list[Row]:
+    """Return rows `step, value, low, high` of the mean of a curve `(B, T+1)` over states, with its 95 % interval."""
+    chosen = list(steps)
+    mean, low, high = bootstrap_curve(curve[:, chosen].astype(np.float64))
+    return [
+        {"step": step, "value": float(m), "low": float(lower), "high": float(upper), **columns}
+        for step, m, lower, upper in zip(chosen, mean, low, high, strict=True)
+        if np.isfinite(m)
+    ]
+
+
+def spread(last: int, count: int) -> list[int]:
+    """Return at most `count` steps from 1 to `last`, evenly spread, the last among them."""
+    return sorted({int(step) for step in np.linspace(1, last, min(last, count)).round()})
+
+
+def data(rows: list[Row]) -> pd.DataFrame:
+    """Return rows as altair takes them without looking at each."""
+    import pandas as pd
+
+    return pd.DataFrame(rows)
+
+
+def decades(values: Iterable[float]) -> tuple[alt.Scale, alt.Axis]:
+    """Return a logarithmic scale between powers of ten that holds all values, and its axis."""
+    import altair as alt
+
+    logarithms = np.log10(np.array(list(values)))
+    low = int(np.floor(logarithms.min()))
+    high = max(low + 1, int(np.ceil(logarithms.max())))
+    every = -(-(high - low) // MOST_POWERS)
+    # Counted from the top, which is labelled in every panel: titles of panels beside each other stay in line.
+    labelled = [float(f"1e{power}") for power in range(high, low - 1, -every)]
+    scale = alt.Scale(type="log", domain=[float(f"1e{low}"), float(f"1e{high}")], clamp=True)
+    return scale, alt.Axis(values=labelled, labelExpr="datum.value == 1 ? '1' : format(datum.value, '~e')")
+
+
+def spins_colour(sizes: Iterable[int]) -> alt.Color:
+    """Return the colours of chain lengths: in order of brightness, told apart with any colour vision."""
+    import altair as alt
+
+    scale = alt.Scale(scheme="viridis", domain=sorted(sizes), reverse=True)
+    return alt.Color("spins:O", title="spins", scale=scale, legend=alt.Legend(symbolOpacity=1, symbolStrokeWidth=0))

@@ -1,0 +1,88 @@
+"""Fig. 2: the magnitude of every amplitude against step, exact and predicted, one test state of each size."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from qdynbench.figure import Figure
+from qdynbench_sru.paper.common import EXACT, PREDICTED, data, label, missing, recurrent, trajectories
+
+if TYPE_CHECKING:
+    from altair.typing import ChartType
+    from numpy.typing import NDArray
+
+    from qdynbench.record.results import Run
+
+DOTS = 10
+"""Dots along a line."""
+COLUMNS = 3
+
+
+class MagnitudesAgainstStep(Figure):
+    """`|psi_b|` of every basis state b against step: exact as lines, predicted as dots, one panel per size."""
+
+    name = "paper-fig2"
+
+    def draw(self, run: Run) -> ChartType:
+        """Return the panels, of the first simple recurrent unit of the task."""
+        import altair as alt
+
+        solver = recurrent(run)[0]
+        kept = trajectories(run, solver)
+        panels = [
+            _panel(size, np.abs(exact[0]), np.abs(ours[0]), named=number % COLUMNS == 0)
+            for number, (size, (ours, exact)) in enumerate(kept.items())
+        ]
+        steps = run.task.times.steps
+        chart: ChartType = (
+            alt.concat(*panels, columns=COLUMNS, spacing=14)
+            .resolve_scale(color="shared")
+            .properties(
+                title=alt.TitleParams(
+                    "Magnitude of every amplitude against time step (Fig. 2)",
+                    subtitle=[
+                        f"one random product state of each size, {steps} steps of {run.task.times.dt:g}",
+                        label(solver),
+                        *missing(run, [solver]),
+                    ],
+                )
+            )
+        )
+        return chart
+
+
+def _panel(size: int, exact: NDArray[np.float32], predicted: NDArray[np.float32], *, named: bool) -> ChartType:
+    """Return one panel, its vertical axis named or not; arrays of shape `(T+1, 2**N)`."""
+    import altair as alt
+
+    last = len(exact) - 1
+    lines = [
+        {"step": step, "amplitude": b, "magnitude": float(exact[step, b]), "kind": EXACT}
+        for b in range(exact.shape[1])
+        for step in range(0, last + 1, max(1, last // 50))
+    ]
+    dots = [
+        {"step": step, "amplitude": b, "magnitude": float(predicted[step, b]), "kind": PREDICTED}
+        for b in range(exact.shape[1])
+        for step in range(0, last + 1, max(1, last // DOTS))
+    ]
+    x = alt.X("step:Q", title="time step", scale=alt.Scale(domain=[0, last], nice=False))
+    top = np.ceil(5 * max(exact.max(), predicted.max())) / 5
+    y = alt.Y(
+        "magnitude:Q",
+        title="magnitude" if named else None,
+        scale=alt.Scale(domain=[0, float(top)]),
+        axis=alt.Axis(tickCount=5),
+    )
+    color = alt.Color(
+        "kind:N", title=None, scale=alt.Scale(domain=[EXACT, PREDICTED], range=["#56B4E9", "#D55E00"])
+    ).legend(orient="top", symbolOpacity=1)
+    few = size <= 4
+    return alt.layer(
+        alt.Chart(data(lines))
+        .mark_line(strokeWidth=1.4 if few else 0.7)
+        .encode(x=x, y=y, color=color, detail="amplitude:N"),
+        alt.Chart(data(dots)).mark_circle(size=14 if few else 6, opacity=0.9).encode(x=x, y=y, color=color),
+    ).properties(width=210, height=170, title=alt.TitleParams(f"{size} spins", fontSize=12, anchor="middle", offset=4))

@@ -1,0 +1,90 @@
+"""The magnetization along x, y and z against time, predicted on exact."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+from qdynbench.figure import CannotDraw, Figure
+from qdynbench_sru.paper.common import EXACT, PREDICTED, data, label, missing, needed, recurrent, spread
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    import numpy as np
+    from altair.typing import ChartType
+    from numpy.typing import NDArray
+
+    from qdynbench.record.results import Run
+    from qdynbench_sru.paper.common import Row
+
+STATES, DOTS, POINTS = 3, 20, 100
+"""Test states that are drawn; dots and points of a line along each curve."""
+
+
+class Magnetization(Figure):
+    """`(1/N) sum_i <sigma_i>` along x, y and z for the first test states: exact as lines, predicted as dots."""
+
+    name = "paper-magnetization"
+
+    def draw(self, run: Run) -> ChartType:
+        """Return a row of panels for each size, of the first simple recurrent unit of the task."""
+        import altair as alt
+
+        solver = recurrent(run)[0]
+        times = run.task.times.grid()
+        rows = []
+        for cell in needed(run, [solver])[solver]:
+            curves = run.curves_of(cell)
+            if not {f"magnetization_{axis}" for axis in "xyz"} <= set(curves):
+                raise CannotDraw("the run has no magnetization_error_x, _y and _z; list them under 'metrics'")
+            values = {axis: _values(curves, axis, times) for axis in "xyz"}
+            ends = [row["value"] for found in values.values() for row in found]
+            domain = [math.floor(5 * min(ends)) / 5, math.ceil(5 * max(ends)) / 5]
+            panels = [_panel(values[axis], f"{cell.size} spins, {axis}", domain, named=axis == "x") for axis in "xyz"]
+            rows.append(alt.hconcat(*panels, spacing=14))
+        chart: ChartType = (
+            alt.vconcat(*rows)
+            .resolve_scale(color="shared")
+            .properties(
+                title=alt.TitleParams(
+                    "Magnetization per spin against time, predicted on exact",
+                    subtitle=[
+                        f"{STATES} random product states of each size; {label(solver)}; hbar = 1, J = 1",
+                        *missing(run, [solver]),
+                    ],
+                )
+            )
+        )
+        return chart
+
+
+def _values(curves: Mapping[str, NDArray[np.float32]], axis: str, times: NDArray[np.float64]) -> list[Row]:
+    name, last = f"magnetization_{axis}", len(times) - 1
+    drawn = ((EXACT, curves[f"{name}_reference"], POINTS), (PREDICTED, curves[name], DOTS))
+    return [
+        {"time": float(times[step]), "value": float(curve[state, step]), "state": state, "kind": kind}
+        for kind, curve, count in drawn
+        for state in range(min(STATES, len(curve)))
+        for step in [0, *spread(last, count)]
+    ]
+
+
+def _panel(values: list[Row], title: str, domain: list[float], *, named: bool) -> ChartType:
+    import altair as alt
+
+    colours = alt.Scale(domain=[EXACT, PREDICTED], range=["#56B4E9", "#D55E00"])
+    base = alt.Chart(data(values)).encode(
+        x=alt.X("time:Q", title="time (1/J)"),
+        y=alt.Y(
+            "value:Q",
+            title="magnetization" if named else None,
+            scale=alt.Scale(domain=domain, nice=False),
+            axis=alt.Axis(tickCount=5),
+        ),
+        color=alt.Color("kind:N", title=None, scale=colours).legend(orient="top"),
+    )
+    return alt.layer(
+        base.transform_filter(f"datum.kind == '{EXACT}'").mark_line(strokeWidth=2).encode(detail="state:N"),
+        base.transform_filter(f"datum.kind == '{PREDICTED}'").mark_circle(size=18, opacity=1),
+    ).properties(width=210, height=150, title=alt.TitleParams(title, fontSize=12, anchor="middle", offset=8))

@@ -1,0 +1,169 @@
+"""Table 1: seconds of ED and SRU, the paper's beside ours under its own protocol and under the fair one."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from qdynbench.figure import CannotDraw, Figure
+from qdynbench.report.format import significant
+from qdynbench.stats import bootstrap_median
+from qdynbench_sru.paper.common import data, paper, recurrent, why
+
+if TYPE_CHECKING:
+    from altair.typing import ChartType
+    from rich.table import Table
+
+    from qdynbench.record.results import Run
+    from qdynbench_sru.paper.common import Row
+
+PER_STATE, BATCHED = "ed[mode=per_state]", "ed"
+PROTOCOLS = "single: state by state, the paper's protocol; batched: all states in one product."
+NOTES = (
+    "Hardware and software differ: compare ratios, not seconds.",
+    "The errors are not equal: ED is exact, the SRU is not.",
+)
+
+
+class TimesOfTable1(Figure):
+    """Seconds of one call against the number of spins, for every batch size of the table."""
+
+    name = "paper-table1"
+
+    def draw(self, run: Run) -> ChartType:
+        """Return a panel for each batch size, logarithmic."""
+        import altair as alt
+
+        rows = _rows(run)
+        batches = [batch for batch in paper()["table1"]["batch_sizes"] if any(row["batch"] == batch for row in rows)]
+        order = ["ED, paper", "ED state by state, here", "ED in one batch, here", "SRU, paper", "SRU, here"]
+        colours = alt.Scale(domain=order, range=["#0072B2", "#0072B2", "#56B4E9", "#D55E00", "#D55E00"])
+        dashes = alt.Scale(domain=order, range=[[5, 3], [1, 0], [1, 0], [5, 3], [1, 0]])
+        panels = []
+        for batch in batches:
+            here = data([row for row in rows if row["batch"] == batch])
+            base = alt.Chart(here).encode(
+                x=alt.X("spins:O", title="spins", axis=alt.Axis(labelAngle=0)),
+                y=alt.Y(
+                    "seconds:Q",
+                    title="seconds" if batch == batches[0] else None,
+                    scale=alt.Scale(type="log", domain=_domain(rows)),
+                    axis=alt.Axis(tickCount=7, labelExpr="format(datum.value, '~g')"),
+                ),
+                color=alt.Color("series:N", title=None, scale=colours).legend(
+                    orient="bottom", columns=3, symbolType="stroke", symbolSize=300, symbolStrokeWidth=2
+                ),
+            )
+            panels.append(
+                alt.layer(
+                    base.mark_line(strokeWidth=1.8).encode(
+                        strokeDash=alt.StrokeDash("series:N", title=None, scale=dashes)
+                    ),
+                    base.mark_point(size=38, fill="white", opacity=1).transform_filter("datum.extrapolated"),
+                    base.mark_point(size=38, filled=True, opacity=1).transform_filter("!datum.extrapolated"),
+                ).properties(
+                    width=165,
+                    height=260,
+                    title=alt.TitleParams(f"batch {batch}", fontSize=12, anchor="middle", offset=4),
+                )
+            )
+        chart: ChartType = (
+            alt.hconcat(*panels, spacing=10)
+            .resolve_scale(color="shared", strokeDash="shared")
+            .properties(
+                title=alt.TitleParams(
+                    f"Seconds to propagate a batch, {run.task.times.steps} steps (Table 1)",
+                    subtitle=[*NOTES, "Hollow: extrapolated in proportion from fewer states."],
+                )
+            )
+        )
+        return chart
+
+    def table(self, run: Run) -> Table:
+        """Return the table: the paper's two columns, then ours under both protocols, with the ratios to the SRU."""
+        from rich import box
+        from rich.table import Table
+
+        times = {(row["series"], row["spins"], row["batch"]): row for row in _rows(run)}
+        table = Table(
+            box=box.SIMPLE_HEAD,
+            padding=(0, 1, 0, 0),
+            pad_edge=False,
+            title=f"Table 1: seconds to propagate a batch, {run.task.times.steps} steps",
+            title_justify="left",
+            caption="\n".join((PROTOCOLS, *NOTES, "* extrapolated in proportion from fewer states")),
+            caption_justify="left",
+        )
+        for heading in (
+            *("\nN", "\nbatch", "paper\nED", "paper\nSRU", "paper\nED/SRU"),
+            *("single\nED", "batched\nED", "here\nSRU", "single\nED/SRU", "batched\nED/SRU"),
+        ):
+            table.add_column(heading, justify="right", no_wrap=True)
+        sizes = sorted({size for _, size, _ in times})
+        for size in sizes:
+            for batch in paper()["table1"]["batch_sizes"]:
+                found = [times.get((series, size, batch)) for series in ("ED, paper", "SRU, paper", *OURS)]
+                ed, sru, by_state, in_batch, ours = found
+                cells = [*(f"{row['seconds']:g}" if row else "–" for row in (ed, sru)), _ratio(ed, sru)]
+                cells += map(_seconds, (by_state, in_batch, ours))
+                table.add_row(str(size), str(batch), *cells, _ratio(by_state, ours), _ratio(in_batch, ours))
+            table.add_section()
+        return table
+
+
+OURS = {
+    "ED state by state, here": PER_STATE,
+    "ED in one batch, here": BATCHED,
+    "SRU, here": "sru",
+}
+
+
+def _rows(run: Run) -> list[Row]:
+    """Return the paper's figures at the run's sizes, and the run's own, one row each.
+
+    Raises:
+        CannotDraw: the run has timed no simple recurrent unit, or no ED.
+    """
+    solvers = OURS | {"SRU, here": recurrent(run)[0]}
+    batches = paper()["table1"]["batch_sizes"]
+    rows: list[Row] = [
+        {"series": series, "spins": size, "batch": batch, "seconds": seconds, "extrapolated": False}
+        for series, key in (("ED, paper", "ed"), ("SRU, paper", "sru"))
+        for size, times in paper()["table1"][key].items()
+        if size in run.task.sizes
+        for batch, seconds in zip(batches, times, strict=True)
+    ]
+    for series, solver in solvers.items():
+        timed: list[Row] = [
+            {
+                "series": series,
+                "spins": cell.size,
+                "batch": timing.batch_size,
+                "seconds": bootstrap_median(np.array(timing.seconds))[0],
+                "extrapolated": timing.extrapolated,
+            }
+            for cell in run.cells
+            if cell.solver == solver
+            for timing in cell.ledger.solve
+            if timing.batch_size in batches and timing.seconds
+        ]
+        if not timed:
+            raise CannotDraw(
+                f"{solver} was not timed at batch sizes {', '.join(map(str, batches))}{why(run, [solver])}"
+            )
+        rows += timed
+    return rows
+
+
+def _domain(rows: list[Row]) -> list[float]:
+    seconds = [row["seconds"] for row in rows]
+    return [10 ** np.floor(np.log10(min(seconds))), 10 ** np.ceil(np.log10(max(seconds)))]
+
+
+def _seconds(row: Row | None) -> str:
+    return "–" if row is None else significant(row["seconds"], 2) + ("*" if row["extrapolated"] else " ")
+
+
+def _ratio(above: Row | None, below: Row | None) -> str:
+    return "–" if above is None or below is None else significant(above["seconds"] / below["seconds"], 2)

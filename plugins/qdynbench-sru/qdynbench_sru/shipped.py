@@ -1,0 +1,60 @@
+"""The weights that ship with the package: folders, each with the manifest that says what they were made of."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+from qdynbench.engine.manifest import read_manifest
+from qdynbench.engine.solver_host import build
+from qdynbench.errors import InputError, suggestion
+from qdynbench.solver_spec import SolverSpec
+
+if TYPE_CHECKING:
+    from qdynbench_sru.solver import SimpleRecurrentUnit
+
+SHIPPED = Path(__file__).parent / "weights"
+
+
+def names() -> list[str]:
+    """Return the names of all folders of weights."""
+    found = SHIPPED.iterdir() if SHIPPED.is_dir() else ()
+    return sorted(path.name for path in found if path.is_dir() and path.suffix not in {".partial", ".old"})
+
+
+def named(name: str, encoder: str) -> Path:
+    """Return the folder of weights that `start=name` means: a shipped one, or else a path.
+
+    Raises:
+        InputError: there is neither.
+    """
+    shipped = f"paper-{encoder}" if name == "paper" else name
+    # A name is never used as a path below the package: only what is really listed there counts.
+    if shipped in names():
+        return SHIPPED / shipped
+    folder = Path(name).expanduser()
+    if folder.is_dir():
+        return folder
+    raise InputError(
+        f"start={name}: there is no such folder, and no weights of that name ship with sru"
+        + suggestion(shipped, names())
+    )
+
+
+def made_by(solver: SimpleRecurrentUnit) -> list[Path]:
+    """Return the folders of weights that a solver with these very parameters was trained to."""
+    wanted, folders = _identity(solver), []
+    for name in names():
+        text = (read_manifest(SHIPPED / name) or {}).get("solver", "")
+        try:
+            maker = cast("SimpleRecurrentUnit", build(type(solver), "sru", SolverSpec.parse(text).parameters))
+        except InputError:
+            continue  # of a version with other parameters, or not finished
+        if _identity(maker) == wanted:
+            folders.append(SHIPPED / name)
+    return folders
+
+
+def _identity(solver: SimpleRecurrentUnit) -> dict[str, Any]:
+    return dataclasses.asdict(solver) | {"width": solver.known_width}

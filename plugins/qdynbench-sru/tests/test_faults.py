@@ -1,0 +1,200 @@
+"""What may go wrong in the middle of a fit: no memory left, a kill while a checkpoint is written, no progress."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+
+import pytest
+import safetensors.torch
+import torch
+from qdynbench_sru import checkpoint
+from qdynbench_sru.network import Network
+from qdynbench_sru.padded import PaddedNetwork
+from qdynbench_sru.solver import SimpleRecurrentUnit
+from qdynbench_sru.training.progress import Standing
+
+from qdynbench.testing.exercise import FitRecorder
+
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+import numpy as np
+from qdynbench.testing.exercise import ExactTrajectories, FitRecorder, uniform_chain
+from qdynbench_sru.scan import use
+from qdynbench_sru.solver import SimpleRecurrentUnit
+
+work, moment, number = Path(sys.argv[1]), sys.argv[2], 2
+writes = 0
+
+def die():
+    os.kill(os.getpid(), signal.SIGKILL)
+
+def audit(event, arguments):
+    global writes
+    if event == "open" and str(arguments[0]).endswith(".partial"):
+        writes += 1
+        if moment == "before" and writes == number:
+            die()
+    if event == "os.rename" and moment == "written" and writes == number:
+        die()
+
+sys.addaudithook(audit)
+opened = Path.open
+
+class Half:
+    def __init__(self, file):
+        self.file = file
+    def __enter__(self):
+        return self
+    def __exit__(self, *error):
+        self.file.close()
+    def write(self, content):
+        self.file.write(content[: len(content) // 2])
+        self.file.flush()
+        die()
+
+def half_open(self, *arguments, **named):
+    file = opened(self, *arguments, **named)
+    return Half(file) if moment == "half" and str(self).endswith(".partial") and writes == number else file
+
+Path.open = half_open
+
+class Told(FitRecorder):
+    def progress(self, fraction, **figures):
+        if moment == "replaced" and writes == number:
+            die()
+
+solver = SimpleRecurrentUnit(encoder="padded", effort=0.05)
+with use("reference"):  # which need not be compiled
+    solver.fit(ExactTrajectories(uniform_chain, (2,), np.arange(41) * 0.002, 12), Told(work, seed=5))
+out = work / "out"
+out.mkdir()
+solver.save(out)
+"""
+MOMENTS = ("before", "half", "written", "replaced")
+
+
+def start(work, moment):
+    work.mkdir(exist_ok=True)
+    return subprocess.Popen([sys.executable, "-c", KILLED, str(work), moment], stderr=subprocess.PIPE)
+
+
+def test_a_kill_while_a_checkpoint_is_written_loses_nothing_of_the_one_before(tmp_path):
+    """SIGKILL before the file exists, when half of it is written, before it replaces the old one, and just after."""
+    killed = {moment: start(tmp_path / moment, moment) for moment in MOMENTS}
+    undisturbed = start(tmp_path / "never", "never")
+    assert undisturbed.wait(300) == 0, undisturbed.stderr.read()
+    expected = safetensors.torch.load_file(tmp_path / "never" / "out" / "weights.safetensors")
+    for moment, fit in killed.items():
+        assert fit.wait(300) == -signal.SIGKILL, moment
+        # The third checkpoint would be the last; the first or the second is there, and whole.
+        tensors = safetensors.torch.load_file(tmp_path / moment / checkpoint.FILE)
+        assert any(name.startswith("optimizer/") for name in tensors)
+    resumed = {moment: start(tmp_path / moment, "never") for moment in MOMENTS}
+    for moment, fit in resumed.items():
+        assert fit.wait(300) == 0, fit.stderr.read()
+        weights = safetensors.torch.load_file(tmp_path / moment / "out" / "weights.safetensors")
+        assert all(torch.equal(weights[name], expected[name]) for name in expected), moment
+
+
+class LittleMemory:
+    """The device: more than `room` windows at a time do not fit."""
+
+    def __init__(self, monkeypatch, kind: type[Network], room: int) -> None:
+        self.largest, predict = 0, kind.predict
+
+        def limited(network, windows, *more, **named):
+            count = sum(window.shape[1] for window in windows)
+            # Only what is kept for a gradient takes much memory.
+            if torch.is_grad_enabled() and count > room:
+                raise torch.OutOfMemoryError("out of memory: tried to allocate")
+            self.largest = max(self.largest, count)
+            return predict(network, windows, *more, **named)
+
+        monkeypatch.setattr(kind, "predict", limited)
+
+
+def test_memory_running_out_halves_the_micro_batch_and_not_the_update(trajectories, tmp_path, monkeypatch):
+    data = trajectories(sizes=(2, 3), count=20)
+
+    def fit(name):
+        (tmp_path / name).mkdir()
+        recorder = FitRecorder(tmp_path / name)
+        solver = SimpleRecurrentUnit(encoder="padded", effort=0.0125)
+        solver.fit(data, recorder)
+        return solver._network.state_dict(), recorder
+
+    whole, silent = fit("whole")
+    with monkeypatch.context() as patch:
+        LittleMemory(patch, PaddedNetwork, room=30)
+        pieces, told = fit("pieces")
+    assert silent.notes == []
+    assert [note.split(":")[0] for note in told.notes] == ["out of memory"] * len(told.notes)
+    assert 1 <= len(told.notes) <= 5
+    assert "in 2 micro-batches" in told.notes[0]
+    # Fifty updates of Adam in single precision, which differ by rounding alone.
+    for name, tensor in whole.items():
+        torch.testing.assert_close(pieces[name], tensor, rtol=0, atol=2e-4)
+    with monkeypatch.context() as patch:
+        LittleMemory(patch, PaddedNetwork, room=0)
+        with pytest.raises(torch.OutOfMemoryError, match="tried to allocate"):
+            fit("none")
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+def test_memory_of_a_gpu_running_out_halves_the_micro_batch(trajectories, tmp_path):
+    """A real limit: a share of the device's memory that a whole batch does not fit into."""
+    recorder = FitRecorder(tmp_path, device="cuda")
+    limit = torch.cuda.memory_allocated() + torch.cuda.memory_reserved() + 24e6
+    torch.cuda.set_per_process_memory_fraction(limit / torch.cuda.get_device_properties(0).total_memory)
+    try:
+        SimpleRecurrentUnit(encoder="padded", width=1024, effort=0.0125).fit(trajectories(sizes=(2, 6)), recorder)
+    except torch.OutOfMemoryError:
+        assert recorder.notes  # it has tried
+    finally:
+        torch.cuda.set_per_process_memory_fraction(1.0)
+    assert all("micro-batches" in note for note in recorder.notes)
+    assert recorder.notes
+
+
+def test_the_best_weights_by_rollout_error_are_kept_and_not_the_last(trajectories, tmp_path, monkeypatch):
+    """The rollout error is made to rise after the second chunk: what came later is not what the fit returns."""
+    from qdynbench_sru.training import fit as module
+
+    measured, errors = module.rollout_error, []
+
+    def rising(network, windows, device):
+        errors.append(measured(network, windows, device) + (0.1 * len(errors) if len(errors) > 2 else 0.0))
+        return errors[-1]
+
+    monkeypatch.setattr(module, "rollout_error", rising)
+    recorder = FitRecorder(tmp_path)
+    solver = SimpleRecurrentUnit(encoder="padded", effort=0.125, patience=3)
+    data = trajectories(sizes=(2,), count=20)
+    solver.fit(data, recorder)
+    assert [entry["rollout_error"] for entry in recorder.curve] == errors
+    best = errors.index(min(errors))
+    assert best == 2
+    assert len(errors) == best + 1 + 3  # three chunks of patience
+    assert recorder.fractions[-1] == 1
+    assert recorder.notes == ["stopped early after 250 updates: the rollout error had not fallen for 150 of them"]
+    monkeypatch.undo()
+    windows = module.Windows(data, module.Recipe(1, 0, 1.0, 1, trajectories=2000), 0, "cpu")
+    assert measured(solver._network, windows, "cpu") == pytest.approx(errors[best], rel=1e-3)
+
+
+def test_patience_zero_never_stops(trajectories, tmp_path, monkeypatch):
+    from qdynbench_sru.training import fit as module
+
+    monkeypatch.setattr(module, "rollout_error", lambda *_: 1.0)
+    recorder = FitRecorder(tmp_path)
+    SimpleRecurrentUnit(encoder="padded", effort=0.0834, patience=0).fit(trajectories(sizes=(2,), count=20), recorder)
+    assert recorder.notes == []
+    assert recorder.curve[-1]["updates"] == 250
+
+
+def test_what_is_kept_of_the_past_survives_json():
+    standing = Standing(updates=150, pieces=4, waited=2)
+    assert Standing.of(standing.scalars(), {}) == standing

@@ -1,0 +1,188 @@
+"""The paper's tasks and figures, on a real run that is as small as it can be."""
+
+from __future__ import annotations
+
+import copy
+import xml.etree.ElementTree as ET
+from collections import Counter
+from io import StringIO
+
+import numpy as np
+import pytest
+from qdynbench_sru.paper import common
+from rich.console import Console
+
+import qdynbench
+from qdynbench.figure import CannotDraw
+from qdynbench.plugins import Registry
+from qdynbench.record.schema import Status
+from qdynbench.task.load import load_task
+
+SHARED = ("fig2", "fig3", "fig4", "table1", "magnetization", "zero_shot")
+FIGURES = [f"paper-{name.replace('_', '-')}" for name in (*SHARED, "fig5")]
+TASK = """
+name: little
+model: {family: ising, J: 1.0, g: -1.05, h: 0.5}
+sizes: [2, 3]
+times: {dt: 0.002, steps: 120}
+states: 5
+seed: 2020
+training: {sizes: [2], trajectories: 4, steps: 12}
+solvers: [ed, "ed[mode=per_state]", "sru[effort=0.02]"]
+timing: {batch_sizes: [1, 64], rounds: 3, seconds: 0.2, subset: {"ed[mode=per_state]": 2}}
+keep: {trajectories: 1}
+figures: [FIGURES]
+"""
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("paper")
+    task = folder / "little.yaml"
+    task.write_text(TASK.replace("FIGURES", ", ".join(FIGURES)))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CACHE_HOME", str(folder / "cache"))
+        return qdynbench.run(task, out=folder / "run")
+
+
+def lacking(run, condition):
+    """Return the run without the cells that fulfil a condition."""
+    poorer = copy.copy(run)
+    poorer.cells = [cell for cell in run.cells if not condition(cell)]
+    return poorer
+
+
+def picture(run, name):
+    """Return the texts and the numbers of marks of a figure's SVG, by kind of mark."""
+    root = ET.fromstring((run.folder / "figures" / f"{name}.svg").read_text())  # noqa: S314 - written by this run
+    texts = {element.text for element in root.iter() if element.text and element.text.strip()}
+    roles = Counter(role for element in root.iter() if (role := element.get("aria-roledescription")))
+    return texts, roles
+
+
+def figure(name):
+    return Registry.discover().load("figures", name)()
+
+
+def test_every_paper_task_is_whole_at_both_settings_and_most_share_their_training():
+    trainings = {load_task(f"paper/{name}").training.model_dump_json() for name in SHARED}
+    assert len(trainings) == 1
+    for name in (*SHARED, "fig5"):
+        small, full = load_task(f"paper/{name}"), load_task(f"paper/{name}", setting="full")
+        assert (small.seed, small.times.dt, full.states) == (2020, 0.002, 1000)
+        assert small.states < full.states
+        assert small.figures == [f"paper-{name.replace('_', '-')}"]
+        assert small.name == small.figures[0]
+
+
+def test_the_papers_numbers_give_its_claim():
+    numbers = common.paper()
+    at_256 = numbers["table1"]["batch_sizes"].index(256)
+    ratio = numbers["table1"]["ed"][7][at_256] / numbers["table1"]["sru"][7][at_256]
+    assert ratio == pytest.approx(numbers["claimed_ratio"], rel=0.05)
+    assert all(len(row) == 4 for key in ("ed", "sru") for row in numbers["table1"][key].values())
+
+
+def test_every_figure_is_drawn(run):
+    assert {one.name: one.reason for one in run.drawn} == dict.fromkeys(FIGURES, "")
+    for name in FIGURES:
+        assert (run.folder / "figures" / f"{name}.png").stat().st_size > 10_000
+
+
+def test_fig2_has_a_line_and_dots_for_every_amplitude(run):
+    texts, roles = picture(run, "paper-fig2")
+    assert {"2 spins", "3 spins", "time step", "magnitude", "exact (ED)", "predicted (SRU)"} <= texts
+    assert roles["line mark"] == 4 + 8
+    assert roles["circle"] == (4 + 8) * 11
+
+
+def test_fig3_has_every_amplitude_at_every_instant(run):
+    texts, roles = picture(run, "paper-fig3")
+    assert {"exact magnitude", "predicted magnitude", "time step"} <= texts
+    assert roles["circle"] == (4 + 8) * 10
+
+
+def test_fig4_has_a_row_for_each_time_span_and_a_band_for_each_curve(run):
+    texts, roles = picture(run, "paper-fig4")
+    assert {"persistence: nothing moves", "mean relative entropy", "spins", "2", "3"} <= texts
+    spans, solvers, sizes = 2, 2, 2
+    assert roles["area mark"] == spans * solvers * sizes
+    assert roles["line mark"] == spans * solvers * (sizes + 1)  # the paper's bound in each panel
+
+
+def test_table1_marks_what_is_extrapolated_and_quotes_the_paper(run):
+    table = next(one.table for one in run.drawn if one.name == "paper-table1")
+    stream = StringIO()
+    Console(file=stream, width=80).print(table)
+    lines = stream.getvalue().splitlines()
+    assert max(map(len, lines)) <= 80
+    row = next(line.split() for line in lines if line.split()[:2] == ["3", "64"])
+    assert row[2:5] == ["2.2", "0.74", "3.0"]
+    assert row[5].endswith("*")
+    assert not row[6].endswith("*")
+    last = next(line.split() for line in lines if line.split()[:2] == ["3", "256"])
+    assert last[5:] == ["–"] * 5  # not a batch size of this run
+    assert "…" not in stream.getvalue()
+    assert any(
+        line.split() == ["paper", "paper", "paper", "single", "batched", "here", "single", "batched"] for line in lines
+    )
+    texts, _ = picture(run, "paper-table1")
+    assert {"ED, paper", "ED state by state, here", "ED in one batch, here", "SRU, here", "seconds"} <= texts
+
+
+def test_fig5_draws_the_learning_curve_of_the_fit(run):
+    texts, roles = picture(run, "paper-fig5")
+    assert {"mean relative entropy", "time step", "(b) mean relative entropy"} <= texts
+    points = sum(len(run.record.fits[solver].curve) for solver in common.recurrent(run))
+    assert roles["point"] == points
+
+
+def test_zero_shot_and_magnetization_name_their_axes(run):
+    texts, _ = picture(run, "paper-zero-shot")
+    assert {"spins", "mean relative entropy", "longer than in training →"} <= texts
+    texts, roles = picture(run, "paper-magnetization")
+    assert {"time (1/J)", "magnetization", "2 spins, x", "3 spins, z"} <= texts
+    assert roles["line mark"] == 2 * 3 * 3  # sizes, axes, states
+
+
+def test_bands_hold_the_mean_and_its_interval(run):
+    cell = common.scored(run, "persistence")[0]
+    curve = run.curves_of(cell)["mean_relative_entropy"]
+    (row,) = common.band(curve, [120], spins=2)
+    score = next(s for s in cell.scores if s.metric == "mean_relative_entropy" and s.step == 120)
+    assert row["value"] == pytest.approx(score.value, rel=1e-5)
+    assert row["low"] == pytest.approx(score.low, rel=0.1)
+    assert row["high"] == pytest.approx(score.high, rel=0.1)
+    assert np.isfinite(row["value"])
+
+
+@pytest.mark.parametrize("name", FIGURES)
+def test_a_figure_without_its_solver_says_so_in_one_line(run, name):
+    poorer = lacking(run, lambda cell: cell.solver.startswith("sru"))
+    with pytest.raises(CannotDraw) as caught:
+        figure(name).draw(poorer)
+    assert "sru" in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_size_that_failed_stands_below_the_title(run):
+    poorer = lacking(run, lambda cell: cell.solver.startswith("sru") and cell.size == 3)
+    assert any("3 spins" in line for line in figure("paper-fig4").draw(poorer).title.subtitle)
+
+
+def test_the_reason_of_a_failed_solver_is_repeated(run):
+    failed = copy.copy(run)
+    failed.cells = [
+        cell.model_copy(update={"status": Status.TIMEOUT, "reason": "fit: over 900 s", "scores": []})
+        if cell.solver.startswith("sru")
+        else cell
+        for cell in run.cells
+    ]
+    with pytest.raises(CannotDraw, match="timeout, fit: over 900 s"):
+        figure("paper-fig4").draw(failed)
+
+
+def test_without_kept_trajectories_the_task_key_is_named(run, monkeypatch):
+    monkeypatch.setattr(type(run), "trajectories", lambda self, cell: None)
+    with pytest.raises(CannotDraw, match=r"keep: \{trajectories: 1\}"):
+        figure("paper-fig2").draw(run)

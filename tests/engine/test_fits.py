@@ -1,0 +1,113 @@
+"""Where weights come from and what they cost: built upon others, one of several shipped folders, another time step."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from qdynbench.record.ledger import bill
+from qdynbench.record.results import Run
+
+PLUGIN = """\
+import json
+from pathlib import Path
+
+from qdynbench import Block, Knowledge, Solver, hookimpl
+
+HERE = Path(__file__).parent
+
+class Learner(Solver):
+    knowledge = Knowledge.TRAJECTORIES
+    learned = True
+    base: str = ""
+    def starts_from(self):
+        return HERE / self.base if self.base else None
+    def shipped(self):
+        return [HERE / "first", HERE / "second"] if not self.base else []
+    def fit(self, data, context):
+        self.dt = float(data.times[1])
+        context.note("learned the time step")
+        context.progress(1.0, dt=self.dt)
+    def save(self, folder):
+        (folder / "learned.json").write_text(json.dumps({"dt": self.dt}))
+    def load(self, folder):
+        self.dt = json.loads((folder / "learned.json").read_text())["dt"]
+    def solve(self, initial):
+        yield Block(0, initial.states[:, None].expand(-1, self.problem.steps + 1, -1))
+
+@hookimpl
+def register_solvers(register):
+    register("learner", Learner, summary="learns the time step")
+"""
+BASE = {"solver": "learner", "training": {"sizes": [2]}, "data_time": 7.0, "fit_time": 100.0}
+
+
+@pytest.fixture
+def run(qdynbench, small_task, tmp_path):
+    (tmp_path / "learner.py").write_text(PLUGIN)
+    weights(tmp_path / "base", BASE)
+    small_task.write_text(small_task.read_text() + "training: {sizes: [2], trajectories: 2, steps: 4, dt: 0.005}\n")
+
+    def call(solver: str, *more: str):
+        done = qdynbench(
+            *("run", small_task, "--plugin", "learner.py", "--solver", solver, "--set", "sizes=[2]", *more),
+        )
+        return done, tmp_path / "runs" / "small"
+
+    return call
+
+
+def weights(folder: Path, manifest: dict[str, object]) -> None:
+    folder.mkdir()
+    (folder / "manifest.json").write_text(json.dumps(manifest))
+    (folder / "learned.json").write_text('{"dt": 0.005}')
+
+
+def test_the_cost_of_weights_that_a_fit_builds_upon_is_in_the_ledger(run, tmp_path):
+    done, folder = run("learner[base=base]")
+    assert done.returncode == 0, done.stderr
+    assert "learned the time step" in done.stderr
+    assert "(107.0 s of both for the weights 'base' that it started from)" in done.stderr
+    record = Run(folder).record.fits["learner[base=base]"]
+    assert 100 < record.fit_time < 110
+    assert 7 <= record.data_time < 17
+    assert {key: record.built_upon[key] for key in ("name", "data_time", "fit_time")} == {
+        "name": "base",
+        "data_time": 7.0,
+        "fit_time": 100.0,
+    }
+    assert record.notes == ["learned the time step"]
+    assert record.curve == [{"fraction": 1.0, "dt": 0.005}]  # the training's step, not the task's
+    opened = Run(folder)
+    (cell,) = (cell for cell in opened.cells if cell.solver == "learner[base=base]")
+    assert cell.track == "other-step+longer-time" or set(cell.track.split("+")) == {"other-step", "longer-time"}
+    assert bill(cell, opened.record.fits).fixed > 107
+    table = opened.table
+    assert (table[(table.metric == "fit_time") & (table.solver == cell.solver)].value > 100).all()
+    # Kept, it is found again, until the weights that it was built upon are others.
+    again, _ = run("learner[base=base]")
+    assert "an earlier run's weights" in again.stderr
+    (tmp_path / "base" / "learned.json").write_text('{"dt": 0.006}')
+    anew, _ = run("learner[base=base]")
+    assert "learned the time step" in anew.stderr
+
+
+def test_weights_without_a_stated_cost_are_bad_input(run, tmp_path):
+    (tmp_path / "base" / "manifest.json").write_text("{}")
+    done, _ = run("learner[base=base]")
+    assert done.returncode == 2
+    assert "would hide that cost" in done.stderr
+
+
+def test_of_several_shipped_folders_the_one_with_the_tasks_training_is_used(run, tmp_path):
+    done, folder = run("learner[base=base]")
+    assert done.returncode == 0, done.stderr
+    manifest = json.loads((Path(Run(folder).record.fits["learner[base=base]"].folder) / "manifest.json").read_text())
+    weights(tmp_path / "first", BASE)
+    weights(tmp_path / "second", manifest | {"solver": "learner"})
+    done, folder = run("learner")
+    assert done.returncode == 0, done.stderr
+    record = Run(folder).record.fits["learner"]
+    assert (record.source, Path(record.folder).name) == ("shipped", "second")

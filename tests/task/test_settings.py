@@ -1,0 +1,75 @@
+"""Named sets of values inside a task file."""
+
+from __future__ import annotations
+
+import pytest
+
+from qdynbench.errors import InputError
+from qdynbench.task.load import load_task
+
+TASK = """\
+model: {family: ising, J: 1.0, g: -1.05, h: 0.5}
+sizes: [2]
+times: {dt: 0.01, steps: 5}
+solvers: [ed]
+timing: {subset: {ed: 2}}
+settings:
+  full:
+    times.steps: 50
+    sizes: 2..4
+    timing.subset: {}
+  other: {states: 7}
+"""
+
+
+@pytest.fixture
+def task(tmp_path):
+    def write(text: str = TASK):
+        path = tmp_path / "task.yaml"
+        path.write_text(text)
+        return path
+
+    return write
+
+
+def test_a_setting_changes_what_it_names_and_a_command_line_value_goes_over_it(task):
+    plain = load_task(task())
+    assert (plain.times.steps, plain.sizes, plain.states) == (5, [2], 200)
+    full = load_task(task(), setting="full")
+    assert (full.times.steps, full.times.dt, full.sizes, full.timing.subset) == (50, 0.01, [2, 3, 4], {})
+    assert load_task(task(), setting="full", overrides={"times.steps": 9}).times.steps == 9
+    assert load_task(task(), setting="other").states == 7
+
+
+def test_a_command_line_value_need_not_agree_with_settings_that_were_not_chosen(task):
+    path = task(TASK.replace("other: {states: 7}", "other: {times.steps: 50, report.steps: [40]}"))
+    assert load_task(path, overrides={"times.steps": 3}).times.steps == 3
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "setting", "expected"),
+    [
+        ("", "", "ful", ("task.yaml", "unknown setting 'ful'", "did you mean 'full'")),
+        ("times.steps: 50", "times.stps: 50", "full", ("task.yaml:8", "'times.stps'", "did you mean 'steps'")),
+        ("times.steps: 50", "times.stps: 50", None, ("task.yaml:8", "did you mean 'steps'")),
+        ("{states: 7}", "{states: few}", None, ("task.yaml:11", "states", "integer", "'few'")),
+        ("{states: 7}", "{states.few: 1}", "other", ("task.yaml:11", "states", "integer")),
+        ("{states: 7}", "{times.dt.x: 1}", "other", ("task.yaml:11", "settings.other: times.dt.x", "single value")),
+        ("{states: 7}", "[states]", "other", ("task.yaml:11", "mapping of keys")),
+        ("sizes: [2]", "sizes: [2]\nstates: 3", "other", ()),
+    ],
+)
+def test_what_is_wrong_with_a_setting_is_said_with_its_line(task, old, new, setting, expected):
+    path = task(TASK.replace(old, new, 1))
+    if not expected:
+        assert load_task(path, setting=setting).states == 7
+        return
+    with pytest.raises(InputError) as caught:
+        load_task(path, setting=setting)
+    for part in expected:
+        assert part in str(caught.value)
+
+
+def test_a_task_without_settings_says_so(task):
+    with pytest.raises(InputError, match="has no settings"):
+        load_task(task(TASK[: TASK.index("settings:")]), setting="full")
