@@ -143,7 +143,7 @@ def test_memory_running_out_halves_the_micro_batch_and_not_the_update(trajectori
             fit("none")
 
 
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
 def test_memory_of_a_gpu_running_out_halves_the_micro_batch(trajectories, tmp_path):
     """A real limit: a share of the device's memory that a whole batch does not fit into."""
     recorder = FitRecorder(tmp_path, device="cuda")

@@ -39,7 +39,7 @@ def fine_tuned(base, data, tmp_path, **more):
 def test_a_fine_tuned_fit_begins_where_the_weights_left_off(base, trajectories, tmp_path):
     data = trajectories(sizes=(2,), count=30)
     solver, recorder = fine_tuned(base, data, tmp_path)
-    _, scratch = fine_tuned("", data, tmp_path, largest=3)
+    _, scratch = fine_tuned("random", data, tmp_path, largest=3)
     assert recorder.curve[0]["updates"] == 0
     assert recorder.curve[0]["validation_loss"] < 0.05 * scratch.curve[0]["validation_loss"]
     # The weights that it began with are kept where training made nothing better of them.
