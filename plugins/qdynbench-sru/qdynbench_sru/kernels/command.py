@@ -62,8 +62,8 @@ def document(sections: list[Section], about: dict[str, str], options: str) -> st
         "",
         f"Made by `qdynbench sru kernels {options} --out FILE`. Times are medians over rounds in which all contenders",
         "of a table alternate, with 95 % intervals; ratios are taken within each round. Bytes are counted, not",
-        "measured: six scalars for each element and step forward, ten backward. Memory is what a call needs beyond its",
-        "inputs.",
+        "measured: six scalars for each element and step forward, ten backward. Memory, counted on a GPU alone, is",
+        "what a call needs beyond its inputs.",
         "",
         *(f"- {name}: {value}" for name, value in about.items()),
     ]

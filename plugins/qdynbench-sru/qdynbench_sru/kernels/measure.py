@@ -10,7 +10,6 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from qdynbench.engine import memory
 from qdynbench.stats import bootstrap_median
 
 Work = Callable[[], object]
@@ -26,7 +25,7 @@ class Reading:
 
     Attributes:
         seconds: of one call.
-        peak: memory that the work needed beyond what was there before, in bytes; None where it is not known.
+        peak: bytes of memory that the work needed beyond what was there before; None on a CPU, which counts none.
     """
 
     seconds: NDArray[np.float64]
@@ -90,10 +89,7 @@ def _peak(work: Work, device: str) -> int | None:
         work()
         _wait(device)
         return torch.cuda.max_memory_allocated(device) - before
-    memory.reset_peak(device)
-    before = memory.peak_host()
-    work()
-    return max(0, memory.peak_host() - before)
+    return None
 
 
 def _wait(device: str) -> None:

@@ -77,13 +77,14 @@ def about(device: str) -> dict[str, str]:
 
 def _scan(shape: Shape, device: str, rounds: int, rate: float, *, compiled: bool) -> Iterator[Row]:
     inputs = contenders.tensors(shape, device)
-    ours, plain = ScanCase(sru_scan, inputs), ScanCase(contenders.plain_loop, inputs)
+    ours = ScanCase(sru_scan, inputs)
     works: dict[str, Callable[[], object]] = {
         "sru_scan": ours.both,
         "forward alone": ours.forward,
         "backward alone": ours.backward,
-        "plain loop of torch": plain.both,
     }
+    if shape != LARGE[device]:  # where one call of the plain loop takes seconds and gigabytes
+        works["plain loop of torch"] = ScanCase(contenders.plain_loop, inputs).both
     if compiled and shape == PAPER_SHAPE:
         works["torch.compile of the loop"] = ScanCase(torch.compile(contenders.plain_loop), inputs).both
     found = side_by_side(works, device, rounds)

@@ -27,14 +27,9 @@ MOST_POWERS = 10
 Row = dict[str, Any]
 """One mark of a chart."""
 
-LABELS = {
-    "persistence": "persistence: nothing moves",
-    "sru": "SRU, local encoder",
-    "sru[encoder=padded]": "SRU, the paper's encoder",
-    "sru[start=paper]": "SRU, local encoder, fine-tuned",
-    "sru[encoder=padded,start=paper]": "SRU, the paper's encoder, fine-tuned",
-}
-"""How solvers are called in a figure."""
+ENCODERS = {"local": "SRU, local encoder", "padded": "SRU, the paper's encoder"}
+PADDED = {"largest": 8, "width": 256}
+"""Parameters of the paper's encoder in the tasks, which go without saying."""
 
 EXACT, PREDICTED = "exact (ED)", "predicted (SRU)"
 
@@ -50,7 +45,15 @@ def paper() -> dict[str, Any]:
 
 def label(solver: str) -> str:
     """Return what a solver is called in a figure."""
-    return LABELS.get(solver, solver)
+    spec = SolverSpec.parse(solver)
+    if spec.name != "sru":
+        return "persistence: nothing moves" if solver == "persistence" else solver
+    more = dict(spec.parameters)
+    encoder, start = str(more.pop("encoder", "local")), more.pop("start", None)
+    if encoder == "padded" and more == PADDED:
+        more = {}
+    parts = [ENCODERS[encoder]] + ([] if start is None else ["fine-tuned"])
+    return ", ".join(parts + [f"{key}={value}" for key, value in more.items()])
 
 
 def recurrent(run: Run) -> list[str]:
