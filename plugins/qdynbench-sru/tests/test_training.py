@@ -17,7 +17,8 @@ from qdynbench_sru.training import CHUNK, RECIPES
 from qdynbench_sru.training.gradients import Gradients
 from qdynbench_sru.training.windows import Windows
 
-from qdynbench.testing.exercise import FitRecorder
+from qdynbench.physics.operators import PauliSum
+from qdynbench.testing.exercise import ExactTrajectories, FitRecorder
 
 FIT = """
 import sys
@@ -192,3 +193,22 @@ def test_a_fit_leaves_the_state_of_torch_as_it_was_and_reports_a_few_dozen_times
     assert updates == [number * CHUNK for number in range(len(updates))]
     assert all({"loss", "validation_loss", "rollout_error"} <= set(entry) for entry in recorder.curve[1:])
     assert all(30 <= recipe.chunks <= 100 for recipe in RECIPES.values())
+
+
+def exchange_chain(size):
+    """An XX chain in a field: its couplings flip two neighbouring spins at once."""
+    couplings = [(0.5, letters, (site, site + 1)) for site in range(size - 1) for letters in ("XX", "YY")]
+    return PauliSum.from_terms(size, couplings + [(0.4, "Z", (site,)) for site in range(size)])
+
+
+def test_exchange_is_learned_from_flips_of_two_neighbours_and_not_from_those_of_one(fitted, predict, mre, tmp_path):
+    times = np.arange(41) * 0.002
+    data = ExactTrajectories(exchange_chain, (2, 3, 4), times, 60, seed=7)
+    truth = ExactTrajectories(exchange_chain, (5,), np.arange(101) * 0.002, 20, seed=99).trajectories(5, 0, 20)
+    unmoved = mre(truth[:, -1], truth[:, 0])
+    errors = {}
+    for neighbourhood in (1, 2):
+        solver = fitted(data, folder=tmp_path / str(neighbourhood), effort=0.1, neighbourhood=neighbourhood)
+        errors[neighbourhood] = mre(truth[:, -1], predict(solver, 5, truth[:, 0].clone(), 100)[:, -1])
+    assert errors[1] > 0.5 * unmoved
+    assert errors[2] < 1e-3 * unmoved
