@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import shutil
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -84,24 +86,21 @@ class Fits:
         shutil.rmtree(partial, ignore_errors=True)
         work.mkdir(parents=True, exist_ok=True)
         partial.mkdir()
-        spent = Spent(home / "spent.json")
+        so_far = Progress(home / "progress.json")
         task, limits = self._plan.task, self._plan.task.limits
         assert task.training is not None  # noqa: S101 - training_of has refused such a task already
-        curve: list[dict[str, float]] = []
-        notes: list[str] = []
 
         def on_event(message: Message) -> None:
             if message.kind == "need":
                 answer = self._scorer.ask("trajectories", seconds=limits.seconds, **message.fields)
-                spent.add_data(answer.fields["seconds"])
+                so_far.add_data(answer.fields["seconds"])
                 worker.channel.send("data", *answer.arrays)
             elif message.kind == "note":
-                notes.append(message.fields["text"])
+                so_far.note(message.fields["text"])
                 self._observer.noted(spec, message.fields["text"])
             else:
                 fraction, figures = message.fields["fraction"], message.fields["figures"]
-                curve.append({"fraction": fraction, **figures})
-                spent.save()
+                so_far.report(fraction, figures)
                 self._observer.fitting(spec, fraction, figures)
 
         fields = {"sizes": task.training.sizes, "count": task.training.trajectories, "seed": task.seed}
@@ -121,8 +120,8 @@ class Fits:
                 solver=str(spec),
                 source="fitted",
                 folder=str(weights),
-                curve=curve,
-                notes=notes,
+                curve=so_far.curve,
+                notes=so_far.notes,
                 status=failure.as_status(),
                 reason=reason,
                 details=failure.details,
@@ -131,18 +130,18 @@ class Fits:
         manifest = manifest_of(
             str(spec),
             training_of(self._plan),
-            data_time=spent.data,
-            fit_time=spent.before + answer.fields["fit_time"],
-            curve=curve,
+            data_time=so_far.data,
+            fit_time=so_far.before + answer.fields["fit_time"],
+            curve=so_far.curve,
             foundation=self._plan.traits[str(spec)].foundation,
-            notes=notes,
+            notes=so_far.notes,
             where={"threads": environment.threads, "device": environment.device},
         )
         write_manifest(partial, manifest)
         shutil.rmtree(weights, ignore_errors=True)
         partial.rename(weights)
         shutil.rmtree(work, ignore_errors=True)
-        spent.path.unlink(missing_ok=True)
+        so_far.path.unlink(missing_ok=True)
         return _record(spec, "fitted", weights, manifest)
 
     def _home(self, spec: SolverSpec) -> Path:
@@ -159,34 +158,49 @@ class Fits:
         return cache_folder() / f"{name}-{provenance.fingerprint(parts)}"
 
 
-class Spent:
-    """Seconds that a fit has taken so far, kept beside its checkpoints: an interrupted fit's cost is not forgotten.
+class Progress:
+    """What a fit has cost and shown so far, kept beside its checkpoints: nothing of an interrupted fit is forgotten.
 
     Attributes:
         before: seconds of fitting in earlier, interrupted attempts.
         data: seconds of making training data, all attempts.
+        curve: learning curve, all attempts.
+        notes: what the fit had to say, each once.
     """
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self.before, self.data = 0.0, 0.0
-        try:
+        self.curve: list[dict[str, float]] = []
+        self.notes: list[str] = []
+        with contextlib.suppress(OSError, ValueError, KeyError, TypeError):  # nothing was interrupted
             kept = json.loads(path.read_text())
             self.before, self.data = float(kept["fit_time"]), float(kept["data_time"])
-        except (OSError, ValueError, KeyError, TypeError):
-            pass  # nothing was interrupted
+            self.curve, self.notes = list(kept["curve"]), list(kept["notes"])
         self._started = time.monotonic()
         self._data_before = self.data
+        self._resumed = bool(self.curve)
 
     def add_data(self, seconds: float) -> None:
         """Count the making of some trajectories."""
         self.data += seconds
 
-    def save(self) -> None:
-        """Write down the time so far."""
+    def note(self, text: str) -> None:
+        """Keep a note; a fit that goes on may say again what it said before."""
+        if text not in self.notes:
+            self.notes.append(text)
+
+    def report(self, fraction: float, figures: Mapping[str, float]) -> None:
+        """Add a point to the learning curve and write all down."""
+        if self._resumed:
+            # What the interrupted attempt did after its last checkpoint, or all of it, is done again.
+            self.curve = [point for point in self.curve if point["fraction"] < fraction]
+            self._resumed = False
+        self.curve.append({"fraction": fraction, **figures})
         fitting = time.monotonic() - self._started - (self.data - self._data_before)
+        kept = {"fit_time": self.before + fitting, "data_time": self.data, "curve": self.curve, "notes": self.notes}
         partial = self.path.with_suffix(".partial")
-        partial.write_text(json.dumps({"fit_time": self.before + fitting, "data_time": self.data}))
+        partial.write_text(json.dumps(kept))
         partial.replace(self.path)
 
 

@@ -12,6 +12,8 @@ from qdynbench.record.results import Run
 
 PLUGIN = """\
 import json
+import os
+import signal
 from pathlib import Path
 
 from qdynbench import Block, Knowledge, Solver, hookimpl
@@ -22,6 +24,7 @@ class Learner(Solver):
     knowledge = Knowledge.TRAJECTORIES
     learned = True
     base: str = ""
+    dies: bool = False
     def starts_from(self):
         return HERE / self.base if self.base else None
     def shipped(self):
@@ -29,6 +32,13 @@ class Learner(Solver):
     def fit(self, data, context):
         self.dt = float(data.times[1])
         context.note("learned the time step")
+        if self.dies and not (context.folder / "half-way").exists():
+            context.progress(0.25, dt=1.0)
+            (context.folder / "half-way").touch()
+            context.progress(0.5, dt=2.0)
+            os.kill(os.getpid(), signal.SIGKILL)
+        if self.dies:
+            context.progress(0.5, dt=3.0)
         context.progress(1.0, dt=self.dt)
     def save(self, folder):
         (folder / "learned.json").write_text(json.dumps({"dt": self.dt}))
@@ -111,3 +121,15 @@ def test_of_several_shipped_folders_the_one_with_the_tasks_training_is_used(run,
     assert done.returncode == 0, done.stderr
     record = Run(folder).record.fits["learner"]
     assert (record.source, Path(record.folder).name) == ("shipped", "second")
+
+
+def test_a_killed_fit_keeps_the_learning_curve_of_before(run):
+    done, folder = run("learner[dies=true]")
+    assert done.returncode == 1
+    failed = Run(folder).record.fits["learner[dies=true]"]
+    assert [point["fraction"] for point in failed.curve] == [0.25, 0.5]
+    done, folder = run("learner[dies=true]")
+    assert done.returncode == 0, done.stderr
+    fit = Run(folder).record.fits["learner[dies=true]"]
+    assert [(point["fraction"], point["dt"]) for point in fit.curve] == [(0.25, 1.0), (0.5, 3.0), (1.0, 0.005)]
+    assert fit.notes == ["learned the time step"]
