@@ -26,13 +26,13 @@ class ScoreContext:
     Attributes:
         size: number of spins N.
         times: time grid, shape `(T+1,)`.
-        hamiltonian: the operator, whatever the solver was allowed to see.
+        hamiltonian: the operator, whatever the solver was allowed to see; None where the model is driven.
         initial: initial states, complex128, shape `(B, 2**N)`.
     """
 
     size: int
     times: NDArray[np.float64]
-    hamiltonian: PauliSum
+    hamiltonian: PauliSum | None
     initial: torch.Tensor
 
 
@@ -46,6 +46,7 @@ class Metric(ABC):
         reads: what the metric needs of a prediction: "states", or names of observables; a solver that yields
             observables alone is scored by the metrics that can do with them.
         per_time: whether values carry the time axis; otherwise there is one value a sample.
+        static: whether the metric means something under one constant Hamiltonian only, such as a drift of the energy.
     """
 
     name: ClassVar[str]
@@ -53,6 +54,7 @@ class Metric(ABC):
     better: ClassVar[Literal["lower", "higher"]] = "lower"
     reads: ClassVar[tuple[str, ...]] = ("states",)
     per_time: ClassVar[bool] = True
+    static: ClassVar[bool] = False
 
     def __init__(self, context: ScoreContext) -> None:
         self.context = context

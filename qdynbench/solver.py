@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     import torch
     from numpy.typing import NDArray
 
+    from qdynbench.physics.drive import Drive
     from qdynbench.physics.operators import PauliSum
 
 
@@ -45,7 +46,8 @@ class Problem:
     Attributes:
         size: number of spins N.
         times: time grid, shape `(T+1,)`, equally spaced, `times[0] == 0`; hbar = 1.
-        hamiltonian: the operator, for `Knowledge.HAMILTONIAN` alone.
+        hamiltonian: the operator, for `Knowledge.HAMILTONIAN` alone; None where the model is driven.
+        drive: the Hamiltonians in turn of a driven model, for `Knowledge.HAMILTONIAN` alone.
         parameters: the model's numbers such as g and h, for `HAMILTONIAN` and `PARAMETERS`.
         batch: the largest number of states that one `solve` will be given.
         device: "cpu" or "cuda".
@@ -59,6 +61,23 @@ class Problem:
     batch: int = 1
     device: str = "cpu"
     threads: int = 1
+    drive: Drive | None = None
+
+    @property
+    def hamiltonians(self) -> tuple[PauliSum, ...]:
+        """The operators that `pieces` refers to: one, unless the model is driven; none for a blind solver."""
+        if self.drive is not None:
+            return tuple(segment.hamiltonian for segment in self.drive.segments)
+        return () if self.hamiltonian is None else (self.hamiltonian,)
+
+    def pieces(self, step: int) -> tuple[tuple[int, float], ...]:
+        """Return what leads from `times[step]` to `times[step + 1]`: pairs `(k, s)`, in order of action.
+
+        Each pair multiplies the state by `exp(-i s hamiltonians[k])`; a static model has the one pair `(0, dt)`.
+        """
+        if self.drive is None:
+            return ((0, self.dt),)
+        return self.drive.pieces(float(self.times[step]), float(self.times[step + 1]))
 
     @property
     def dimension(self) -> int:
@@ -80,7 +99,7 @@ class Problem:
         if knowledge is Knowledge.HAMILTONIAN:
             return self
         parameters = self.parameters if knowledge is Knowledge.PARAMETERS else None
-        return dataclasses.replace(self, hamiltonian=None, parameters=parameters)
+        return dataclasses.replace(self, hamiltonian=None, drive=None, parameters=parameters)
 
 
 @dataclass(frozen=True)
@@ -104,7 +123,7 @@ class Block:
         start: index into `times` of the first column.
         states: shape `(B, k, 2**N)`, or None for a solver without a state vector. Any DLPack array is accepted.
         observables: named expectation values where there are no states: "x", "y" and "z" of shape `(B, k, N)`,
-            "energy", "norm" and "entropy" of shape `(B, k)`.
+            "energy", "norm", "entropy" and "truncation" (weight discarded so far) of shape `(B, k)`.
     """
 
     start: int
@@ -168,6 +187,8 @@ class Solver(ABC):
     knowledge: ClassVar[Knowledge]
     learned: ClassVar[bool] = False
     """Whether `fit` must run first."""
+    driven: ClassVar[bool] = False
+    """Whether a solver with `Knowledge.HAMILTONIAN` follows `Problem.pieces`; else driven models are `unsupported`."""
 
     problem: Problem
     """What is to be solved, as far as `knowledge` goes; set by the core before `prepare`."""

@@ -87,6 +87,8 @@ class Window:
         return observables.magnetization(self.states)
 
     def _energy(self, states: torch.Tensor) -> torch.Tensor:
+        if self.context.hamiltonian is None:
+            raise TypeError("a driven model has no one energy")
         # A state that has lost all its norm has no energy; its norm drift tells the story.
         smallest = torch.finfo(self.norm.dtype).tiny
         return self.context.hamiltonian.expectation(states) / self.norm.square().clamp_min(smallest)

@@ -2,27 +2,96 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 import numpy as np
 from numpy.typing import NDArray
 
-from qdynbench.physics.operators import PauliSum
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
-LARGEST = 12
-"""Sizes beyond are not certified here: a sample would take longer than the case itself."""
+    from qdynbench.physics.operators import PauliSum
+    from qdynbench.solver import Problem
+
+STEPWISE = 12
+"""Up to this size a sample is evolved through every time of the grid; beyond, from one checkpoint to the next."""
+
+LARGEST = 20
+"""Sizes beyond are not certified here: the matrix alone would take more than half a gigabyte."""
+
+CHECKPOINTS = 4
+
+
+def checkpoints(problem: Problem) -> list[int] | None:
+    """Return the indices into the time grid at which the reference is certified, the last one among them.
+
+    None where it cannot be: the problem is too large, or driven (which has to go through every step) and beyond
+    `STEPWISE`.
+    """
+    if problem.size <= STEPWISE:
+        return list(range(1, problem.steps + 1))
+    if problem.size > LARGEST or problem.drive is not None:
+        return None
+    return sorted({max(1, round(problem.steps * part / CHECKPOINTS)) for part in range(1, CHECKPOINTS + 1)})
 
 
 def independent_evolution(
-    hamiltonian: PauliSum, states: NDArray[np.complex128], times: NDArray[np.float64]
+    problem: Problem, states: NDArray[np.complex128], indices: Sequence[int]
 ) -> NDArray[np.complex128]:
-    """Return the trajectories, shape `(B, T+1, 2**N)`.
+    """Return the states at some times of the grid, shape `(B, len(indices), 2**N)`.
 
-    Every step applies scipy's truncated Taylor series of the exponential (Al-Mohy and Higham, SIAM J. Sci. Comput. 33,
-    488 (2011)) to a sparse matrix built from the Pauli strings: no diagonalisation, no QuSpin.
+    scipy's truncated Taylor series of the exponential (Al-Mohy and Higham, SIAM J. Sci. Comput. 33, 488 (2011)) on
+    a sparse matrix built from the Pauli strings: no diagonalisation, no QuSpin, no product without a matrix.
+
+    Args:
+        problem: with its Hamiltonian or drive.
+        states: shape `(B, 2**N)`.
+        indices: ascending, each at least 1.
     """
-    from scipy.sparse.linalg import expm_multiply
+    matrices = [_Matrix(operator) for operator in problem.hamiltonians]
+    now, here, found = states.T, 0, []
+    for index in indices:
+        if problem.drive is None:
+            now = matrices[0].evolved(now, float(problem.times[index] - problem.times[here]))
+        else:
+            for step in range(here, index):
+                for which, action in problem.pieces(step):
+                    now = matrices[which].evolved(now, action)
+        here = index
+        found.append(now)
+    return np.ascontiguousarray(np.stack(found).transpose(2, 0, 1))
 
-    generator = -1j * hamiltonian.to_sparse() * float(times[1] - times[0])
-    columns = [states.T]
-    for _ in times[1:]:
-        columns.append(expm_multiply(generator, columns[-1], traceA=complex(generator.diagonal().sum())))
-    return np.stack(columns, axis=0).transpose(2, 0, 1)
+
+class _Matrix:
+    """A sparse Hamiltonian; a real one multiplies real and imaginary parts, and is never copied to complex."""
+
+    def __init__(self, operator: PauliSum) -> None:
+        self._matrix = operator.to_sparse()
+        self._trace = float(self._matrix.diagonal().sum().real)
+
+    def evolved(self, columns: NDArray[np.complex128], action: float) -> NDArray[np.complex128]:
+        """Return `exp(-i action H) columns`, shape `(2**N, B)`."""
+        from scipy.sparse.linalg import LinearOperator, expm_multiply
+
+        def product(sign: complex) -> Any:
+            def multiply(vectors: NDArray[Any]) -> NDArray[np.complex128]:
+                stacked = np.ascontiguousarray(vectors, dtype=np.complex128).reshape(len(vectors), -1)
+                if np.iscomplexobj(self._matrix.data):
+                    result = np.asarray(self._matrix @ stacked)
+                else:
+                    result = np.asarray(self._matrix @ stacked.view(np.float64)).view(np.complex128)
+                scaled: NDArray[np.complex128] = sign * action * result
+                return scaled.reshape(np.shape(vectors))
+
+            return multiply
+
+        generator = LinearOperator(
+            self._matrix.shape,
+            dtype=np.complex128,
+            matvec=product(-1j),
+            matmat=product(-1j),
+            rmatvec=product(1j),
+            rmatmat=product(1j),
+        )
+        evolved: NDArray[np.complex128] = expm_multiply(generator, columns, traceA=-1j * action * self._trace)
+        return evolved

@@ -15,7 +15,7 @@ from qdynbench.record.schema import CellRecord
 from qdynbench.solver import Cost, Knowledge, Problem
 from qdynbench.solver_spec import SolverSpec
 from qdynbench.task.case import Case, cases, track
-from qdynbench.task.load import model_of
+from qdynbench.task.pose import pose
 from qdynbench.task.spec import Task
 
 
@@ -99,16 +99,9 @@ class Plan:
 
 def problem(plan: Plan, case: Case) -> Problem:
     """Pose a case in full; `blinded` before it leaves for a solver's worker."""
-    model = model_of(plan.task.model, plan.registry)
     environment = plan.environment
-    return Problem(
-        size=case.size,
-        times=plan.task.times.grid(),
-        hamiltonian=model.hamiltonian(case.size),
-        parameters=model.parameters(),
-        batch=plan.batch,
-        device=environment.device,
-        threads=environment.threads,
+    return pose(
+        plan.task, plan.registry, case, batch=plan.batch, device=environment.device, threads=environment.threads
     )
 
 
@@ -117,6 +110,7 @@ def problem_message(posed: Problem) -> dict[str, Any]:
     return {
         "size": posed.size,
         "hamiltonian": None if posed.hamiltonian is None else posed.hamiltonian.to_json(),
+        "drive": None if posed.drive is None else posed.drive.to_json(),
         "parameters": None if posed.parameters is None else dict(posed.parameters),
         "batch": posed.batch,
         "device": posed.device,

@@ -16,12 +16,12 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from qdynbench.engine.certify import LARGEST, independent_evolution
+from qdynbench.engine.certify import STEPWISE, checkpoints, independent_evolution
 from qdynbench.engine.channel import Channel, Message
 from qdynbench.engine.clock import Stopwatch
 from qdynbench.engine.kept import KeptTrajectories, joined
 from qdynbench.engine.reference import Reference
-from qdynbench.engine.solver_host import build, library_versions
+from qdynbench.engine.solver_host import build, library_versions, unsupported
 from qdynbench.errors import InvalidOutput
 from qdynbench.metric import Metric, ScoreContext
 from qdynbench.plugins import Registry
@@ -29,7 +29,7 @@ from qdynbench.solver import Problem, Solver
 from qdynbench.solver_spec import SolverSpec
 from qdynbench.task.case import Case, Purpose, draw, generator
 from qdynbench.task.ensembles import Draw
-from qdynbench.task.load import model_of
+from qdynbench.task.pose import pose
 from qdynbench.task.spec import Task
 from qdynbench.window import Window
 
@@ -43,7 +43,7 @@ class Scorer:
         self.channel = channel
         self.task: Task
         self.registry: Registry
-        self._references: dict[tuple[str, int], Reference] = {}
+        self._references: dict[tuple[str, Case], Reference] = {}
         self._chunks: list[dict[str, Metric]] = []
         self._kept: list[KeptTrajectories] = []
         self._bounds: dict[Case, dict[str, NDArray[np.float64]]] = {}
@@ -72,13 +72,13 @@ class Scorer:
     def on_open(self, size: int, seed: int, batch: int) -> Message:
         """Prepare the reference for a case and certify it; `unsupported` or `infeasible` come back as a reason."""
         case = Case(size, seed)
-        problem = self._problem(size, batch)
-        refusal = self._solver().supports(problem)
+        problem = self._problem(case, batch)
+        refusal = unsupported(self._solver(), problem)
         if refusal is not None:
             return Message("done", {"refusal": refusal, "cost": None})
         cost = self._solver().estimate(problem)
         predicted = None if cost is None else {"bytes": float(cost.bytes), "seconds": float(cost.seconds)}
-        return Message("done", {"refusal": None, "cost": predicted, "certified": case.size <= LARGEST})
+        return Message("done", {"refusal": None, "cost": predicted, "certified": checkpoints(problem) is not None})
 
     def on_states(self, size: int, seed: int, purpose: int, start: int, stop: int) -> Message:
         """Draw initial states: `(B, 2**N)`, and spinors `(B, N, 2)` where the ensemble has them."""
@@ -96,7 +96,7 @@ class Scorer:
         with watch.running():
             ensemble = self.registry.load("ensembles", training.ensemble)()
             drawn = draw(self.task, ensemble, case, Purpose.TRAINING, start, stop)
-            reference = self._reference("training", size, times)
+            reference = self._reference("training", case, times)
             states = reference.trajectories(drawn.states)
         if training.noise:
             noise = generator(self.task, dataclasses.replace(case, seed=start), Purpose.NOISE)
@@ -111,11 +111,11 @@ class Scorer:
             self._chunks, self._kept = [], []
         self._case = Case(size, seed)
         drawn = self._draw(self._case, Purpose.TEST, start, stop)
-        reference = self._reference("test", size, self.task.times.grid())
-        context = self._context(drawn, size)
+        reference = self._reference("test", self._case, self.task.times.grid())
+        context = self._context(drawn, self._case)
         self._cursor = reference.cursor(drawn.states, key=(seed, start, stop), context=context)
         self._context_now = context
-        self._chunks.append({kind.name: kind(context) for kind in self.metrics})
+        self._chunks.append({kind.name: kind(context) for kind in self.metrics if _applies(kind, context)})
         self._kept.append(KeptTrajectories(self.task.keep.trajectories - start, context))
         if self._case not in self._bounds:
             self._bounds[self._case] = self._certify(self._case)
@@ -171,21 +171,30 @@ class Scorer:
     def _certify(self, case: Case) -> dict[str, NDArray[np.float64]]:
         """Score an independent evolution of a few states against the reference: no metric can resolve less.
 
-        Returns, for each metric that is zero for a perfect solver, its largest value over the states, shape `(T+1,)`.
+        Returns, for each metric that is zero for a perfect solver, its largest value over the states at the
+        next time that was looked at, shape `(T+1,)`; nothing where the problem is too large.
         """
-        if case.size > LARGEST:
+        problem = self._problem(case, batch=CERTIFIED_STATES)
+        indices = checkpoints(problem)
+        if indices is None:
             return {}
-        times = self.task.times.grid()
         drawn = self._draw(case, Purpose.TEST, 0, min(CERTIFIED_STATES, self._states_of_task()))
-        context = self._context(drawn, case.size)
-        kinds = [kind for kind in self.metrics if kind.per_time and kind.better == "lower"]
+        if case.size > STEPWISE:
+            drawn = drawn[:1]
+        context = self._context(drawn, case)
+        kinds = [kind for kind in self.metrics if kind.per_time and kind.better == "lower" and _applies(kind, context)]
         metrics = {kind.name: kind(context) for kind in kinds}
-        cursor = self._reference("test", case.size, times).cursor(drawn.states, key=None, context=context)
-        independent = np.ascontiguousarray(independent_evolution(context.hamiltonian, drawn.states, times))
-        for predicted, exact in cursor.beside(Window(context, 0, torch.from_numpy(independent))):
-            for metric in metrics.values():
-                metric.update(predicted, exact)
-        return {name: np.abs(metric.result()).max(axis=0) for name, metric in metrics.items()}
+        cursor = self._reference("test", case, problem.times).cursor(drawn.states, key=None, context=context)
+        independent = torch.from_numpy(independent_evolution(problem, drawn.states, indices))
+        columns = torch.cat([context.initial[:, None], independent], dim=1)
+        looked_at = np.array([0, *indices])
+        for run in np.split(np.arange(len(looked_at)), np.flatnonzero(np.diff(looked_at) > 1) + 1):
+            window = Window(context, int(looked_at[run[0]]), columns[:, run[0] : run[-1] + 1])
+            for predicted, exact in cursor.beside(window):
+                for metric in metrics.values():
+                    metric.update(predicted, exact)
+        next_one = looked_at[np.searchsorted(looked_at, np.arange(problem.steps + 1))]
+        return {name: np.abs(metric.result()).max(axis=0)[next_one] for name, metric in metrics.items()}
 
     def _states_of_task(self) -> int:
         return 1 if self.ensemble.single else self.task.states
@@ -193,31 +202,41 @@ class Scorer:
     def _draw(self, case: Case, purpose: Purpose, start: int, stop: int) -> Draw:
         return draw(self.task, self.ensemble, case, purpose, start, stop)
 
-    def _context(self, drawn: Draw, size: int) -> ScoreContext:
-        hamiltonian = model_of(self.task.model, self.registry).hamiltonian(size)
-        return ScoreContext(size, self.task.times.grid(), hamiltonian, torch.from_numpy(drawn.states))
+    def _context(self, drawn: Draw, case: Case) -> ScoreContext:
+        problem = self._problem(case, batch=1)
+        return ScoreContext(case.size, problem.times, problem.hamiltonian, torch.from_numpy(drawn.states))
 
-    def _problem(self, size: int, batch: int, use: str = "test", times: NDArray[np.float64] | None = None) -> Problem:
-        chosen = self.task.model
-        if use == "training" and self.task.training is not None and self.task.training.model is not None:
-            chosen = self.task.training.model
-        model = model_of(chosen, self.registry)
-        grid = self.task.times.grid() if times is None else times
-        return Problem(size, grid, model.hamiltonian(size), model.parameters(), batch, self.device, self.threads)
+    def _problem(self, case: Case, batch: int, use: str = "test", times: NDArray[np.float64] | None = None) -> Problem:
+        training = self.task.training
+        model = None if use == "test" or training is None else training.model
+        return pose(
+            self.task,
+            self.registry,
+            case,
+            batch=batch,
+            device=self.device,
+            threads=self.threads,
+            times=times,
+            model=model,
+        )
 
     def _solver(self) -> Solver:
         spec = SolverSpec.parse(self.task.reference)
         return build(self.registry.load("solvers", spec.name), spec.name, spec.parameters)
 
-    def _reference(self, use: str, size: int, times: NDArray[np.float64]) -> Reference:
-        key = (use, size)
+    def _reference(self, use: str, case: Case, times: NDArray[np.float64]) -> Reference:
+        key = (use, case)
         if key not in self._references:
-            # One size at a time: the reference of the case before is not needed again, its memory is.
+            # One at a time: the reference of the case before is not needed again, its memory is.
             for old in [other for other in self._references if other[0] == use]:
                 del self._references[old]
-            problem = self._problem(size, batch=256, use=use, times=times)
+            problem = self._problem(case, batch=256, use=use, times=times)
             self._references[key] = Reference(self._solver(), problem)
         return self._references[key]
+
+
+def _applies(kind: type[Metric], context: ScoreContext) -> bool:
+    return context.hamiltonian is not None or not kind.static
 
 
 def _arrays(drawn: Draw) -> tuple[NDArray[np.complex128], ...]:

@@ -21,6 +21,7 @@ from qdynbench.engine.channel import Channel, Message
 from qdynbench.engine.clock import Stopwatch, time_call
 from qdynbench.engine.manifest import foundation_of
 from qdynbench.errors import InputError, suggestion
+from qdynbench.physics.drive import Drive
 from qdynbench.physics.operators import PauliSum
 from qdynbench.plugins import Registry
 from qdynbench.solver import Block, Initial, Problem, Solver
@@ -65,9 +66,12 @@ class SolverHost:
     def on_examine(self, times: NDArray[np.float64], **problem: Any) -> Message:
         """Say whether the solver takes a problem, and what it predicts."""
         posed = read_problem(times, problem)
+        refusal = unsupported(self.solver, posed)
+        if refusal is not None:
+            return Message("done", {"unsupported": refusal, "cost": None})
         cost = self.solver.estimate(posed)
         predicted = None if cost is None else {"bytes": float(cost.bytes), "seconds": float(cost.seconds)}
-        return Message("done", {"unsupported": self.solver.supports(posed), "cost": predicted})
+        return Message("done", {"unsupported": None, "cost": predicted})
 
     def on_fit(self, times: NDArray[np.float64], **fields: Any) -> Message:
         """Fit the solver on data that is asked for over the channel, and save what it learned."""
@@ -173,10 +177,22 @@ def build(solver_class: type[Solver], name: str, parameters: Mapping[str, Any]) 
         raise InputError(f"solver {name!r}: {error}") from error
 
 
+def unsupported(solver: Solver, problem: Problem) -> str | None:
+    """Return why a solver does not take a problem, or None."""
+    if problem.drive is not None and not solver.driven:
+        return "the model is driven, and this solver evolves under one Hamiltonian"
+    return solver.supports(problem)
+
+
 def read_problem(times: NDArray[np.float64], fields: dict[str, Any]) -> Problem:
     """Rebuild the problem that `qdynbench.engine.plan.problem_message` wrote."""
-    hamiltonian = fields.pop("hamiltonian")
-    return Problem(times=times, hamiltonian=PauliSum.from_json(hamiltonian) if hamiltonian else None, **fields)
+    hamiltonian, drive = fields.pop("hamiltonian"), fields.pop("drive")
+    return Problem(
+        times=times,
+        hamiltonian=PauliSum.from_json(hamiltonian) if hamiltonian else None,
+        drive=Drive.from_json(drive) if drive else None,
+        **fields,
+    )
 
 
 def timed(blocks: Iterator[Block], watch: Stopwatch) -> Iterator[Block]:

@@ -34,6 +34,7 @@ class EnergyDrift(Drift):
     name = "energy_drift"
     unit = "energy"
     reads = ("energy",)
+    static = True
 
     def conserved(self, prediction: Window) -> torch.Tensor:
         """Return the energy, shape `(B, k)`."""

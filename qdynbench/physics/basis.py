@@ -47,8 +47,10 @@ def indices(size: int) -> NDArray[np.int64]:
 
 def spins(size: int) -> NDArray[np.int8]:
     """Return the eigenvalue of Z on every site of every basis state, +1 or -1, shape `(2**size, size)`."""
-    bits = (indices(size)[:, None] >> np.arange(size - 1, -1, -1)) & 1
-    return (1 - 2 * bits).astype(np.int8)
+    table = np.empty((dimension(size), size), dtype=np.int8)
+    for site in range(size):
+        table[:, site] = 1 - 2 * ((indices(size) >> (size - 1 - site)) & 1)
+    return table
 
 
 def index_of(down: Sequence[int]) -> int:

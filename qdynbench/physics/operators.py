@@ -78,39 +78,46 @@ class PauliSum:
         return all(term.paulis.count("Y") % 2 == 0 for term in self.terms)
 
     @cached_property
-    def flips(self) -> dict[int, NDArray[np.complex128]]:
+    def flips(self) -> dict[int, NDArray[np.float64] | NDArray[np.complex128]]:
         """The sum as `(H psi)[b] = sum_m d_m[b] psi[b ^ m]`: a vector `d_m` of shape `(2**size,)` for each flip mask m.
 
-        From `X[b, b^1] = 1`, `Y[b, b^1] = -i z(b)`, `Z[b, b] = z(b)`.
+        The vectors are real where the matrix is. From `X[b, b^1] = 1`, `Y[b, b^1] = -i z(b)`, `Z[b, b] = z(b)`.
         """
         z = basis.spins(self.size)
-        groups: dict[int, NDArray[np.complex128]] = {}
+        kind = np.float64 if self.is_real else np.complex128
+        groups: dict[int, NDArray[Any]] = {}
         for term in self.terms:
             flipped = [site for pauli, site in zip(term.paulis, term.sites, strict=True) if pauli != "Z"]
             signed = [site for pauli, site in zip(term.paulis, term.sites, strict=True) if pauli != "X"]
             mask = basis.flip_mask(flipped, self.size)
-            vector = groups.setdefault(mask, np.zeros(basis.dimension(self.size), dtype=np.complex128))
-            vector += term.coefficient * (-1j) ** term.paulis.count("Y") * z[:, signed].prod(axis=1)
+            vector = groups.setdefault(mask, np.zeros(basis.dimension(self.size), dtype=kind))
+            phase = (1, -1j, -1, 1j)[term.paulis.count("Y") % 4]
+            vector += term.coefficient * phase * z[:, signed].prod(axis=1, dtype=np.int8)
         return groups
 
     def to_sparse(self) -> scipy.sparse.csr_array:
         """Return the `(2**size, 2**size)` matrix, real where it can be."""
         import scipy.sparse
 
+        dim, count = basis.dimension(self.size), len(self.flips)
         rows = basis.indices(self.size)
-        dim = len(rows)
-        matrix = scipy.sparse.csr_array((dim, dim), dtype=np.complex128)
-        for mask, vector in self.flips.items():
-            matrix = matrix + scipy.sparse.csr_array((vector, (rows, rows ^ mask)), shape=(dim, dim))
-        return matrix.real if self.is_real else matrix
+        columns = np.empty((dim, count), dtype=np.int32 if dim * count < 2**31 else np.int64)
+        values = np.empty((dim, count), dtype=np.float64 if self.is_real else np.complex128)
+        for place, (mask, vector) in enumerate(self.flips.items()):
+            columns[:, place] = rows ^ mask
+            values[:, place] = vector
+        starts = np.arange(dim + 1, dtype=columns.dtype) * count
+        matrix = scipy.sparse.csr_array((values.ravel(), columns.ravel(), starts), shape=(dim, dim))
+        matrix.eliminate_zeros()
+        return matrix
 
     def to_dense(self) -> NDArray[np.float64] | NDArray[np.complex128]:
         """Return the `(2**size, 2**size)` matrix, real where it can be."""
         rows = basis.indices(self.size)
-        matrix = np.zeros((len(rows), len(rows)), dtype=np.complex128)
+        matrix: NDArray[Any] = np.zeros((len(rows), len(rows)), dtype=np.float64 if self.is_real else np.complex128)
         for mask, vector in self.flips.items():
-            matrix[rows, rows ^ mask] += vector
-        return np.ascontiguousarray(matrix.real) if self.is_real else matrix
+            matrix[rows, rows ^ mask] = vector
+        return matrix
 
     def expectation(self, states: torch.Tensor) -> torch.Tensor:
         """Return `<psi|H|psi>` for states of shape `(..., 2**size)`, not normalised; float64, shape `(...)`."""
@@ -118,33 +125,47 @@ class PauliSum:
 
         from qdynbench.physics.observables import by_chunks, probability
 
-        def to_device(array: NDArray[Any]) -> torch.Tensor:
-            return torch.from_numpy(array).to(states.device)
-
-        diagonal = None
-        pairs = []
-        for mask, vector in self.flips.items():
-            if mask == 0:
-                diagonal = to_device(vector.real.copy())
-                continue
-            # The sum is Hermitian: b and b ^ mask give conjugate terms, so only b with the highest flipped spin up
-            # is visited. The remaining flips permute the states with that spin down (none for a single flip).
-            period = basis.highest_bit(mask)
-            upper = 2 * vector.reshape(-1, 2, period)[:, 0].reshape(-1)
-            rest = basis.indices(self.size).reshape(-1, 2, period)[:, 0].reshape(-1) ^ (mask ^ period)
-            half = (rest // (2 * period)) * period + rest % period
-            pairs.append((period, to_device(upper), None if mask == period else to_device(half)))
+        diagonal, pairs = self._expectation_terms
+        if states.device.type != "cpu":
+            diagonal = diagonal.to(states.device)
+            pairs = [(p, w.to(states.device), None if o is None else o.to(states.device)) for p, w, o in pairs]
 
         def expectation(chunk: torch.Tensor) -> torch.Tensor:
             flat = chunk.view(-1, chunk.shape[-1])
-            total = torch.zeros(len(flat), dtype=torch.float64, device=chunk.device)
-            if diagonal is not None:
-                total += probability(flat) @ diagonal
+            total = probability(flat) @ diagonal
             for period, weights, order in pairs:
                 up, down = flat.view(len(flat), -1, 2, period).unbind(-2)
                 if order is not None:
                     down = down.reshape(len(flat), -1)[:, order].view(up.shape)
-                total += ((up.conj() * down).reshape(len(flat), -1) @ weights).real
+                if weights.is_complex():
+                    total += ((up.conj() * down).reshape(len(flat), -1) @ weights).real
+                else:
+                    overlap = torch.addcmul(up.real * down.real, up.imag, down.imag)
+                    total += overlap.reshape(len(flat), -1) @ weights
             return total.view(chunk.shape[:-1])
 
         return by_chunks(expectation, states)
+
+    @cached_property
+    def _expectation_terms(self) -> tuple[torch.Tensor, list[tuple[int, torch.Tensor, torch.Tensor | None]]]:
+        """The diagonal, and for each flip mask the stride of its highest spin, the weights and the partners' order.
+
+        The sum is Hermitian: b and b ^ mask give conjugate terms, so only b with the highest flipped spin up is
+        visited. The remaining flips permute the states with that spin down (none for a single flip).
+        """
+        import torch
+
+        diagonal = torch.zeros(basis.dimension(self.size), dtype=torch.float64)
+        pairs: list[tuple[int, torch.Tensor, torch.Tensor | None]] = []
+        for mask, vector in self.flips.items():
+            if mask == 0:
+                diagonal = torch.from_numpy(np.ascontiguousarray(vector.real))
+                continue
+            period = basis.highest_bit(mask)
+            upper = 2 * vector.reshape(-1, 2, period)[:, 0].reshape(-1)
+            half = None
+            if mask != period:
+                rest = basis.indices(self.size).reshape(-1, 2, period)[:, 0].reshape(-1) ^ (mask ^ period)
+                half = torch.from_numpy((rest // (2 * period)) * period + rest % period)
+            pairs.append((period, torch.from_numpy(upper), half))
+        return diagonal, pairs

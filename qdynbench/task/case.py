@@ -22,6 +22,7 @@ class Purpose(enum.IntEnum):
     WARM_UP = 2
     TRAINING = 3
     NOISE = 4
+    DISORDER = 5
 
 
 @dataclass(frozen=True, order=True)

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pydantic
 
 from qdynbench.errors import InputError, suggestion
@@ -170,14 +171,15 @@ def check_names(task: Task, registry: Registry) -> None:
             f"in all, more than {MOST_KEPT / 1e9:g} GB; keep fewer",
         )
     registry.find("ensembles", task.ensemble)
-    model = model_of(task.model, registry)
-    for size in task.sizes:
-        model.hamiltonian(size)
+    _check_sizes(model_of(task.model, registry), task.sizes)
     if task.training is not None:
         registry.find("ensembles", task.training.ensemble)
-        trained = model_of(task.training.model or task.model, registry)
-        for size in task.training.sizes:
-            trained.hamiltonian(size)
+        _check_sizes(model_of(task.training.model or task.model, registry), task.training.sizes)
+
+
+def _check_sizes(model: Model, sizes: list[int]) -> None:
+    for size in sizes:
+        model.realised(size, np.random.default_rng(0)).hamiltonian(size)
 
 
 def explain(

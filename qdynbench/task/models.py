@@ -1,14 +1,23 @@
-"""Model families: parameters in, weighted Pauli strings out. A new family is one class here and one `register` line."""
+"""The contract of a model family, and the families that any Hamiltonian can be written in.
+
+Parameters in, weighted Pauli strings out: a new family is one class and one `register` line. Those of the field stand
+in `qdynbench.task.families`.
+"""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, FiniteFloat
 
 from qdynbench.errors import InputError
 from qdynbench.physics.operators import PauliSum
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from qdynbench.physics.drive import Drive
 
 Coupling = FiniteFloat | Annotated[list[FiniteFloat], Field(min_length=1)]
 """One number for the whole chain, or a list with one number per site (or bond)."""
@@ -20,12 +29,16 @@ class Model(BaseModel, ABC):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=False)
 
     @abstractmethod
-    def hamiltonian(self, size: int) -> PauliSum:
-        """Return H on `size` spins.
+    def hamiltonian(self, size: int) -> PauliSum | Drive:
+        """Return H on `size` spins; a driven family returns its Hamiltonians in turn.
 
         Raises:
             InputError: the parameters do not fit this size.
         """
+
+    def realised(self, size: int, generator: np.random.Generator) -> Self:
+        """Return the model of one case: a disordered family draws its couplings here and holds them as lists."""
+        return self
 
     def parameters(self) -> dict[str, Any]:
         """Return the numbers that a solver with `Knowledge.PARAMETERS` may see."""

@@ -146,13 +146,21 @@ class Subject:
             source = f"fitted on {TRAINING_COUNT} trajectories each of sizes {', '.join(map(str, TRAINING_SIZES))}"
             return Course(source, uniform_chain, UNIFORM_PARAMETERS, TRAINING_SIZES, TRAINING_TIMES)
         training = json.loads((self.shipped / "manifest.json").read_text())["training"]
+        from qdynbench.physics.operators import PauliSum
         from qdynbench.plugins import Registry
         from qdynbench.task.load import model_of
 
         steps = min(int(training["steps"]), 20)
         model = model_of(training["model"], Registry.discover())
+
+        def hamiltonian(size: int) -> PauliSum:
+            operator = model.hamiltonian(size)
+            if not isinstance(operator, PauliSum):
+                raise TypeError("the kit has no driven course; these weights were trained under a drive")
+            return operator
+
         times = np.linspace(0, steps * float(training["dt"]), steps + 1)
-        return Course("shipped weights", model.hamiltonian, model.parameters(), tuple(training["sizes"]), times)
+        return Course("shipped weights", hamiltonian, model.parameters(), tuple(training["sizes"]), times)
 
     def data(self) -> ExactTrajectories:
         """Return the training data of a fit."""

@@ -19,6 +19,7 @@ from qdynbench_sru.weights import load
 from qdynbench.engine.certify import independent_evolution
 from qdynbench.metrics.infidelity import ray_distance
 from qdynbench.metrics.relative_entropy import magnitude_divergence
+from qdynbench.solver import Problem
 from qdynbench.task.ensembles import RandomProduct
 from qdynbench.task.models import MixedFieldIsing
 
@@ -29,7 +30,7 @@ def errors(weights: str, size: int, states: int, steps: int) -> dict[str, float]
     network, trained = load(SHIPPED / weights, {})
     times = trained.dt * np.arange(steps + 1)
     drawn = RandomProduct().draw(size, states, np.random.default_rng([size, 2020])).states
-    exact = torch.from_numpy(np.ascontiguousarray(independent_evolution(hamiltonian, drawn, times)[:, -1]))
+    exact = torch.from_numpy(independent_evolution(Problem(size, times, hamiltonian), drawn, [steps])[:, 0])
     initial = torch.from_numpy(drawn)
     propagator = network.propagator(size, "cpu")
     start = time.perf_counter()
