@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 
     from qdynbench.physics.drive import Drive
 
+Term = tuple[float, str, tuple[int, ...]]
+"""A weighted Pauli string: coefficient, letters, sites."""
+
 Coupling = FiniteFloat | Annotated[list[FiniteFloat], Field(min_length=1)]
 """One number for the whole chain, or a list with one number per site (or bond)."""
 
@@ -53,19 +56,12 @@ class MixedFieldIsing(Model):
 
     J: Coupling = 1.0
     g: Coupling
-    h: Coupling
+    h: Coupling = 0.0
     boundary: Literal["open", "periodic"] = "open"
 
     def hamiltonian(self, size: int) -> PauliSum:
         """Return H; a periodic chain has `size` bonds from three spins on, two spins share a single bond."""
-        closed = self.boundary == "periodic" and size > 2
-        bonds = [(i, (i + 1) % size) for i in range(size if closed else size - 1)]
-        terms: list[tuple[float, str, tuple[int, ...]]] = [
-            *((J, "ZZ", bond) for J, bond in zip(spread("J", self.J, len(bonds)), bonds, strict=True)),
-            *((g, "X", (i,)) for i, g in enumerate(spread("g", self.g, size))),
-            *((h, "Z", (i,)) for i, h in enumerate(spread("h", self.h, size))),
-        ]
-        return PauliSum.from_terms(size, [term for term in terms if term[0] != 0])
+        return PauliSum.from_terms(size, ising_terms(size, self.boundary, self.J, self.g, self.h))
 
 
 class WeightedPauliStrings(Model):
@@ -79,6 +75,30 @@ class WeightedPauliStrings(Model):
     def hamiltonian(self, size: int) -> PauliSum:
         """Return H on `size` spins."""
         return PauliSum.from_terms(size, self.terms)
+
+
+def bonds_of(size: int, boundary: Literal["open", "periodic"]) -> list[tuple[int, int]]:
+    """Return the pairs of neighbours of a chain; two spins share a single bond."""
+    closed = boundary == "periodic" and size > 2
+    return [(i, (i + 1) % size) for i in range(size if closed else size - 1)]
+
+
+def ising_terms(
+    size: int, boundary: Literal["open", "periodic"], coupling: Coupling, transverse: Coupling, longitudinal: Coupling
+) -> list[Term]:
+    """Return the terms of `coupling sum Z Z + transverse sum X + longitudinal sum Z`, without those that vanish."""
+    bonds = bonds_of(size, boundary)
+    terms: list[Term] = [
+        *((J, "ZZ", bond) for J, bond in zip(spread("J", coupling, len(bonds)), bonds, strict=True)),
+        *((g, "X", (site,)) for site, g in enumerate(spread("g", transverse, size))),
+        *((h, "Z", (site,)) for site, h in enumerate(spread("h", longitudinal, size))),
+    ]
+    return without_zeros(terms)
+
+
+def without_zeros(terms: list[Term]) -> list[Term]:
+    """Return the terms that do not vanish."""
+    return [term for term in terms if term[0] != 0]
 
 
 def spread(name: str, value: float | list[float], count: int) -> list[float]:

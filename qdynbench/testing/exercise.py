@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from qdynbench.physics.drive import Drive
+
 Chain = Callable[[int], PauliSum]
 
 
@@ -57,7 +59,7 @@ class Exercise:
     """One thing to solve.
 
     Attributes:
-        problem: with the Hamiltonian, whatever the solver may see of it.
+        problem: with the Hamiltonian or drive, whatever the solver may see of it.
         initial: states, complex128, `(B, 2**N)`.
     """
 
@@ -67,14 +69,21 @@ class Exercise:
     @classmethod
     def pose(
         cls,
-        hamiltonian: PauliSum,
+        operator: PauliSum | Drive,
         times: NDArray[np.float64],
         initial: Initial,
         parameters: Mapping[str, Any] | None = None,
     ) -> Exercise:
-        """Pose the evolution of `initial` under `hamiltonian`."""
-        batch = len(initial.states)
-        problem = Problem(hamiltonian.size, times, hamiltonian, parameters or {}, batch, "cpu", torch.get_num_threads())
+        """Pose the evolution of `initial` under a Hamiltonian or a drive."""
+        problem = Problem(
+            operator.size,
+            times,
+            operator if isinstance(operator, PauliSum) else None,
+            parameters or {},
+            batch=len(initial.states),
+            threads=torch.get_num_threads(),
+            drive=None if isinstance(operator, PauliSum) else operator,
+        )
         return cls(problem, initial)
 
     @property

@@ -7,14 +7,14 @@ import random
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import torch
 
 from qdynbench.engine.blocks import Tensors, checked_blocks, iterated, tensors_of
-from qdynbench.engine.solver_host import build, shipped_folders
-from qdynbench.physics import observables
+from qdynbench.engine.solver_host import build, shipped_folders, unsupported
+from qdynbench.physics import entanglement, observables
 from qdynbench.solver import Block, Knowledge, Solver
 from qdynbench.testing.check import CheckResult, Failure, Skip
 from qdynbench.testing.exercise import (
@@ -64,10 +64,16 @@ class Run:
             raise Skip("the solver yields observables, this needs states")
         return self.tensors["states"]
 
-    def observable(self, name: observables.Axis) -> torch.Tensor:
-        """Return the spins along an axis, shape `(B, T+1, N)`; skips the check where the solver does not give them."""
+    def observable(self, name: observables.Axis | Literal["entropy"]) -> torch.Tensor:
+        """Return the spins along an axis, `(B, T+1, N)`, or the half-chain entropy, `(B, T+1)`.
+
+        The check is skipped where the solver does not give them.
+        """
         if "states" in self.tensors:
-            return observables.magnetization(self.tensors["states"])[name]
+            states = self.tensors["states"]
+            return (
+                entanglement.half_chain_entropy(states) if name == "entropy" else observables.magnetization(states)[name]
+            )
         if name not in self.tensors:
             raise Skip(f"the solver does not yield {name}")
         return self.tensors[name]
@@ -222,7 +228,7 @@ class Subject:
         """Return why the solver cannot do this, or that it would cost too much, or None."""
         problem = exercise.problem.blinded(self.solver_class.knowledge)
         solver = self.new()
-        said = solver.supports(problem)
+        said = unsupported(solver, problem)
         if said is not None:
             return said
         cost = solver.estimate(problem)
@@ -290,7 +296,7 @@ class Subject:
             "y": spins["y"],
             "z": spins["z"],
             "norm": observables.norm(states),
-            "entropy": observables.half_chain_entropy(states),
+            "entropy": entanglement.half_chain_entropy(states),
             "energy": self.exercise.hamiltonian.expectation(states),
         }
         return {name: exact[name] for name in names}

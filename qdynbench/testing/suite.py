@@ -30,7 +30,7 @@ class ConformanceTests:
     solver: ClassVar[type[Solver]]
     parameters: ClassVar[Mapping[str, Any]] = {}
     overrides: ClassVar[Mapping[str, Any]] = {}
-    skips: ClassVar[Set[str]] = frozenset({"oracle_kicked_ising_selfdual", "oracle_tfim_2d_quench"})
+    skips: ClassVar[Set[str]] = frozenset()
 
     def pytest_generate_tests(self, metafunc: pytest.Metafunc) -> None:
         """Make one test of each check that applies to the solver."""
