@@ -40,7 +40,7 @@ def run(
     overrides: Mapping[str, Any] | None = None,
     plugins: Iterable[str | Path] = (),
     out: str | Path | None = None,
-    refit: bool = False,
+    refit: bool | Iterable[str] = False,
     fresh: bool = False,
     dry_run: bool = False,
     device: str = "cpu",
@@ -58,7 +58,7 @@ def run(
         overrides: values by dotted key, such as `{"times.steps": 500}`.
         plugins: single-file plugins.
         out: the run directory; default `runs/<task name>`, with a setting `runs/<task name>-<setting>`.
-        refit: fit learned solvers anew.
+        refit: fit learned solvers anew, all or those named.
         fresh: drop what an earlier run left in the folder.
         dry_run: stop when the plan stands and return None.
         device: "cpu" or "cuda".
@@ -78,7 +78,8 @@ def run(
     folder = Path(out) if out is not None else default_folder(task, setting)
     with Store.create(folder, task, fresh=fresh) as store:
         environment = environment_of(task, device, threads, store.logs)
-        options = Options(refit=refit, dry_run=dry_run)
+        again = frozenset((task.solvers if refit else ()) if isinstance(refit, bool) else refit)
+        options = Options(refit=again, dry_run=dry_run)
         if execute(task, registry, environment, store, observer or Observer(), options) is None:
             return None
         done = Run(folder)

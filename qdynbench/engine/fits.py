@@ -6,7 +6,7 @@ import contextlib
 import json
 import shutil
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -72,12 +72,28 @@ class Fits:
         home = self._home(spec)
         try:
             home.parent.mkdir(parents=True, exist_ok=True)
-            with filelock.FileLock(home.with_suffix(".lock"), timeout=0):
-                return self._make(spec, worker, home, refit)
+            with self._alone(spec, home) as waited:
+                made = self.find(spec) if waited else None
+                return made or self._make(spec, worker, home, refit)
         except filelock.Timeout:
-            raise QdynbenchError(f"another run is fitting {spec} on the same data; wait for it to end") from None
+            raise QdynbenchError(f"another run is still fitting {spec} on the same data") from None
         except OSError as error:
             raise QdynbenchError(f"cannot keep the fit of {spec} in {str(home)!r}: {error.strerror}") from error
+
+    @contextlib.contextmanager
+    def _alone(self, spec: SolverSpec, home: Path) -> Iterator[bool]:
+        """Keep other runs from fitting the same; yield whether one was at it and had to be waited for."""
+        lock, waited = filelock.FileLock(home.with_suffix(".lock")), False
+        try:
+            lock.acquire(timeout=0)
+        except filelock.Timeout:
+            self._observer.noted(spec, "another run is fitting this on the same data; waiting for it to end")
+            lock.acquire(timeout=self._plan.task.limits.fit_seconds)
+            waited = True
+        try:
+            yield waited
+        finally:
+            lock.release()
 
     def _make(self, spec: SolverSpec, worker: Worker, home: Path, refit: bool) -> FitRecord:
         if refit:

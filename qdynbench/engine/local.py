@@ -23,11 +23,11 @@ class Options:
     """How to run.
 
     Attributes:
-        refit: fit learned solvers anew, whatever weights there are.
+        refit: solvers to be fitted anew, whatever weights there are.
         dry_run: stop once the plan stands.
     """
 
-    refit: bool = False
+    refit: frozenset[str] = frozenset()
     dry_run: bool = False
 
 
@@ -49,7 +49,7 @@ def execute(
         if learned:
             training_of(plan)
         fits = Fits(plan, fleet.scorer, observer)
-        found = {str(spec): None if options.refit else fits.find(spec) for spec in learned}
+        found = {str(spec): None if str(spec) in options.refit else fits.find(spec) for spec in learned}
         outlook = CellRunner(plan, fleet, store, observer)
         for cell in plan.cells:
             outlook.foresee(cell)
@@ -57,7 +57,7 @@ def execute(
         if options.dry_run:
             return None
         for spec in learned:
-            fit = found[str(spec)] or fits.make(spec, fleet.solver(spec), refit=options.refit)
+            fit = found[str(spec)] or fits.make(spec, fleet.solver(spec), refit=str(spec) in options.refit)
             found[str(spec)] = fit
             observer.fitted(fit)
             if fit.status.honest:

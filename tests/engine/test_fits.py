@@ -3,6 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -14,6 +19,7 @@ PLUGIN = """\
 import json
 import os
 import signal
+import time
 from pathlib import Path
 
 from qdynbench import Block, Knowledge, Solver, hookimpl
@@ -25,6 +31,7 @@ class Learner(Solver):
     learned = True
     base: str = ""
     dies: bool = False
+    meets: bool = False
     def starts_from(self):
         return HERE / self.base if self.base else None
     def shipped(self):
@@ -32,6 +39,11 @@ class Learner(Solver):
     def fit(self, data, context):
         self.dt = float(data.times[1])
         context.note("learned the time step")
+        if self.meets:  # long enough for another run to come to its own fit
+            (HERE / "fitting").touch()
+            until = time.monotonic() + 120
+            while not (HERE / "go-on").exists() and time.monotonic() < until:
+                time.sleep(0.05)
         if self.dies and not (context.folder / "half-way").exists():
             context.progress(0.25, dt=1.0)
             (context.folder / "half-way").touch()
@@ -133,3 +145,30 @@ def test_a_killed_fit_keeps_the_learning_curve_of_before(run):
     fit = Run(folder).record.fits["learner[dies=true]"]
     assert [(point["fraction"], point["dt"]) for point in fit.curve] == [(0.25, 1.0), (0.5, 3.0), (1.0, 0.005)]
     assert fit.notes == ["learned the time step"]
+
+
+def test_a_run_waits_for_another_ones_fit_and_uses_it(run, small_task, tmp_path):
+    with ThreadPoolExecutor() as pool:
+        first = pool.submit(run, "learner[meets=true]", "--out", "first-run")
+        while not (tmp_path / "fitting").exists():
+            assert not first.done(), first.result()[0].stderr
+            time.sleep(0.05)
+        second = subprocess.Popen(
+            [
+                *(str(Path(sys.executable).with_name("qdynbench")), "run", str(small_task), "--plugin", "learner.py"),
+                *("--solver", "learner[meets=true]", "--set", "sizes=[2]", "--out", "second-run"),
+            ],
+            cwd=tmp_path,
+            env={**os.environ, "XDG_CACHE_HOME": str(tmp_path / "cache"), "COLUMNS": "200"},
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        assert second.stderr is not None
+        assert any("waiting for it to end" in line for line in second.stderr)
+        (tmp_path / "go-on").touch()
+        assert first.result()[0].returncode == 0
+    assert second.wait(60) == 0, second.stderr.read()
+    fits = [Run(tmp_path / name).record.fits["learner[meets=true]"] for name in ("first-run", "second-run")]
+    assert fits[0].source == "fitted"
+    assert (fits[1].source, fits[1].made) == ("cache", fits[0].made)

@@ -59,7 +59,7 @@ def ship(
             solvers=[solver],
             overrides=small,
             out=Path(scratch) / "run",
-            refit=True,
+            refit=[solver],
             device=device,
             threads=threads,
             observer=observer,
