@@ -17,6 +17,9 @@ from quspin.tools.evolution import ED_state_vs_time
 
 from qdynbench.physics.propagation import EigenbasisPropagator, dense_cost
 from qdynbench.solver import Block, Cost, Initial, Knowledge, Problem, Solver, block_length
+from qdynbench_exact.driven import DrivenPropagator, driven_cost
+from qdynbench_exact.sector import SectorPropagator, sector_cost
+from qdynbench_exact.symmetry import Symmetry, breaking_term, symmetries_of
 
 if TYPE_CHECKING:
     from qdynbench.physics.operators import PauliSum
@@ -28,6 +31,8 @@ PER_STATE_BLOCK_BYTES = 512e6
 # were complex and computes all phases again for every state.
 PER_STATE_FACTOR = 3
 PER_STATE_CALL_SECONDS = 3e-4
+
+Propagator = EigenbasisPropagator | DrivenPropagator | SectorPropagator
 
 
 class ExactDiagonalization(Solver):
@@ -41,19 +46,26 @@ class ExactDiagonalization(Solver):
             `quspin.tools.evolution.ED_state_vs_time`. All the paper says of its ED is that its cost is linear in the
             batch; that the states share one diagonalisation is our choice, and the one kinder to it.
         precision: `double` (complex128) or `single` (complex64; the diagonalisation and the phases stay double).
+        sector: `none` diagonalises the whole matrix. `auto` splits it into the sectors of all symmetries that the
+            Hamiltonian has, `magnetization`, `momentum`, `parity` or `inversion` (of all spins) into those of one. All
+            sectors are diagonalised in `prepare`; a state is evolved in those in which it has weight.
     """
 
     knowledge = Knowledge.HAMILTONIAN
+    driven = True
 
     mode: Literal["batched", "per_state"] = "batched"
     precision: Literal["double", "single"] = "double"
+    sector: Literal["none", "auto", "magnetization", "momentum", "parity", "inversion"] = "none"
 
     _largest_phase = 0.0
 
     @property
     def label(self) -> str:
         """The protocol, where it is not the default one."""
-        return "paper's protocol: state by state, one shared diagonalisation" if self.mode == "per_state" else ""
+        if self.mode == "per_state":
+            return "paper's protocol: state by state, one shared diagonalisation"
+        return "" if self.sector == "none" else f"in symmetry sectors ({self.sector})"
 
     def promised_error(self) -> float:
         """Return 1e-4 in single; 1e-11 in double, plus the rounding of the prepared problem's largest phase `|E| t`."""
@@ -62,16 +74,40 @@ class ExactDiagonalization(Solver):
         return 1e-11 + 10 * float(np.finfo(np.float64).eps) * self._largest_phase
 
     def supports(self, problem: Problem) -> str | None:
-        """Say no to `per_state` in single precision or on a GPU: QuSpin has neither."""
+        """Say no to what QuSpin does not have, and to a sector that the Hamiltonian leaves."""
         if self.mode == "per_state" and self.precision == "single":
             return "mode=per_state is QuSpin's own evolution, which is in double precision"
+        if self.mode == "per_state" and problem.drive is not None:
+            return "mode=per_state is the protocol of a static model"
         if self.mode == "per_state" and problem.device != "cpu":
             return "mode=per_state is QuSpin's own evolution, which runs on the CPU"
+        return self._refused_sector(problem)
+
+    def _refused_sector(self, problem: Problem) -> str | None:
+        if self.sector == "none":
+            return None
+        if self.mode == "per_state" or problem.drive is not None or problem.device != "cpu":
+            return "sectors are for static models and mode=batched, on the CPU"
+        if self.sector != "auto" and problem.hamiltonian is not None:
+            term = breaking_term(problem.hamiltonian, self.sector)
+            if term is not None:
+                return (
+                    f"sector={self.sector}: the Hamiltonian does not commute with it; a term that breaks it is {term}"
+                )
         return None
+
+    def _symmetries(self, operator: PauliSum) -> tuple[Symmetry, ...]:
+        if self.sector == "none":
+            return ()
+        return symmetries_of(operator) if self.sector == "auto" else (self.sector,)
 
     def estimate(self, problem: Problem) -> Cost:
         """Predict memory and time from the dense matrix; finite at any size."""
-        real = problem.hamiltonian is None or problem.hamiltonian.is_real
+        real = all(operator.is_real for operator in problem.hamiltonians)
+        if problem.drive is not None:
+            return driven_cost(problem, real=real, itemsize=self._dtype.itemsize)
+        if problem.hamiltonian is not None and (symmetries := self._symmetries(problem.hamiltonian)):
+            return sector_cost(problem, problem.hamiltonian, symmetries, self._dtype.itemsize)
         cost = dense_cost(problem, real=real, itemsize=self._dtype.itemsize)
         if self.mode == "batched":
             return cost
@@ -82,15 +118,27 @@ class ExactDiagonalization(Solver):
 
     def prepare(self, problem: Problem) -> None:
         """Build the Hamiltonian with QuSpin and diagonalise it."""
+        if problem.drive is not None:
+            matrices = [quspin_hamiltonian(operator).toarray() for operator in problem.hamiltonians]
+            driven = DrivenPropagator(matrices, problem, self._dtype)
+            self._propagator: Propagator = driven
+            self._largest_phase = driven.largest_phase
+            return
         if problem.hamiltonian is None:
             raise TypeError("ed needs a problem with a Hamiltonian")
         operator = quspin_hamiltonian(problem.hamiltonian)
+        symmetries = self._symmetries(problem.hamiltonian)
         if self.mode == "per_state":
             self._energies, self._vectors = np.linalg.eigh(operator.toarray())
             largest_energy = np.abs(self._energies).max()
         else:
-            self._propagator = EigenbasisPropagator(operator.toarray(), problem, self._dtype)
-            largest_energy = self._propagator.energies.abs().max()
+            static = (
+                SectorPropagator(operator.tocsr(), problem, self._dtype, symmetries)
+                if symmetries
+                else EigenbasisPropagator(operator.toarray(), problem, self._dtype)
+            )
+            self._propagator = static
+            largest_energy = static.energies.abs().max()
         self._largest_phase = float(largest_energy * problem.times[-1])
 
     def solve(self, initial: Initial) -> Iterator[Block]:

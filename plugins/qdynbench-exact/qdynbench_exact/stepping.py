@@ -80,7 +80,7 @@ class SteppingSolver(Solver):
         for start in range(1, problem.steps + 1, length):
             count = min(length, problem.steps + 1 - start)
             block = buffer[: batch * count * dim].view(batch, count, dim)
-            evolution.evolve(now, problem.dt * np.arange(1, count + 1), block)
+            evolution.evolve(now, problem.dt * np.arange(1, count + 1, dtype=np.float64), block)
             now.copy_(block[:, -1])
             yield Block(start, block)
 
