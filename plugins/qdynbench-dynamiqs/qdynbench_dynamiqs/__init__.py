@@ -1,0 +1,15 @@
+"""dynamiqs as a peer of qdynbench; torch, JAX and dynamiqs are imported only when it is used."""
+
+from __future__ import annotations
+
+from qdynbench.hookspecs import Register, hookimpl
+
+
+@hookimpl
+def register_solvers(register: Register) -> None:
+    """Register `dynamiqs`."""
+    register(
+        "dynamiqs",
+        "qdynbench_dynamiqs.solver:Dynamiqs",
+        summary="dynamiqs's batched sesolve (JAX): dopri8, tsit5 or expm, at a matched tolerance",
+    )

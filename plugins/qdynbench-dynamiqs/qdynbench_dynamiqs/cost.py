@@ -1,0 +1,54 @@
+"""What dynamiqs will need: counts of its work from the action and the tolerance, times measured at 4 to 10 spins."""
+
+from __future__ import annotations
+
+from qdynbench.physics.schedule import action
+from qdynbench.solver import Cost, Problem
+from qdynbench_dynamiqs.matching import Method, local
+
+# Seconds, on two shared CPU cores.
+COMPILATION = {"dopri8": 9.0, "tsit5": 6.5, "expm": 3.0}
+CALL = 5e-3
+PER_STEP = 2e-5
+PER_ELEMENT = 3e-9  # of a diagonal, times one amplitude
+PER_DENSE_ELEMENT = 1e-9
+PER_SAVED_AMPLITUDE = 5e-8
+PER_EXPONENTIAL = 2e-9  # times the dimension cubed
+
+STAGES = {"dopri8": 14, "tsit5": 7}
+ORDER = {"dopri8": 8, "tsit5": 5}
+STEPS_PER_ACTION = 0.1
+
+
+def predicted(method: Method, tolerance: float, problem: Problem) -> Cost:
+    """Return memory in bytes and time in seconds of `prepare`, the compilation and one `solve` of the largest batch."""
+    size = min(problem.size, 300)  # beyond, powers of two leave the range of a float
+    dim = 2.0**size
+    amplitudes = dim * problem.batch
+    pieces = 1 if problem.drive is None else sum(len(problem.pieces(step)) for step in range(problem.steps))
+    times = min(problem.steps, 512e6 / (16 * amplitudes)) if amplitudes < 3.2e7 else 1.0
+    seconds = COMPILATION[method] + pieces * CALL + PER_SAVED_AMPLITUDE * problem.steps * amplitudes
+    # What is saved stands in the loop's buffer, in the result and, for the next block, once more.
+    saved = 3 * 16 * amplitudes * max(1.0, times)
+    if method == "expm":
+        seconds += pieces * PER_EXPONENTIAL * dim**3
+        seconds += max(problem.steps, pieces) * (PER_STEP + PER_DENSE_ELEMENT * dim * amplitudes)
+        return Cost(bytes=10 * 16 * dim**2 + saved, seconds=seconds)
+    elements = min(_diagonals(problem), dim)
+    phase = max(1.0, action(problem))
+    steps = STEPS_PER_ACTION * phase * local(method, tolerance, problem) ** (-1 / ORDER[method]) + 2 * pieces
+    seconds += steps * (PER_STEP + PER_ELEMENT * STAGES[method] * elements * amplitudes)
+    buffers = 16 * amplitudes * (STAGES[method] + 6)
+    return Cost(bytes=16 * dim * elements * len(problem.hamiltonians) + buffers + saved, seconds=seconds)
+
+
+def _diagonals(problem: Problem) -> float:
+    """Return a bound on how many diagonals a Hamiltonian has: a string that flips m spins lies on `2**m` of them."""
+    counts = [1.0]
+    for hamiltonian in problem.hamiltonians:
+        flipped = {
+            frozenset(site for letter, site in zip(t.paulis, t.sites, strict=True) if letter != "Z")
+            for t in hamiltonian.terms
+        }
+        counts.append(sum(2.0 ** len(sites) for sites in flipped))
+    return max(counts)

@@ -1,0 +1,171 @@
+"""`dynamiqs` against evolution by scipy's `expm`: errors, tolerances kept and not overdone, drives, refusals.
+
+Every new shape is compiled for seconds, so the tests share few shapes.
+"""
+
+import dataclasses
+import math
+
+import numpy as np
+import pytest
+import scipy.linalg
+import torch
+from qdynbench_dynamiqs.matching import smallest
+from qdynbench_dynamiqs.solver import ABSENT, Dynamiqs, qarray
+
+from qdynbench.errors import InputError
+from qdynbench.physics.drive import Drive, Segment
+from qdynbench.physics.operators import PauliSum
+from qdynbench.solver import Initial, Problem
+from qdynbench.testing import ConformanceTests, independent
+from qdynbench.testing.absence import refusal_without
+from qdynbench.testing.exercise import graded_chain, product_initial, uniform_chain
+
+installed = pytest.mark.skipif(ABSENT is not None, reason=str(ABSENT))
+METHODS = ["dopri8", "tsit5", "expm"]
+STEPS, BATCH = 12, 3
+
+
+def posed(operator: PauliSum, dt: float, steps: int = STEPS) -> Problem:
+    return Problem(operator.size, np.linspace(0, dt * steps, steps + 1), operator, batch=BATCH)
+
+
+def random_sum(size: int, count: int, seed: int) -> PauliSum:
+    """Strings of random letters on random sites, in any order, with random weights."""
+    random = np.random.default_rng(seed)
+    terms = []
+    for length in random.integers(1, size + 1, count):
+        sites = random.permutation(size)[:length]
+        terms.append((float(random.normal()), "".join(random.choice(list("XYZ"), length)), sites.tolist()))
+    return PauliSum.from_terms(size, terms)
+
+
+def evolve(problem: Problem, states: torch.Tensor, **parameters: object) -> torch.Tensor:
+    """Return the whole trajectory, after checking the order of the blocks."""
+    solver = Dynamiqs(**parameters)  # type: ignore[arg-type]  # parametrised
+    solver.problem = problem
+    assert solver.supports(problem) is None
+    solver.prepare(problem)
+    columns, reached = [], 0
+    for block in solver.solve(Initial(states)):
+        assert block.start == reached
+        assert block.states is not None
+        columns.append(block.states.clone())
+        reached += block.states.shape[1]
+    assert reached == problem.steps + 1
+    return torch.cat(columns, dim=1)
+
+
+def exact(problem: Problem, states: torch.Tensor) -> torch.Tensor:
+    """Return the trajectory by `expm` of matrices of Kronecker products, piece by piece."""
+    matrices = [independent.dense(hamiltonian) for hamiltonian in problem.hamiltonians]
+    columns = [states.numpy()]
+    for step in range(problem.steps):
+        now = columns[-1]
+        for index, duration in problem.pieces(step):
+            now = now @ scipy.linalg.expm(-1j * duration * matrices[index]).T
+        columns.append(now)
+    return torch.from_numpy(np.stack(columns, axis=1))
+
+
+def errors(actual: torch.Tensor, wanted: torch.Tensor) -> torch.Tensor:
+    return (actual - wanted).norm(dim=-1)
+
+
+@installed
+@pytest.mark.parametrize("method", METHODS)
+def test_random_sums_of_strings(method: str) -> None:
+    for seed in range(3):
+        problem = posed(random_sum(3, 8, seed), 0.1)
+        states = product_initial(3, BATCH, seed=1).states
+        trajectory = evolve(problem, states, method=method)
+        assert torch.equal(trajectory[:, 0], states)
+        assert errors(trajectory, exact(problem, states)).max() < 1e-10
+
+
+@installed
+@pytest.mark.parametrize("operator", [graded_chain(4), random_sum(4, 9, seed=2), random_sum(2, 1, 0), PauliSum(2, ())])
+@pytest.mark.parametrize("dense", [True, False])
+def test_the_operator_of_dynamiqs_is_the_matrix(operator: PauliSum, dense: bool) -> None:
+    import jax
+
+    jax.config.update("jax_enable_x64", True)
+    found = np.asarray(qarray(operator, dense=dense).to_jax())
+    assert found.dtype == np.complex128
+    np.testing.assert_allclose(found, independent.dense(operator), atol=1e-14)
+
+
+@installed
+@pytest.mark.parametrize("method", ["dopri8", "tsit5"])
+def test_the_tolerance_is_met_and_not_overdone(method: str) -> None:
+    """Tolerances, couplings and times are not compiled in."""
+    states = product_initial(5, BATCH, seed=2).states
+    for dt in (0.02, 0.1, 1.0):
+        problem = posed(uniform_chain(5), dt)
+        wanted = exact(problem, states)
+        for tolerance in (1e-5, 1e-8, 1e-11):
+            found = errors(evolve(problem, states, method=method, tolerance=tolerance), wanted)
+            assert found.max() < tolerance, (dt, tolerance)
+            assert found[:, -1].max() > tolerance / 100, (dt, tolerance)
+
+
+@installed
+def test_drives_and_kicks_of_either_sign() -> None:
+    """Segments that end between the times of the grid, a kick forwards and a kick backwards."""
+    bonds, fields = uniform_chain(3), random_sum(3, 4, seed=6)
+    segments = (Segment(bonds, 0.35), Segment(fields, 0, kick=0.7), Segment(bonds, 0.1), Segment(bonds, 0, kick=-0.4))
+    problem = dataclasses.replace(posed(bonds, 0.06), hamiltonian=None, drive=Drive(segments))
+    states = product_initial(3, BATCH, seed=3).states
+    assert errors(evolve(problem, states, method="expm"), exact(problem, states)).max() < 1e-10
+
+
+@installed
+def test_the_last_of_several_blocks_ends_with_the_grid(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("qdynbench_dynamiqs.solver.block_length", lambda *_, **__: 5)
+    problem = posed(graded_chain(3), 0.1, steps=13)  # blocks of 5, 5 and 3 of 5
+    states = product_initial(3, BATCH, seed=7).states
+    assert errors(evolve(problem, states), exact(problem, states)).max() < 1e-10
+
+
+@installed
+def test_a_tolerance_beyond_double_precision_is_refused_with_the_least() -> None:
+    problem = posed(uniform_chain(6), 10.0)
+    least = smallest(problem)
+    assert f"at least {least:.2g}" in (Dynamiqs(tolerance=least / 2).supports(problem) or "")
+    assert Dynamiqs(tolerance=least).supports(problem) is None
+    assert Dynamiqs(method="expm", tolerance=least / 2).supports(problem) is None
+
+
+@pytest.mark.parametrize("tolerance", [0.0, 2.0])
+def test_senseless_tolerances_are_refused(tolerance: float) -> None:
+    from qdynbench.engine.solver_host import build
+
+    with pytest.raises(InputError, match="tolerance"):
+        build(Dynamiqs, "dynamiqs", {"tolerance": tolerance})
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_the_estimate_is_finite_and_grows(method: str) -> None:
+    small, large = (
+        Dynamiqs(method=method).estimate(posed(uniform_chain(size), 0.02))  # type: ignore[arg-type]  # parametrised
+        for size in (6, 60)
+    )
+    assert 1e4 < small.bytes < 1e9
+    assert 1 < small.seconds < 20  # the compilation
+    assert 1e19 < large.bytes < math.inf
+    assert 1e9 < large.seconds < math.inf
+
+
+def test_without_dynamiqs_the_solver_says_how_to_install_it() -> None:
+    said = refusal_without("dynamiqs", "dynamiqs", "qdynbench_dynamiqs.solver:Dynamiqs")
+    assert said == 'needs dynamiqs >=0.3.7,<0.4: pip install "qdynbench-dynamiqs[peer]"'
+
+
+def test_a_gpu_is_refused() -> None:
+    problem = dataclasses.replace(posed(uniform_chain(2), 0.1), device="cuda")
+    assert Dynamiqs().supports(problem) is not None
+
+
+@installed
+class TestConformance(ConformanceTests):
+    solver = Dynamiqs

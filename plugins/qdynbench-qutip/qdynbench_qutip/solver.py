@@ -1,0 +1,163 @@
+"""QuTiP's solver of the Schroedinger equation (`qutip.SESolver`, the class behind `sesolve`); hbar = 1.
+
+N. Lambert et al., "QuTiP 5: The Quantum Toolbox in Python", Physics Reports 1153, 1 (2026), arXiv:2412.04705.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+
+from qdynbench.peer import missing
+from qdynbench.physics.schedule import Stretch, stretches
+from qdynbench.solver import Block, Cost, Initial, Knowledge, Problem, Solver, block_length
+from qdynbench_qutip.cost import predicted
+from qdynbench_qutip.matching import OUTLIER, Method, options, smallest
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from qdynbench.physics.operators import PauliSum
+
+ABSENT = missing("qutip>=5.1,<6", install='pip install "qdynbench-qutip[peer]"')
+if ABSENT is None:
+    # Here, so that the import (1 s) falls to the start of a worker and not to the clock of the first `prepare`.
+    import qutip
+
+LARGEST_DENSE = 32
+"""Largest dimension at which QuTiP is quickest with a dense Hamiltonian; beyond, with compressed sparse rows."""
+
+BLOCK_BYTES = 512e6
+"""States that QuTiP evolves one by one start anew in every block, so that a block had better hold the whole grid."""
+
+Key = tuple[int, bool]
+"""Number of a Hamiltonian, and whether it acts backwards (a kick of negative strength)."""
+
+
+class QuTiP(Solver):
+    """Evolves states with `qutip.SESolver`, at options that make the error about `tolerance`.
+
+    `vern9`, `adams` and `diag` evolve all states of a batch together, as the columns of one `2**N x B` operator:
+    several times faster than one by one. `krylov` takes single kets only.
+
+    Attributes:
+        method: `vern9` (adaptive Runge-Kutta of order 9), `adams` (zvode's multistep method, QuTiP's own default),
+            `krylov` (Lanczos) or `diag` (diagonalisation, the quickest for small systems).
+        tolerance: wanted 2-norm error of a state at the last time; what QuTiP is given follows from it. `diag`
+            has no error but rounding.
+        krylov_dim: dimension of the Krylov subspaces; 20 to 30 take the least time.
+    """
+
+    knowledge = Knowledge.HAMILTONIAN
+    driven = True
+
+    method: Method = "vern9"
+    tolerance: float = 1e-10
+    krylov_dim: int = 24
+
+    def __post_init__(self) -> None:
+        if not 0 < self.tolerance < 1:
+            raise ValueError(f"tolerance={self.tolerance}: a number between 0 and 1 expected")
+        if self.krylov_dim < 2:
+            raise ValueError(f"krylov_dim={self.krylov_dim}: at least 2 expected")
+
+    @property
+    def label(self) -> str:
+        """The protocol, where states are not evolved together."""
+        return "state by state" if self.method == "krylov" else ""
+
+    def promised_error(self) -> float:
+        """Return the tolerance; for batches evolved together, what one state that moves alone may have.
+
+        `diag` promises rounding. QuTiP's eigenvectors of a degenerate Hamiltonian amplify it: they are not orthogonal.
+        """
+        problem: Problem | None = getattr(self, "problem", None)
+        if self.method == "diag":
+            return 1e-11 if problem is None else 1e-11 + 10 * smallest(problem)
+        if self.method == "krylov" or problem is None:
+            return self.tolerance
+        return self.tolerance * max(1.0, OUTLIER[self.method] * math.sqrt(problem.batch))
+
+    def supports(self, problem: Problem) -> str | None:
+        """Say no without QuTiP, on a GPU, and to a tolerance that double precision cannot reach."""
+        if ABSENT is not None:
+            return ABSENT
+        if problem.device != "cpu":
+            return "QuTiP runs on the CPU"
+        if self.method != "diag" and self.tolerance < (least := smallest(problem)):
+            return f"tolerance={self.tolerance:.3g} is beyond double precision on this grid: at least {least:.2g}"
+        return None
+
+    def estimate(self, problem: Problem) -> Cost:
+        """Predict memory and time; finite at any size."""
+        return predicted(self.method, self.tolerance, self.krylov_dim, problem)
+
+    def prepare(self, problem: Problem) -> None:
+        """Build the QuTiP solver of every Hamiltonian, in the form that is quickest at this size."""
+        chosen = options(self.method, self.tolerance, problem, self.krylov_dim)
+        self._solvers: dict[Key, Any] = {}
+        for step in range(problem.steps if problem.drive is not None else 1):
+            for index, duration in problem.pieces(step):
+                key = (index, duration < 0)
+                if key not in self._solvers:
+                    operator = problem.hamiltonians[index]
+                    self._solvers[key] = qutip.SESolver(qobj(-operator if key[1] else operator), options=chosen)
+
+    def solve(self, initial: Initial) -> Iterator[Block]:
+        """Yield the initial states, then blocks of shape `(B, k, 2**N)`."""
+        yield Block(0, initial.states[:, None])
+        states = initial.states.numpy()
+        yield from self._one_by_one(states) if self.method == "krylov" else self._together(states)
+
+    def _together(self, states: NDArray[np.complex128]) -> Iterator[Block]:
+        problem, (batch, dim) = self.problem, states.shape
+        # QuTiP keeps matrices by columns, so the states of a C-contiguous batch are its columns as they lie.
+        now = qutip.Qobj(states.T, dims=[[dim], [batch]])
+        length = min(problem.steps, block_length(problem, batch))
+        block = np.empty((batch, length, dim), dtype=np.complex128)
+        active: Key | None = None
+        elapsed = 0.0
+        for start in range(1, problem.steps + 1, length):
+            count = min(length, problem.steps + 1 - start)
+            for column in range(count):
+                for index, duration in problem.pieces(start - 1 + column):
+                    key = (index, duration < 0)
+                    if key != active:
+                        self._solvers[key].start(now, 0.0)
+                        active, elapsed = key, 0.0
+                    elapsed += abs(duration)
+                    now = self._solvers[key].step(elapsed, copy=False)
+                block[:, column] = now.data.as_ndarray().T
+            yield Block(start, torch.from_numpy(block[:, :count]))
+
+    def _one_by_one(self, states: NDArray[np.complex128]) -> Iterator[Block]:
+        now = states.copy()
+        for stretch in stretches(self.problem, block_length(self.problem, len(states), budget=BLOCK_BYTES)):
+            block = np.empty((len(states), stretch.count, states.shape[1]), dtype=np.complex128)
+            for state, trajectory in zip(now, block, strict=True):
+                self._follow(state, stretch, trajectory)
+            now = block[:, -1].copy()
+            yield Block(stretch.start, torch.from_numpy(block))
+
+    def _follow(self, state: NDArray[np.complex128], stretch: Stretch, out: NDArray[np.complex128]) -> None:
+        ket = qutip.Qobj(state[:, None], dims=[[len(state)], [1]])
+        for index, duration in stretch.pieces:
+            solver = self._solvers[index, duration < 0]
+            # Of one piece there may be many steps; of several pieces only the last ends at a time of the grid.
+            length = self.problem.dt if len(stretch.pieces) == 1 else abs(duration)
+            # `SESolver.step` refuses Krylov in QuTiP 5.3 ("start must be called first"), so it is `run`.
+            reached = solver.run(ket, length * np.arange(stretch.count + 1)).states[1:]
+            ket = reached[-1]
+        for column, reached_ket in zip(out, reached, strict=True):
+            column[:] = reached_ket.data.as_ndarray()[:, 0]
+
+
+def qobj(operator: PauliSum) -> Any:
+    """Return `operator` as QuTiP's object on one space of `2**N` levels; its data has the order of the basis here."""
+    dim = 1 << operator.size
+    matrix = qutip.Qobj(operator.to_sparse().astype(np.complex128).tocsr(), dims=[[dim], [dim]])
+    return matrix.to("dense" if dim <= LARGEST_DENSE else "csr")
