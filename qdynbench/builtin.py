@@ -10,6 +10,14 @@ def register_models(register: Register) -> None:
     """Register the model families."""
     register("ising", "qdynbench.task.models:MixedFieldIsing", summary="J sum ZZ + g sum X + h sum Z on a chain")
     register("pauli", "qdynbench.task.models:WeightedPauliStrings", summary="any list of weighted Pauli strings")
+    families = "qdynbench.task.families:"
+    register("heisenberg", families + "HeisenbergChain", summary="XX, XXZ and Heisenberg chains, clean or disordered")
+    register("pxp", families + "ConstrainedChain", summary="P X P: spins that turn only between neighbours that are up")
+    register("ising_2d", families + "SquareLatticeIsing", summary="transverse-field Ising model on a square lattice")
+    register("rydberg", families + "RydbergChain", summary="Rydberg atoms on a chain, V / r^6 interaction")
+    register("kicked_ising", families + "KickedIsing", summary="Ising chain with transverse kicks (Floquet)")
+    register("driven_ising", families + "DrivenIsing", summary="Ising chain whose couplings change in steps")
+    register("driven_pauli", families + "DrivenPauliStrings", summary="any piecewise-constant drive and kicks")
 
 
 @hookimpl
@@ -41,6 +49,15 @@ def register_metrics(register: Register) -> None:
             summary=f"error of the mean {axis} magnetization",
         )
     register("energy_drift", f"{home}.drift:EnergyDrift", summary="|E(t) - E(0)| of the prediction")
+    register(
+        "energy_variance_drift",
+        f"{home}.drift:EnergyVarianceDrift",
+        summary="|Var H(t) - Var H(0)| of the prediction",
+    )
+    register(
+        "charge_drift", f"{home}.charges:ChargeDrift", summary="largest drift of total Z or a parity that H conserves"
+    )
+    register("truncation", f"{home}.truncation:Truncation", summary="weight that a tensor network has discarded")
     register("norm_drift", f"{home}.drift:NormDrift", summary="| ||psi(t)|| - ||psi(0)|| | of the prediction")
     register("entropy_error", f"{home}.entropy:EntropyError", summary="error of the half-chain entanglement entropy")
     register("valid_time", f"{home}.valid_time:ValidTime", summary="first time that the infidelity passes 0.01")
@@ -52,6 +69,37 @@ def register_metrics(register: Register) -> None:
 
 
 @hookimpl
+def register_figures(register: Register) -> None:
+    """Register the figures that show where a solver stops being the right choice."""
+    home = "qdynbench.figures"
+    register(
+        "work-precision",
+        f"{home}.work_precision:WorkPrecision",
+        summary="error against time, a point for each setting of a solver",
+    )
+    register("scaling", f"{home}.scaling:Scaling", summary="time and memory against size, at equal error")
+    register("prediction", f"{home}.prediction:Prediction", summary="predicted time and memory against measured")
+
+
+@hookimpl
 def register_tasks(register: Register) -> None:
     """Register the shipped tasks."""
     register("ising_mixed", "qdynbench:tasks/ising_mixed.yaml", summary="the paper's chain, 2 to 8 spins, 100 steps")
+    register(
+        "work_precision",
+        "qdynbench:tasks/work_precision.yaml",
+        summary="error against time of every solver, 7 spins, 256 states",
+    )
+    register("scaling", "qdynbench:tasks/scaling.yaml", summary="cost against size of one state, 8 to 22 spins")
+    for name, summary in (
+        ("tfim_quench", "transverse-field Ising chain quenched from |+>, closed form"),
+        ("xx_neel", "XX chain from the Neel state, closed form"),
+        ("xxz_neel", "gapped XXZ chain from the Neel state"),
+        ("heisenberg_disordered", "Heisenberg chain in random fields, several realisations"),
+        ("pxp_revivals", "PXP chain from the Neel state: many-body scars"),
+        ("kicked_ising", "self-dual kicked Ising chain: entropy n ln 2 after n kicks"),
+        ("ising_2d_quench", "4 x 4 transverse-field Ising model quenched from |+>"),
+        ("rydberg", "Rydberg atoms in blockade, from all in the ground state"),
+        ("driven_ising", "mixed-field Ising chain with a square-wave transverse field"),
+    ):
+        register(name, f"qdynbench:tasks/models/{name}.yaml", summary=summary)

@@ -41,12 +41,14 @@ class Metric(ABC):
 
     Class attributes:
         name: as in the task file and the table.
-        unit: SI, "1" for a pure number, "energy" or "1/energy" in the units of the model (hbar = 1).
+        unit: SI, "1" for a pure number, "energy", "energy^2" or "1/energy" in the units of the model (hbar = 1).
         better: which direction is an improvement.
         reads: what the metric needs of a prediction: "states", or names of observables; a solver that yields
             observables alone is scored by the metrics that can do with them.
         per_time: whether values carry the time axis; otherwise there is one value a sample.
         static: whether the metric means something under one constant Hamiltonian only, such as a drift of the energy.
+        needs_reference: whether the metric looks at the reference. One that does not is shown where there is none, and
+            is then given the prediction in its place.
     """
 
     name: ClassVar[str]
@@ -55,9 +57,15 @@ class Metric(ABC):
     reads: ClassVar[tuple[str, ...]] = ("states",)
     per_time: ClassVar[bool] = True
     static: ClassVar[bool] = False
+    needs_reference: ClassVar[bool] = True
 
     def __init__(self, context: ScoreContext) -> None:
         self.context = context
+
+    @classmethod
+    def applies(cls, context: ScoreContext) -> bool:
+        """Say whether the metric means anything in this case."""
+        return context.hamiltonian is not None or not cls.static
 
     @abstractmethod
     def update(self, prediction: Window, reference: Window) -> None:

@@ -123,7 +123,8 @@ class Block:
         start: index into `times` of the first column.
         states: shape `(B, k, 2**N)`, or None for a solver without a state vector. Any DLPack array is accepted.
         observables: named expectation values where there are no states: "x", "y" and "z" of shape `(B, k, N)`,
-            "energy", "norm", "entropy" and "truncation" (weight discarded so far) of shape `(B, k)`.
+            "energy", "energy_variance", "norm", "entropy" and "truncation" (weight discarded so far) of shape `(B, k)`.
+            "truncation" may also stand beside states.
     """
 
     start: int
@@ -192,6 +193,10 @@ class Solver(ABC):
 
     problem: Problem
     """What is to be solved, as far as `knowledge` goes; set by the core before `prepare`."""
+
+    notes: list[str]
+    """What whoever reads the result has to know of a solve, such as "bond dimension reached its limit 64 at step 37":
+    append to it in `solve`. The core empties it before every call; what the scored calls say stands in the row."""
 
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)

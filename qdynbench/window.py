@@ -8,14 +8,18 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from qdynbench.physics import observables
+from qdynbench.physics import entanglement, observables
 
 if TYPE_CHECKING:
     from qdynbench.metric import ScoreContext
     from qdynbench.physics.observables import Axis
+    from qdynbench.physics.operators import PauliSum
 
 
 AXES: tuple[Axis, ...] = ("x", "y", "z")
+
+DERIVED = ("states", *AXES, "energy", "energy_variance", "norm", "entropy")
+"""What follows from states."""
 
 
 class Window:
@@ -40,6 +44,10 @@ class Window:
         self._given = given or {}
         self._whole: Window | None = None
         self._cut = slice(None)
+
+    def offers(self, name: str) -> bool:
+        """Say whether "states" or a named observable can be had from this window."""
+        return name in self._given or (self.states is not None and name in DERIVED)
 
     def part(self, begin: int, end: int) -> Window:
         """Return the columns `begin` to `end` of this window; they take their observables from the whole one."""
@@ -73,29 +81,56 @@ class Window:
         return self._derive("energy", self._energy, lambda whole: whole.energy)
 
     @cached_property
+    def energy_variance(self) -> torch.Tensor:
+        """Variance of the energy of the normalised states, `<H^2> - <H>^2`, shape `(B, k)`."""
+        return self._derive("energy_variance", self._energy_variance, lambda whole: whole.energy_variance)
+
+    @property
+    def truncation(self) -> torch.Tensor:
+        """Weight that a tensor network has discarded so far, as the solver gives it, shape `(B, k)`."""
+        return self._given["truncation"]
+
+    @cached_property
     def entropy(self) -> torch.Tensor:
         """Half-chain entanglement entropy, natural log, shape `(B, k)`."""
-        return self._derive("entropy", observables.half_chain_entropy, lambda whole: whole.entropy)
+        return self._derive("entropy", entanglement.half_chain_entropy, lambda whole: whole.entropy)
 
     @cached_property
     def spins(self) -> dict[Axis, torch.Tensor]:
         """`<X_i>`, `<Y_i>`, `<Z_i>` of the normalised states, each of shape `(B, k, N)`."""
         if self._whole is not None:
             return {axis: values[:, self._cut] for axis, values in self._whole.spins.items()}
-        if self.states is None:
+        if self.states is None or "x" in self._given:
             return {axis: self._given[axis] for axis in AXES if axis in self._given}
         return observables.magnetization(self.states)
 
     def _energy(self, states: torch.Tensor) -> torch.Tensor:
-        if self.context.hamiltonian is None:
-            raise TypeError("a driven model has no one energy")
         # A state that has lost all its norm has no energy; its norm drift tells the story.
         smallest = torch.finfo(self.norm.dtype).tiny
-        return self.context.hamiltonian.expectation(states) / self.norm.square().clamp_min(smallest)
+        return self._hamiltonian.expectation(states, self.spins) / self.norm.square().clamp_min(smallest)
+
+    def _energy_variance(self, states: torch.Tensor) -> torch.Tensor:
+        return self._hamiltonian.variance(states)
+
+    @property
+    def _hamiltonian(self) -> PauliSum:
+        if self.context.hamiltonian is None:
+            raise TypeError("a driven model has no one energy")
+        return self.context.hamiltonian
 
     def _derive(
         self, name: str, compute: Callable[[torch.Tensor], torch.Tensor], of: Callable[[Window], torch.Tensor]
     ) -> torch.Tensor:
         if self._whole is not None:
             return of(self._whole)[:, self._cut]
-        return self._given[name] if self.states is None else compute(self.states)
+        return self._given[name] if self.states is None or name in self._given else compute(self.states)
+
+    def take(self, known: Mapping[str, torch.Tensor]) -> None:
+        """Take over observables that were computed on the same states before."""
+        self._given = {**known, **self._given}
+
+    def known(self) -> dict[str, torch.Tensor]:
+        """Return the observables that were computed so far, small enough to be kept when the states are not."""
+        derived = {name: self.__dict__[name] for name in DERIVED if name != "states" and name in self.__dict__}
+        spins = {str(axis): values for axis, values in self.__dict__.get("spins", {}).items()}
+        return {**self._given, **derived, **spins}

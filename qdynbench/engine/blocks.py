@@ -18,7 +18,9 @@ if TYPE_CHECKING:
 Tensors = dict[str, torch.Tensor]
 
 PER_SITE = ("x", "y", "z")
-PER_STATE = ("energy", "norm", "entropy")
+PER_STATE = ("energy", "energy_variance", "norm", "entropy", "truncation")
+BESIDE_STATES = ("truncation",)
+"""What states do not tell, and may therefore stand in a block beside them."""
 
 FIRST_STATE_TOLERANCE = {
     torch.complex64: 1e-6,
@@ -59,7 +61,7 @@ def checked_blocks(blocks: Iterable[Block], problem: Problem, initial: Initial) 
         position += length
         check_end(position, problem)
         states = tensors.get("states")
-        yield Block(block.start, states, {} if states is not None else tensors)
+        yield Block(block.start, states, {name: tensor for name, tensor in tensors.items() if name != "states"})
     check_complete(position, problem)
 
 
@@ -76,14 +78,19 @@ def iterated(blocks: Iterable[Block]) -> Iterator[Block]:
 
 
 def tensors_of(block: Block) -> Tensors:
-    """Return the block's states as `{"states": ...}`, or else its observables; any DLPack array becomes a tensor.
+    """Return the block's states as `{"states": ...}` with what may stand beside them, or else its observables.
+
+    Any DLPack array becomes a tensor.
 
     Raises:
         InvalidOutput: no block, an empty one, or arrays that are none.
     """
     if not isinstance(block, Block):
         raise InvalidOutput(f"a qdynbench.Block expected from solve, {_kind(block)} came")
-    given: Mapping[str, Any] = block.observables if block.states is None else {"states": block.states}
+    given: Mapping[str, Any] = block.observables
+    if block.states is not None:
+        beside = {name: given[name] for name in BESIDE_STATES if name in given}
+        given = {"states": block.states, **beside}
     if not given:
         raise InvalidOutput("a block with states or observables expected, one with neither came")
     unknown = sorted(set(given) - {"states", *PER_SITE, *PER_STATE})
@@ -91,6 +98,11 @@ def tensors_of(block: Block) -> Tensors:
         known = ", ".join((*PER_SITE, *PER_STATE))
         raise InvalidOutput(f"observables among {known} expected, {', '.join(unknown)} came")
     return {name: _tensor(name, array) for name, array in given.items()}
+
+
+def tensors_in(block: Block) -> Tensors:
+    """Return all that a checked block holds, its states as "states"."""
+    return dict(block.observables) if block.states is None else {"states": block.states, **block.observables}
 
 
 def _tensor(name: str, array: Any) -> torch.Tensor:

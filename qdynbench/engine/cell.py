@@ -6,12 +6,15 @@ import contextlib
 import time
 from typing import Any
 
+import numpy as np
+
 from qdynbench.engine.channel import Message
 from qdynbench.engine.fleet import Fleet
 from qdynbench.engine.observer import Observer
 from qdynbench.engine.plan import Cell, Plan, problem, problem_message
 from qdynbench.engine.process import Worker, WorkerFailure
-from qdynbench.record.schema import CellRecord, FitRecord, Ledger, Score, Status
+from qdynbench.physics.basis import dimension
+from qdynbench.record.schema import CellRecord, FitRecord, Ledger, ReferenceRecord, Score, Status
 from qdynbench.record.store import Store
 from qdynbench.solver import Cost
 from qdynbench.task.case import Case, Purpose, track
@@ -36,7 +39,7 @@ class CellRunner:
         self._store = store
         self._observer = observer
         self._fits = fits or {}
-        self._refusals: dict[Case, tuple[Status, str] | None] = {}
+        self._references: dict[Case, ReferenceRecord] = {}
 
     def accuracy(self, cell: Cell) -> CellRecord:
         """Score a cell. The record is complete when nothing is left to time, because the cell has ended otherwise."""
@@ -75,10 +78,12 @@ class CellRunner:
             record.predicted = predicted
         if fields["unsupported"] is not None:
             _ended(record, Status.UNSUPPORTED, fields["unsupported"])
-        elif (excess := self._excess(predicted)) is not None:
+        elif (excess := self._excess(predicted)) is not None or (
+            excess := self._excess_of_states(cell.case)
+        ) is not None:
             _ended(record, Status.INFEASIBLE, excess)
-        elif (refusal := self._reference_refusal(cell.case)) is not None:
-            _ended(record, *refusal)
+        else:
+            record.reference = self._reference(cell.case)
         return record.complete
 
     def _measure(self, cell: Cell, record: CellRecord) -> float:
@@ -93,26 +98,31 @@ class CellRunner:
         ledger.first_call_time = worker.ask("call", *warm_up.arrays, seconds=limit).fields["seconds"]
         in_phases = (ledger.start_up_time or 0.0) + ledger.prepare_time + ledger.first_call_time
         if cell.reused is not None:
-            record.scores, record.left_out = cell.reused.scores, cell.reused.left_out
+            earlier = cell.reused
+            record.scores, record.left_out, record.notes = earlier.scores, earlier.left_out, earlier.notes
             return float(in_phases)
         scoring = time.perf_counter()
         total = 1 if self._fleet.single else self._plan.task.states
         for start in range(0, total, self._plan.batch):
             self._observer.phase(cell, "solve", start / total)
-            self._solve(cell, worker, start, min(total, start + self._plan.batch))
+            self._solve(cell, record, worker, start, min(total, start + self._plan.batch))
         self._observer.phase(cell, "score", 1.0)
         finished = self._ask_scorer("finish", curves=str(self._store.curves_of(cell.key))).fields
         record.scores = [Score(**row) for row in finished["rows"]]
         record.left_out = finished["left_out"]
         return float(in_phases + time.perf_counter() - scoring)
 
-    def _solve(self, cell: Cell, worker: Worker, start: int, stop: int) -> None:
-        initial = self._ask_scorer("begin", **_case(cell.case), start=start, stop=stop, fresh=start == 0)
+    def _solve(self, cell: Cell, record: CellRecord, worker: Worker, start: int, stop: int) -> None:
+        referenced = record.reference is not None and not record.reference.missing
+        portion: dict[str, Any] = {"start": start, "stop": stop, "fresh": start == 0, "referenced": referenced}
+        initial = self._ask_scorer("begin", **_case(cell.case), **portion)
 
         def on_event(message: Message) -> None:
             self._ask_scorer(message.kind, *message.arrays, **message.fields)
 
-        worker.ask("solve", *initial.arrays, seconds=self._plan.task.limits.seconds, on_event=on_event)
+        limit = self._plan.task.limits.seconds
+        solved = worker.ask("solve", *initial.arrays, seconds=limit, on_event=on_event).fields
+        record.notes += [note for note in solved["notes"] if note not in record.notes]
 
     def _ask_solver(self, cell: Cell, kind: str) -> dict[str, Any]:
         posed = problem(self._plan, cell.case).blinded(self._plan.traits[str(cell.spec)].knowledge)
@@ -136,17 +146,26 @@ class CellRunner:
             return f"predicted time {predicted['seconds']:.3g} s, limit {limits.seconds:g} s"
         return None
 
-    def _reference_refusal(self, case: Case) -> tuple[Status, str] | None:
-        if case not in self._refusals:
+    def _excess_of_states(self, case: Case) -> str | None:
+        """Say that the initial states of one call do not even fit; whatever a solver makes of them comes on top."""
+        count = min(self._plan.batch, 1 if self._fleet.single else self._plan.task.states)
+        needed = float(np.dtype(np.complex128).itemsize) * count * dimension(case.size)
+        memory = self._plan.environment.memory
+        return None if needed <= memory else f"initial states take {_bytes(needed)}, limit {_bytes(memory)}"
+
+    def _reference(self, case: Case) -> ReferenceRecord:
+        """Return what the accuracy of a case can be measured against; without a reference, why there is none."""
+        if case not in self._references:
             answer = self._ask_scorer("open", **_case(case), batch=self._plan.batch).fields
             name = self._plan.task.reference
-            refusal: tuple[Status, str] | None = None
             if answer["refusal"] is not None:
-                refusal = (Status.UNSUPPORTED, f"the reference {name} does not support this: {answer['refusal']}")
+                found = ReferenceRecord(solver=name, missing=answer["refusal"])
             elif (excess := self._excess(answer["cost"])) is not None:
-                refusal = (Status.INFEASIBLE, f"no reference: {name}: {excess}")
-            self._refusals[case] = refusal
-        return self._refusals[case]
+                found = ReferenceRecord(solver=name, missing=excess)
+            else:
+                found = ReferenceRecord(solver=name, method=answer["method"], uncertified=answer["uncertified"])
+            self._references[case] = found
+        return self._references[case]
 
     def _blank(self, cell: Cell) -> CellRecord:
         traits = self._plan.traits[str(cell.spec)]

@@ -22,6 +22,27 @@ LARGEST = 20
 CHECKPOINTS = 4
 
 
+METHOD = "scipy expm_multiply on a sparse matrix"
+
+
+def method(problem: Problem) -> str:
+    """Say how `independent_evolution` was used, for the record; nothing where it cannot be."""
+    if (indices := checkpoints(problem)) is None:
+        return ""
+    if len(indices) == problem.steps:
+        return f"{METHOD}, every step"
+    return f"{METHOD}, at steps {', '.join(map(str, indices))}"
+
+
+def why_not(problem: Problem) -> str:
+    """Say why a reference is not certified; nothing where it is."""
+    if checkpoints(problem) is not None:
+        return ""
+    if problem.size > LARGEST:
+        return f"more than {LARGEST} spins are too large for the second method"
+    return f"a driven model of more than {STEPWISE} spins takes too long by the second method"
+
+
 def checkpoints(problem: Problem) -> list[int] | None:
     """Return the indices into the time grid at which the reference is certified, the last one among them.
 

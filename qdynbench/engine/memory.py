@@ -1,4 +1,4 @@
-"""The largest memory that this process has used since a moment, on the host and on the device."""
+"""The memory of this process: what it holds now, and the largest since a moment, on the host and on the device."""
 
 from __future__ import annotations
 
@@ -32,6 +32,13 @@ def peak_host() -> int:
                 return int(line.split()[1]) * 1024
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak if sys.platform == "darwin" else peak * 1024
+
+
+def resident() -> int:
+    """Return the resident set of this process in bytes, as it is now."""
+    import psutil
+
+    return int(psutil.Process().memory_info().rss)
 
 
 def peak_device(device: str) -> int | None:

@@ -133,7 +133,8 @@ def cells_of(task: Task) -> list[Cell]:
 def set_fingerprints(plan: Plan, fits: Mapping[str, str]) -> None:
     """Hash all that each cell's result depends on: task, solver, plugin code, fit, libraries, hardware."""
     task = plan.task
-    names = {spec.name for spec in task.specs} | {SolverSpec.parse(task.reference).name}
+    reference = task.reference_spec
+    names = {spec.name for spec in task.specs} | ({reference.name} if reference else set())
     code = {name: code_of(plan.registry, name) for name in names}
     common = {
         "task": task.model_dump(
@@ -142,7 +143,7 @@ def set_fingerprints(plan: Plan, fits: Mapping[str, str]) -> None:
         "report": task.report_steps,
         "timing": task.timing.model_dump(mode="json"),
         "limits": task.limits.model_dump(mode="json"),
-        "reference": [task.reference, code[SolverSpec.parse(task.reference).name]],
+        "reference": [task.reference, code[reference.name] if reference else None],
         "core": provenance.core_code(),
         "libraries": provenance.versions(),
         "hardware": provenance.hardware(),

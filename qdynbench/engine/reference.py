@@ -9,13 +9,17 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from qdynbench.engine.blocks import checked_blocks
+from qdynbench.engine.blocks import checked_blocks, tensors_in
 from qdynbench.metric import ScoreContext
 from qdynbench.solver import Block, Initial, Problem, Solver
 from qdynbench.window import Window
 
 KEPT_BYTES = 600e6
 """A trajectory up to this size is kept for the next solver of the case, with the observables computed on it."""
+
+
+REMEMBERED_FROM = 12
+"""Of a longer trajectory of so many spins the observables alone are kept: less than a hundredth of its bytes."""
 
 
 class Reference:
@@ -27,6 +31,7 @@ class Reference:
         solver.problem = problem
         solver.prepare(problem)
         self._kept: dict[Any, list[Window]] = {}
+        self._known: dict[Any, dict[int, dict[str, torch.Tensor]]] = {}
 
     def blocks(self, states: NDArray[np.complex128]) -> Iterator[Block]:
         """Solve, in time order, checked like any solver's output."""
@@ -45,17 +50,32 @@ class Reference:
         """Return a cursor over the trajectory of `states`; an equal `key` may be served from memory."""
         if key in self._kept:
             return Cursor(iter(self._kept[key]))
-        windows = self._windows(states, context)
         fits = states.nbytes * len(self.problem.times) <= KEPT_BYTES
-        if key is None or not fits:
-            return Cursor(windows)
-        self._kept = {key: list(windows)}
+        if key is None or not (fits or self.problem.size >= REMEMBERED_FROM):
+            return Cursor(self._windows(states, context))
+        if not fits:
+            return Cursor(self._remembering(self._known.setdefault(key, {}), states, context))
+        self._kept = {key: list(self._windows(states, context, copied=True))}
         return Cursor(iter(self._kept[key]))
 
-    def _windows(self, states: NDArray[np.complex128], context: ScoreContext) -> Iterator[Window]:
+    def _remembering(
+        self, known: dict[int, dict[str, torch.Tensor]], states: NDArray[np.complex128], context: ScoreContext
+    ) -> Iterator[Window]:
+        """Solve again, but take over what an earlier solver of the case had computed on the same blocks."""
+        for window in self._windows(states, context):
+            if window.start in known:
+                window.take(known[window.start])
+            yield window
+            known[window.start] = window.known()
+
+    def _windows(
+        self, states: NDArray[np.complex128], context: ScoreContext, *, copied: bool = False
+    ) -> Iterator[Window]:
         for block in self.blocks(states):
-            # A copy, because a block is only valid until the next one is asked for.
-            yield Window(context, block.start, None if block.states is None else block.states.cpu().clone())
+            tensors = {name: tensor.cpu() for name, tensor in tensors_in(block).items()}
+            if copied:  # because a block is only valid until the next one is asked for
+                tensors = {name: tensor.clone() for name, tensor in tensors.items()}
+            yield Window(context, block.start, tensors.pop("states", None), tensors)
 
 
 class Cursor:

@@ -16,17 +16,17 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from qdynbench.engine import certify
 from qdynbench.engine.certify import STEPWISE, checkpoints, independent_evolution
 from qdynbench.engine.channel import Channel, Message
 from qdynbench.engine.clock import Stopwatch
 from qdynbench.engine.kept import KeptTrajectories, joined
-from qdynbench.engine.reference import Reference
+from qdynbench.engine.reference import Cursor, Reference
 from qdynbench.engine.solver_host import build, library_versions, unsupported
 from qdynbench.errors import InvalidOutput
 from qdynbench.metric import Metric, ScoreContext
 from qdynbench.plugins import Registry
 from qdynbench.solver import Problem, Solver
-from qdynbench.solver_spec import SolverSpec
 from qdynbench.task.case import Case, Purpose, draw, generator
 from qdynbench.task.ensembles import Draw
 from qdynbench.task.pose import pose
@@ -34,6 +34,8 @@ from qdynbench.task.spec import Task
 from qdynbench.window import Window
 
 CERTIFIED_STATES = 2
+TRAINING_BATCH = 256
+"""States that the reference is told to expect in one call when it makes training data."""
 
 
 class Scorer:
@@ -62,7 +64,8 @@ class Scorer:
         self.device = device
         self.ensemble = self.registry.load("ensembles", self.task.ensemble)()
         self.metrics: list[type[Metric]] = [self.registry.load("metrics", name) for name in self.metric_names()]
-        self._solver()  # imports and checks the reference now, not inside the first case
+        if self.task.reference_spec is not None:
+            self._solver()  # imports and checks the reference now, not inside the first case
         return Message("done", {"single": self.ensemble.single, "libraries": library_versions()})
 
     def metric_names(self) -> list[str]:
@@ -70,15 +73,18 @@ class Scorer:
         return list(self.registry.entries["metrics"]) if self.task.metrics == "all" else list(self.task.metrics)
 
     def on_open(self, size: int, seed: int, batch: int) -> Message:
-        """Prepare the reference for a case and certify it; `unsupported` or `infeasible` come back as a reason."""
+        """Say what the reference costs in a case, or why there is none, and how it is certified."""
         case = Case(size, seed)
         problem = self._problem(case, batch)
+        if self.task.reference_spec is None:
+            return Message("done", {"refusal": "the task names none", "cost": None})
         refusal = unsupported(self._solver(), problem)
         if refusal is not None:
             return Message("done", {"refusal": refusal, "cost": None})
         cost = self._solver().estimate(problem)
         predicted = None if cost is None else {"bytes": float(cost.bytes), "seconds": float(cost.seconds)}
-        return Message("done", {"refusal": None, "cost": predicted, "certified": checkpoints(problem) is not None})
+        known = {"method": certify.method(problem), "uncertified": certify.why_not(problem)}
+        return Message("done", {"refusal": None, "cost": predicted, **known})
 
     def on_states(self, size: int, seed: int, purpose: int, start: int, stop: int) -> Message:
         """Draw initial states: `(B, 2**N)`, and spinors `(B, N, 2)` where the ensemble has them."""
@@ -105,20 +111,26 @@ class Scorer:
             states = states + pairs.view(np.complex128)[..., 0]
         return Message("done", {"seconds": watch.seconds}, (states,))
 
-    def on_begin(self, size: int, seed: int, start: int, stop: int, fresh: bool) -> Message:
-        """Begin to score the states `start` to `stop` of a case; `fresh` drops what an earlier cell left."""
+    def on_begin(self, size: int, seed: int, start: int, stop: int, fresh: bool, referenced: bool) -> Message:
+        """Begin to score the states `start` to `stop` of a case.
+
+        `fresh` drops what an earlier cell left; without a reference only metrics that need none are computed.
+        """
         if fresh:
             self._chunks, self._kept = [], []
         self._case = Case(size, seed)
         drawn = self._draw(self._case, Purpose.TEST, start, stop)
-        reference = self._reference("test", self._case, self.task.times.grid())
         context = self._context(drawn, self._case)
-        self._cursor = reference.cursor(drawn.states, key=(seed, start, stop), context=context)
         self._context_now = context
-        self._chunks.append({kind.name: kind(context) for kind in self.metrics if _applies(kind, context)})
+        self._cursor: Cursor | None = None
+        if referenced:
+            reference = self._reference("test", self._case, self.task.times.grid())
+            self._cursor = reference.cursor(drawn.states, key=(seed, start, stop), context=context)
+            if self._case not in self._bounds:
+                self._bounds[self._case] = self._certify(self._case)
+        kinds = [kind for kind in self.metrics if kind.applies(context) and (referenced or not kind.needs_reference)]
+        self._chunks.append({kind.name: kind(context) for kind in kinds})
         self._kept.append(KeptTrajectories(self.task.keep.trajectories - start, context))
-        if self._case not in self._bounds:
-            self._bounds[self._case] = self._certify(self._case)
         return Message("done", {}, _arrays(drawn))
 
     def on_block(self, *arrays: NDArray[Any], start: int, names: list[str]) -> Message:
@@ -126,10 +138,13 @@ class Scorer:
         tensors = {name: torch.from_numpy(array) for name, array in zip(names, arrays, strict=True)}
         prediction = Window(self._context_now, start, tensors.pop("states", None), tensors)
         metrics = self._chunks[-1]
-        if prediction.states is None:
-            for name in [name for name, metric in metrics.items() if not set(metric.reads) <= set(tensors)]:
-                del metrics[name]
+        _drop(metrics, prediction)
+        if self._cursor is None:
+            for metric in metrics.values():
+                metric.update(prediction, prediction)
+            return Message("done")
         for predicted, exact in self._cursor.beside(prediction):
+            _drop(metrics, exact, of_reference=True)
             for metric in metrics.values():
                 metric.update(predicted, exact)
             self._kept[-1].take(predicted, exact)
@@ -150,11 +165,12 @@ class Scorer:
         with partial.open("wb") as stream:
             np.savez_compressed(stream, **packed)  # type: ignore[arg-type]
         os.replace(partial, curves)
-        return Message("done", {"rows": rows, "left_out": [k.name for k in self.metrics if k.name not in values]})
+        left_out = [kind.name for kind in self.metrics if kind.name not in values]
+        return Message("done", {"rows": rows, "left_out": left_out})
 
     def _rows(self, name: str, arrays: dict[str, NDArray[np.float64]]) -> Iterator[dict[str, Any]]:
         kind = next(kind for kind in self.metrics if kind.name == name)
-        bounds = self._bounds.get(self._case, {}).get(name)
+        bounds = None if self._cursor is None else self._bounds.get(self._case, {}).get(name)
         for step in self.task.report_steps if kind.per_time else [None]:
             value, low, high = kind.summarise(arrays, step)
             bound = None if bounds is None or step is None else float(bounds[: step + 1].max())
@@ -182,7 +198,8 @@ class Scorer:
         if case.size > STEPWISE:
             drawn = drawn[:1]
         context = self._context(drawn, case)
-        kinds = [kind for kind in self.metrics if kind.per_time and kind.better == "lower" and _applies(kind, context)]
+        judged = [kind for kind in self.metrics if kind.needs_reference and kind.per_time and kind.better == "lower"]
+        kinds = [kind for kind in judged if kind.applies(context)]
         metrics = {kind.name: kind(context) for kind in kinds}
         cursor = self._reference("test", case, problem.times).cursor(drawn.states, key=None, context=context)
         independent = torch.from_numpy(independent_evolution(problem, drawn.states, indices))
@@ -191,6 +208,7 @@ class Scorer:
         for run in np.split(np.arange(len(looked_at)), np.flatnonzero(np.diff(looked_at) > 1) + 1):
             window = Window(context, int(looked_at[run[0]]), columns[:, run[0] : run[-1] + 1])
             for predicted, exact in cursor.beside(window):
+                _drop(metrics, exact, of_reference=True)
                 for metric in metrics.values():
                     metric.update(predicted, exact)
         next_one = looked_at[np.searchsorted(looked_at, np.arange(problem.steps + 1))]
@@ -221,7 +239,9 @@ class Scorer:
         )
 
     def _solver(self) -> Solver:
-        spec = SolverSpec.parse(self.task.reference)
+        spec = self.task.reference_spec
+        if spec is None:
+            raise InvalidOutput("the task has no reference")
         return build(self.registry.load("solvers", spec.name), spec.name, spec.parameters)
 
     def _reference(self, use: str, case: Case, times: NDArray[np.float64]) -> Reference:
@@ -230,13 +250,17 @@ class Scorer:
             # One at a time: the reference of the case before is not needed again, its memory is.
             for old in [other for other in self._references if other[0] == use]:
                 del self._references[old]
-            problem = self._problem(case, batch=256, use=use, times=times)
+            batch = max(self.task.timing.batch_sizes) if use == "test" else TRAINING_BATCH
+            problem = self._problem(case, batch=batch, use=use, times=times)
             self._references[key] = Reference(self._solver(), problem)
         return self._references[key]
 
 
-def _applies(kind: type[Metric], context: ScoreContext) -> bool:
-    return context.hamiltonian is not None or not kind.static
+def _drop(metrics: dict[str, Metric], window: Window, *, of_reference: bool = False) -> None:
+    """Take away the metrics that read what a window does not offer."""
+    for name, metric in list(metrics.items()):
+        if (metric.needs_reference or not of_reference) and not all(map(window.offers, metric.reads)):
+            del metrics[name]
 
 
 def _arrays(drawn: Draw) -> tuple[NDArray[np.complex128], ...]:

@@ -16,7 +16,7 @@ import torch
 from numpy.typing import NDArray
 
 from qdynbench.engine import memory
-from qdynbench.engine.blocks import checked_blocks
+from qdynbench.engine.blocks import checked_blocks, tensors_in
 from qdynbench.engine.channel import Channel, Message
 from qdynbench.engine.clock import Stopwatch, time_call
 from qdynbench.engine.manifest import foundation_of
@@ -29,6 +29,9 @@ from qdynbench.solver import Block, Initial, Problem, Solver
 PIECE = 64e6
 """Bytes of a block that travel to the scorer in one message."""
 
+MOST_NOTES, LONGEST_NOTE = 20, 200
+"""How many different notes of a solve are kept, and how many letters of each."""
+
 
 class SolverHost:
     """Answers the requests about one solver; `handle` dispatches to the method of the message's kind."""
@@ -39,6 +42,7 @@ class SolverHost:
         self.device = "cpu"
         self._batches: dict[int, list[Initial]] = {}
         self._started = False
+        self._at_rest = 0
 
     def handle(self, message: Message) -> Message:
         """Answer one request."""
@@ -51,6 +55,7 @@ class SolverHost:
         self.device = device
         solver_class = Registry.discover(files).load("solvers", name)
         self.solver = build(solver_class, name, parameters)
+        self._at_rest = memory.resident()
         return Message(
             "done",
             {
@@ -106,17 +111,20 @@ class SolverHost:
 
     def on_call(self, *initial: NDArray[np.complex128]) -> Message:
         """Solve once and drop the result: the first call, with states that are neither scored nor timed again."""
+        self.solver.notes = []
         return Message("done", {"seconds": time_call(self.solver.solve(self._initial(initial)), self.device)})
 
     def on_solve(self, *initial: NDArray[np.complex128]) -> Message:
         """Solve and send every block to be scored."""
         states = self._initial(initial)
+        self.solver.notes = []
         watch = Stopwatch(self.device)
         blocks = checked_blocks(timed(self.solver.solve(states), watch), self.solver.problem, states)
         for block in blocks:
             for piece in pieces(block):
                 self.channel.send("block", *piece.arrays, **piece.fields)
-        return Message("done", {"seconds": watch.seconds})
+        notes = list(dict.fromkeys(str(note)[:LONGEST_NOTE] for note in self.solver.notes))
+        return Message("done", {"seconds": watch.seconds, "notes": notes[:MOST_NOTES]})
 
     def on_stage(self, states: NDArray[np.complex128], *spinors: NDArray[np.complex128]) -> Message:
         """Keep timing states on the device: `(rounds, B, 2**N)`, and spinors `(rounds, B, N, 2)` or nothing."""
@@ -133,14 +141,16 @@ class SolverHost:
         watch = Stopwatch(self.device)
         for call in range(calls):
             states = staged[(number * calls + call) % len(staged)]
+            self.solver.notes = []
             with watch.running():
                 for _ in self.solver.solve(states):
                     pass
         return Message("done", {"seconds": watch.seconds / calls, "settled": rest.seconds})
 
     def on_peak(self) -> Message:
-        """Return the largest memory since `prepare`, in bytes."""
-        return Message("done", {"host": memory.peak_host(), "device": memory.peak_device(self.device)})
+        """Return the largest memory since `prepare`, and what was held before the first problem, in bytes."""
+        peaks = {"host": memory.peak_host(), "device": memory.peak_device(self.device)}
+        return Message("done", {**peaks, "rest": self._at_rest})
 
     def _initial(self, arrays: Sequence[NDArray[np.complex128]]) -> Initial:
         tensors = [torch.from_numpy(np.ascontiguousarray(array)).to(self.device) for array in arrays]
@@ -172,9 +182,11 @@ def build(solver_class: type[Solver], name: str, parameters: Mapping[str, Any]) 
             message = error.errors()[0]["msg"]
             raise InputError(f"solver {name!r}: {key}={value}: {message[:1].lower()}{message[1:]}") from error
     try:
-        return solver_class(**values)
+        solver: Solver = solver_class(**values)
     except (TypeError, ValueError) as error:
         raise InputError(f"solver {name!r}: {error}") from error
+    solver.notes = []
+    return solver
 
 
 def unsupported(solver: Solver, problem: Problem) -> str | None:
@@ -207,7 +219,7 @@ def timed(blocks: Iterator[Block], watch: Stopwatch) -> Iterator[Block]:
 
 def pieces(block: Block) -> Iterator[Message]:
     """Cut a checked block along time into messages of bounded size."""
-    tensors = {"states": block.states} if block.states is not None else dict(block.observables)
+    tensors = tensors_in(block)
     length = next(iter(tensors.values())).shape[1]
     bytes_per_time = sum(t.numel() * t.element_size() for t in tensors.values()) / length
     step = max(1, int(PIECE // bytes_per_time))

@@ -152,6 +152,7 @@ def _race(
 def _peak(plan: Plan, record: CellRecord, fleet: Fleet) -> None:
     fields = fleet.solver(SolverSpec.parse(record.solver)).ask("peak", seconds=plan.task.limits.seconds).fields
     record.ledger.peak_memory_host, record.ledger.peak_memory_device = fields["host"], fields["device"]
+    record.ledger.rest_memory_host = fields["rest"]
 
 
 def _attempt(record: CellRecord, act: Callable[[], None]) -> bool:

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 class Drift(CurveMetric):
     """Distance of a conserved quantity of the prediction from its own value at time 0."""
 
+    needs_reference = False
+
     @abstractmethod
     def conserved(self, prediction: Window) -> torch.Tensor:
         """Return the quantity for each state at each time, shape `(B, k)`."""
@@ -39,6 +41,19 @@ class EnergyDrift(Drift):
     def conserved(self, prediction: Window) -> torch.Tensor:
         """Return the energy, shape `(B, k)`."""
         return prediction.energy
+
+
+class EnergyVarianceDrift(Drift):
+    """`|Var H(t) - Var H(0)|` with `Var H = <H^2> - <H>^2`: sees errors that leave the mean energy as it is."""
+
+    name = "energy_variance_drift"
+    unit = "energy^2"
+    reads = ("energy_variance",)
+    static = True
+
+    def conserved(self, prediction: Window) -> torch.Tensor:
+        """Return the variance of the energy, shape `(B, k)`."""
+        return prediction.energy_variance
 
 
 class NormDrift(Drift):

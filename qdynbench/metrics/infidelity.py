@@ -8,7 +8,7 @@ import torch
 
 from qdynbench.metric import CurveMetric
 from qdynbench.metrics._pairs import once_per_pair, states_of
-from qdynbench.physics.observables import by_chunks
+from qdynbench.physics.observables import probability, summed
 
 if TYPE_CHECKING:
     from qdynbench.window import Window
@@ -39,14 +39,20 @@ def ray_distance(reference: torch.Tensor, prediction: torch.Tensor) -> torch.Ten
     It is the squared norm of the part of `prediction` that is orthogonal to `reference`, in units of its own: one minus
     an overlap would resolve nothing below 1e-16, this resolves 1e-31.
     """
-    return by_chunks(_orthogonal_share, reference, prediction)
-
-
-def _orthogonal_share(reference: torch.Tensor, prediction: torch.Tensor) -> torch.Tensor:
-    reference_norm = torch.linalg.vector_norm(reference, dim=-1, keepdim=True)
-    prediction_norm = torch.linalg.vector_norm(prediction, dim=-1, keepdim=True)
+    reference_weight, prediction_weight, real, imaginary = summed(_products, reference, prediction).unbind(-1)
     tiny = torch.finfo(torch.float64).tiny
-    a, b = reference / reference_norm.clamp_min(tiny), prediction / prediction_norm.clamp_min(tiny)
-    orthogonal = b - a * (a.conj() * b).sum(-1, keepdim=True)
-    share = torch.linalg.vector_norm(orthogonal, dim=-1).square().clamp_max(1)
-    return torch.where((reference_norm * prediction_norm).squeeze(-1) == 0, torch.ones_like(share), share)
+    overlap = torch.complex(real, imaginary) / reference_weight.clamp_min(tiny)
+    orthogonal = summed(_orthogonal, reference, prediction, given=(overlap,))
+    share = (orthogonal / prediction_weight.clamp_min(tiny)).clamp_max(1)
+    return torch.where(reference_weight * prediction_weight == 0, torch.ones_like(share), share)
+
+
+def _products(reference: torch.Tensor, prediction: torch.Tensor) -> torch.Tensor:
+    """Return `<ref|ref>`, `<pred|pred>` and the real and imaginary part of `<ref|pred>`, over the last dimension."""
+    overlap = (reference.conj() * prediction).sum(-1)
+    weights = [probability(reference).sum(-1), probability(prediction).sum(-1)]
+    return torch.stack([*weights, overlap.real, overlap.imag], dim=-1)
+
+
+def _orthogonal(reference: torch.Tensor, prediction: torch.Tensor, overlap: torch.Tensor) -> torch.Tensor:
+    return probability(prediction - overlap * reference).sum(-1)

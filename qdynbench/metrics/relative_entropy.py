@@ -8,7 +8,7 @@ import torch
 
 from qdynbench.metric import CurveMetric
 from qdynbench.metrics._pairs import once_per_pair, states_of
-from qdynbench.physics.observables import by_chunks
+from qdynbench.physics.observables import summed
 
 if TYPE_CHECKING:
     from qdynbench.window import Window
@@ -44,18 +44,19 @@ def magnitude_divergence(reference: torch.Tensor, prediction: torch.Tensor) -> t
     Q - P: no rounding error of 1e-16 is left where P log(P/Q) alone would cancel, and values far below that resolve.
     Q is raised to `FLOOR`, but not above P, which changes D by less than `2**N * FLOOR`; 0 log 0 = 0.
     """
-    return by_chunks(_divergence, reference, prediction)
+    sums = tuple(summed(lambda part: part.abs().sum(-1), states) for states in (reference, prediction))
+    return summed(_divergence, reference, prediction, given=sums).clamp_min(0)
 
 
-def _divergence(reference: torch.Tensor, prediction: torch.Tensor) -> torch.Tensor:
+def _divergence(
+    reference: torch.Tensor, prediction: torch.Tensor, reference_sum: torch.Tensor, prediction_sum: torch.Tensor
+) -> torch.Tensor:
     tiny = torch.finfo(torch.float64).tiny
-    p, q = (
-        magnitude / magnitude.sum(-1, keepdim=True).clamp_min(tiny) for magnitude in (reference.abs(), prediction.abs())
-    )
+    p = reference.abs() / reference_sum.clamp_min(tiny)
+    q = prediction.abs() / prediction_sum.clamp_min(tiny)
     q = torch.maximum(q, p.clamp_max(FLOOR))
     difference = q - p
     # log(Q/P) by log1p of the larger over the smaller less one, exact for near and for very different shares alike.
     # Where P = 0 that quotient is huge but finite, and P times its logarithm is 0 as it should be.
     ratio = torch.log1p(difference.abs() / torch.minimum(p, q).clamp_min(tiny))
-    terms = difference - p * ratio.copysign(difference)
-    return terms.sum(-1).clamp_min(0)
+    return (difference - p * ratio.copysign(difference)).sum(-1)

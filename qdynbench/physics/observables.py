@@ -6,7 +6,6 @@ Everything is computed in double precision, also for complex64 states, so that a
 from __future__ import annotations
 
 import functools
-import math
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Literal
 
@@ -20,8 +19,14 @@ Axis = Literal["x", "y", "z"]
 _CHUNK = {"cpu": 1 << 15, "cuda": 1 << 25}
 """Amplitudes worked on at once: what fits in a core's cache, or in a small part of a GPU's memory."""
 
+_WINDOW = 5
+"""Neighbouring sites whose density matrix is made in one product: 32 rows use a core well and cost little."""
 
-def by_chunks(function: Callable[..., torch.Tensor], *states: torch.Tensor) -> torch.Tensor:
+_SITE_BY_SITE = 10
+"""Up to this size a state, with many others beside it in the cache, is read once for every site."""
+
+
+def by_chunks(function: Callable[..., torch.Tensor], *states: torch.Tensor, core: int = 1) -> torch.Tensor:
     """Apply `function` to states of shape `(..., 2**N)` in pieces that stay in the cache, and join the results.
 
     Temporaries of a whole block would cost several times more than the arithmetic: they travel to main memory and back.
@@ -29,16 +34,17 @@ def by_chunks(function: Callable[..., torch.Tensor], *states: torch.Tensor) -> t
     all threads instead would make each wait for the slowest: on a busy machine that took ten times as long.
 
     Args:
-        function: maps contiguous complex128 states `(..., 2**N)`, one argument for each of `states`, to values with
-            the same leading shape.
-        states: of one shape, complex64 or complex128, contiguous or not (a broadcast view is never copied as a whole).
+        function: maps contiguous double precision arguments, one for each of `states`, to values with the same leading
+            shape.
+        states: of one leading shape, contiguous or not (a broadcast view is never copied as a whole).
+        core: how many of the last dimensions belong together and are never cut; the others are the leading shape.
     """
 
     def apply(piece: tuple[torch.Tensor, ...]) -> torch.Tensor:
-        values = function(*(part.to(torch.complex128).contiguous() for part in piece))
-        return values.reshape((-1, *values.shape[piece[0].dim() - 1 :]))
+        values = function(*(_double(part) for part in piece))
+        return values.reshape((-1, *values.shape[piece[0].dim() - core :]))
 
-    pieces = list(_pieces(states))
+    pieces = list(_pieces(states, core))
     threads = torch.get_num_threads()
     if len(pieces) == 1 or threads == 1 or states[0].device.type != "cpu":
         results = [apply(piece) for piece in pieces]
@@ -46,20 +52,42 @@ def by_chunks(function: Callable[..., torch.Tensor], *states: torch.Tensor) -> t
         results = list(_pool(threads).map(apply, pieces))
         torch.set_num_threads(threads)  # what threads that are not yet started will use; the pool has set that to 1
     joined = torch.cat(results)
-    return joined.reshape((*states[0].shape[:-1], *joined.shape[1:]))
+    return joined.reshape((*states[0].shape[: states[0].dim() - core], *joined.shape[1:]))
 
 
-def _pieces(states: tuple[torch.Tensor, ...]) -> Iterator[tuple[torch.Tensor, ...]]:
+def summed(
+    function: Callable[..., torch.Tensor], *states: torch.Tensor, given: tuple[torch.Tensor, ...] = ()
+) -> torch.Tensor:
+    """Add up what `function` makes of parts of each state, for states that are longer than the cache.
+
+    Args:
+        function: maps parts of the states, `(..., m)` each, and the numbers in `given`, `(..., 1)` each, to sums over
+            the last dimension, `(...)` or `(..., n)`.
+        states: of one shape `(..., 2**N)`.
+        given: one number for each state, shape `(...)` each.
+    """
+    length = states[0].shape[-1]
+    part = min(length, _CHUNK.get(states[0].device.type, _CHUNK["cpu"]))
+    cut = [one.view(*one.shape[:-1], length // part, part) for one in states]
+    numbers = [one[..., None, None].expand(*cut[0].shape[:-1], 1) for one in given]
+    return by_chunks(function, *cut, *numbers).sum(states[0].dim() - 1)
+
+
+def _double(part: torch.Tensor) -> torch.Tensor:
+    return part.to(torch.complex128 if part.is_complex() else torch.float64).contiguous()
+
+
+def _pieces(states: tuple[torch.Tensor, ...], core: int) -> Iterator[tuple[torch.Tensor, ...]]:
     first = states[0]
     limit = _CHUNK.get(first.device.type, _CHUNK["cpu"])
-    if first.dim() == 1 or first.numel() <= limit:
+    if first.dim() == core or first.numel() <= limit:
         yield states
     elif first.shape[0] == 1:
-        yield from _pieces(tuple(part[0] for part in states))
+        yield from _pieces(tuple(part[0] for part in states), core)
     else:
         rows = max(1, limit * first.shape[0] // first.numel())
         for piece in zip(*(torch.split(part, rows) for part in states), strict=True):
-            yield from _pieces(piece)
+            yield from _pieces(piece, core)
 
 
 @functools.lru_cache(maxsize=1)
@@ -75,7 +103,7 @@ def size_of(states: torch.Tensor) -> int:
 
 def norm(states: torch.Tensor) -> torch.Tensor:
     """Return the 2-norm of each state, float64, shape `(...)`."""
-    return by_chunks(lambda chunk: torch.linalg.vector_norm(torch.view_as_real(chunk).flatten(-2), dim=-1), states)
+    return summed(lambda part: probability(part).sum(-1), states).sqrt()
 
 
 def magnetization(states: torch.Tensor) -> dict[Axis, torch.Tensor]:
@@ -84,13 +112,66 @@ def magnetization(states: torch.Tensor) -> dict[Axis, torch.Tensor]:
     The states are normalised first, so that a loss of norm shows as norm drift and not as a smaller spin; of a state
     without any norm all spins are zero.
     """
-    x, y, z = by_chunks(_bloch_vectors, states).unbind(-1)
+    if size_of(states) <= _SITE_BY_SITE:
+        vectors = by_chunks(_bloch_vectors, states)
+    else:
+        starts = range(0, size_of(states), _WINDOW)
+        vectors = torch.cat([_bloch_of_window(states, start) for start in starts], dim=-2)
+    x, y, z = vectors.unbind(-1)
     return {"x": x, "y": y, "z": z}
 
 
 def probability(states: torch.Tensor) -> torch.Tensor:
     """Return `|psi_b|**2`, real, shape as `states`."""
     return states.real.square() + states.imag.square()
+
+
+def window_means(states: torch.Tensor, first: int, operators: torch.Tensor) -> torch.Tensor:
+    """Return `<psi|O|psi>` for Hermitian operators on neighbouring sites, not normalised, float64, shape `(..., n)`.
+
+    One pass over the states for all operators, by the density matrix of these sites: in matrix products that stay in
+    the cache.
+
+    Args:
+        states: shape `(..., 2**N)`.
+        first: leftmost of the sites.
+        operators: complex128, shape `(n, 2**count, 2**count)`, on `count` sites; few, since the cost grows as
+            `2**count`.
+    """
+    kept = operators.shape[-1]
+    before, after = 1 << first, states.shape[-1] // kept >> first
+    at_once = max(1, _CHUNK.get(states.device.type, _CHUNK["cpu"]) // kept)
+    q = min(after, at_once)
+    p = min(before, at_once // q)
+    lead = states.dim() - 1
+    tiles = states.view(*states.shape[:-1], before // p, p, kept, after // q, q)
+    tiles = tiles.permute(*range(lead), lead, lead + 3, lead + 2, lead + 1, lead + 4)
+    weights = operators.mT.reshape(-1, kept * kept).T.to(states.device)
+
+    def of_tile(tile: torch.Tensor) -> torch.Tensor:
+        matrix = tile.flatten(-2)
+        return ((matrix @ matrix.mH).flatten(-2) @ weights).real
+
+    return by_chunks(of_tile, tiles, core=3).sum((lead, lead + 1))
+
+
+@functools.cache
+def _bloch_operators(count: int) -> torch.Tensor:
+    """Return one, then X, Y and Z of each of `count` sites, complex128, shape `(1 + 3 count, 2**count, 2**count)`."""
+    found = [torch.eye(1 << count, dtype=torch.complex128)]
+    for site in range(count):
+        left, right = (torch.eye(1 << sites, dtype=torch.complex128) for sites in (site, count - site - 1))
+        paulis = torch.tensor([[[0, 1], [1, 0]], [[0, -1j], [1j, 0]], [[1, 0], [0, -1]]], dtype=torch.complex128)
+        found += [torch.kron(torch.kron(left, pauli), right) for pauli in paulis]
+    return torch.stack(found)
+
+
+def _bloch_of_window(states: torch.Tensor, first: int) -> torch.Tensor:
+    """Return the Bloch vectors of the sites of one window, shape `(..., sites, 3)`."""
+    count = min(_WINDOW, size_of(states) - first)
+    means = window_means(states, first, _bloch_operators(count))
+    vectors = means[..., 1:] / means[..., :1].clamp_min(torch.finfo(means.dtype).tiny)
+    return vectors.view(*vectors.shape[:-1], count, 3)
 
 
 def _bloch_vectors(states: torch.Tensor) -> torch.Tensor:
@@ -108,23 +189,3 @@ def _bloch_vectors(states: torch.Tensor) -> torch.Tensor:
         vectors[..., site, 2] = (up_weight - down_weight).sum(-1)
         marginal = up_weight + down_weight
     return vectors / marginal.clamp_min(torch.finfo(marginal.dtype).tiny)[..., None]
-
-
-def half_chain_entropy(states: torch.Tensor) -> torch.Tensor:
-    """Return the von Neumann entropy (natural log) of the left `N // 2` sites of each state, float64, shape `(...)`.
-
-    The states are normalised first; a state without any norm has no entropy, 0.
-    """
-    return by_chunks(_half_chain_entropy, states)
-
-
-def _half_chain_entropy(states: torch.Tensor) -> torch.Tensor:
-    size = size_of(states)
-    left = size // 2
-    if left == 0:
-        return torch.zeros(states.shape[:-1], dtype=torch.float64, device=states.device)
-    matrix = states.view(*states.shape[:-1], 1 << left, 1 << (size - left))
-    spectrum = torch.linalg.eigvalsh(matrix @ matrix.mH).clamp_min(0)
-    spectrum = spectrum / spectrum.sum(-1, keepdim=True).clamp_min(torch.finfo(spectrum.dtype).tiny)
-    entropy: torch.Tensor = torch.special.entr(spectrum).sum(-1)
-    return entropy.clamp(0, left * math.log(2))

@@ -13,11 +13,14 @@ from qdynbench.errors import InputError
 from qdynbench.physics import basis
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     import scipy.sparse
     import torch
     from numpy.typing import NDArray
+
+    from qdynbench.physics.moments import Moments
+    from qdynbench.physics.observables import Axis
 
 
 @dataclass(frozen=True)
@@ -119,53 +122,21 @@ class PauliSum:
             matrix[rows, rows ^ mask] = vector
         return matrix
 
-    def expectation(self, states: torch.Tensor) -> torch.Tensor:
-        """Return `<psi|H|psi>` for states of shape `(..., 2**size)`, not normalised; float64, shape `(...)`."""
-        import torch
+    def expectation(self, states: torch.Tensor, spins: Mapping[Axis, torch.Tensor] | None = None) -> torch.Tensor:
+        """Return `<psi|H|psi>` for states of shape `(..., 2**size)`, not normalised; float64, shape `(...)`.
 
-        from qdynbench.physics.observables import by_chunks, probability
+        Args:
+            states: the states.
+            spins: their magnetization as `qdynbench.physics.observables.magnetization` gives it, if it is known.
+        """
+        return self._moments.mean(states, spins)
 
-        diagonal, pairs = self._expectation_terms
-        if states.device.type != "cpu":
-            diagonal = diagonal.to(states.device)
-            pairs = [(p, w.to(states.device), None if o is None else o.to(states.device)) for p, w, o in pairs]
-
-        def expectation(chunk: torch.Tensor) -> torch.Tensor:
-            flat = chunk.view(-1, chunk.shape[-1])
-            total = probability(flat) @ diagonal
-            for period, weights, order in pairs:
-                up, down = flat.view(len(flat), -1, 2, period).unbind(-2)
-                if order is not None:
-                    down = down.reshape(len(flat), -1)[:, order].view(up.shape)
-                if weights.is_complex():
-                    total += ((up.conj() * down).reshape(len(flat), -1) @ weights).real
-                else:
-                    overlap = torch.addcmul(up.real * down.real, up.imag, down.imag)
-                    total += overlap.reshape(len(flat), -1) @ weights
-            return total.view(chunk.shape[:-1])
-
-        return by_chunks(expectation, states)
+    def variance(self, states: torch.Tensor) -> torch.Tensor:
+        """Return `<H^2> - <H>^2` of the normalised states, float64, shape `(...)`."""
+        return self._moments.variance(states)
 
     @cached_property
-    def _expectation_terms(self) -> tuple[torch.Tensor, list[tuple[int, torch.Tensor, torch.Tensor | None]]]:
-        """The diagonal, and for each flip mask the stride of its highest spin, the weights and the partners' order.
+    def _moments(self) -> Moments:
+        from qdynbench.physics.moments import Moments
 
-        The sum is Hermitian: b and b ^ mask give conjugate terms, so only b with the highest flipped spin up is
-        visited. The remaining flips permute the states with that spin down (none for a single flip).
-        """
-        import torch
-
-        diagonal = torch.zeros(basis.dimension(self.size), dtype=torch.float64)
-        pairs: list[tuple[int, torch.Tensor, torch.Tensor | None]] = []
-        for mask, vector in self.flips.items():
-            if mask == 0:
-                diagonal = torch.from_numpy(np.ascontiguousarray(vector.real))
-                continue
-            period = basis.highest_bit(mask)
-            upper = 2 * vector.reshape(-1, 2, period)[:, 0].reshape(-1)
-            half = None
-            if mask != period:
-                rest = basis.indices(self.size).reshape(-1, 2, period)[:, 0].reshape(-1) ^ (mask ^ period)
-                half = torch.from_numpy((rest // (2 * period)) * period + rest % period)
-            pairs.append((period, torch.from_numpy(upper), half))
-        return diagonal, pairs
+        return Moments(self)

@@ -38,7 +38,9 @@ COLUMNS = [
     "low",
     "high",
     "unit",
+    "bound",
 ]
+"""Of the tidy table; `bound` is the reference's own error in a metric, nan where it is not known or does not enter."""
 
 
 class Run:
@@ -136,10 +138,15 @@ class Run:
         empty = True
         for score in cell.scores:
             empty = False
-            yield common | score.model_dump(include={"metric", "step", "value", "low", "high", "unit"})
+            yield common | score.model_dump(include={"metric", "step", "value", "low", "high", "unit", "bound"})
         for metric, value, unit in self._costs(cell):
             if value is not None:
                 empty = False
+                yield common | {"metric": metric, "value": value, "low": value, "high": value, "unit": unit}
+        # A prediction is no outcome: a cell that has nothing else keeps its row without a metric.
+        for metric, key, unit in (("predicted_time", "seconds", "s"), ("predicted_memory", "bytes", "B")):
+            if cell.predicted is not None:
+                value = cell.predicted[key]
                 yield common | {"metric": metric, "value": value, "low": value, "high": value, "unit": unit}
         for timing in cell.ledger.solve:
             empty = False

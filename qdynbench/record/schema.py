@@ -31,7 +31,8 @@ class Status(enum.StrEnum):
 
 
 class _Record(BaseModel):
-    model_config = ConfigDict(extra="forbid")
+    # JSON has no nan, and a score that is not defined must be read back as what it was: "NaN" in quotes is one.
+    model_config = ConfigDict(extra="forbid", ser_json_inf_nan="strings")
 
 
 class Score(_Record):
@@ -52,6 +53,22 @@ class Score(_Record):
     high: float
     unit: str
     bound: float | None = None
+
+
+class ReferenceRecord(_Record):
+    """What the accuracy of a cell was measured against.
+
+    Attributes:
+        solver: as in the task; "none" where it names none.
+        missing: why there was no reference, so that only metrics that need none are there; else empty.
+        method: second, independent method that the bounds were made by; empty where the reference is not certified.
+        uncertified: why it is not, else empty.
+    """
+
+    solver: str
+    missing: str = ""
+    method: str = ""
+    uncertified: str = ""
 
 
 class SolveTiming(_Record):
@@ -86,6 +103,8 @@ class Ledger(_Record):
     rounds_id: str | None = None
     """Timings with the same id alternated round by round, so that their ratios are paired."""
     peak_memory_host: int | None = None
+    rest_memory_host: int | None = None
+    """What the worker held, of interpreter and libraries, with the solver built and before its first problem."""
     peak_memory_device: int | None = None
     overhead: float | None = None
     """Seconds that the core itself took for the cell beyond the phases."""
@@ -130,6 +149,9 @@ class CellRecord(_Record):
         label: assumption or protocol that the reader must know.
         status, reason, details: how it ended; details are a traceback or a log.
         scores: accuracy.
+        reference: what it was measured against; None where the cell ended before.
+        left_out: metrics of the task that could not be had from this solver or in this case.
+        notes: what the solver had to say of its own result, such as that a limit was reached.
         ledger: cost.
         predicted: bytes and seconds that the solver's estimate gave.
         fingerprint: of all that the result depends on; a cell is reused only when it agrees.
@@ -148,7 +170,9 @@ class CellRecord(_Record):
     reason: str = ""
     details: str = ""
     scores: list[Score] = []
+    reference: ReferenceRecord | None = None
     left_out: list[str] = []
+    notes: list[str] = []
     ledger: Ledger = Ledger()
     predicted: dict[str, float] | None = None
     fingerprint: str

@@ -41,7 +41,7 @@ def charts(run: Run, console: Console) -> Iterator[Text]:
         title = Text.assemble(
             (METRICS[metric], "bold cyan"), (f" against time, {max(sizes)} spins, mean over states", "dim")
         )
-        drawn.append([title, *panel(curves, run.task.times.grid(), width)])
+        drawn.append([title, *panel(curves, run.task.times.grid(), width, lowest_of(run, metric, max(sizes)))])
     if beside:
         for left, right in zip(*drawn, strict=True):
             yield Text.assemble(left, " " * (width + 4 - left.cell_len), right)
@@ -63,17 +63,27 @@ def mean_curves(run: Run, metric: str, size: int) -> Curves:
         return {name: np.nanmean(np.concatenate(found[name]).astype(np.float64), axis=0) for name in order}
 
 
-def panel(curves: Mapping[str, NDArray[np.float64]], times: NDArray[np.float64], width: int) -> Iterator[Text]:
+def lowest_of(run: Run, metric: str, size: int) -> float:
+    """Return the reference's own error in a metric at a size; 0 where it is not known."""
+    scores = (score for cell in run.cells if cell.size == size for score in cell.scores if score.metric == metric)
+    return max((score.bound or 0.0 for score in scores), default=0.0)
+
+
+def panel(
+    curves: Mapping[str, NDArray[np.float64]], times: NDArray[np.float64], width: int, lowest: float = LOWEST
+) -> Iterator[Text]:
     """Yield the lines of one panel, all of the same number for the same number of curves.
 
     Args:
         curves: values of shape `(T+1,)`; index 0 is the initial state and is not drawn.
         times: shape `(T+1,)`.
         width: of the panel with the names at its right.
+        lowest: no curve is drawn below.
     """
+    lowest = max(lowest, LOWEST)
     import plotext
 
-    low, high, clipped = decades(list(curves.values()))
+    low, high, clipped = decades(list(curves.values()), lowest)
     names = {name: cut(write.plain(name), LONGEST_NAME) for name in curves}
     inner = width - max(map(cell_len, names.values())) - 1
     rows = max(ROWS, len(curves))
@@ -89,7 +99,7 @@ def panel(curves: Mapping[str, NDArray[np.float64]], times: NDArray[np.float64],
         shown[0] = False
         if not shown.any():
             continue
-        logarithms = np.log10(np.clip(values[shown], 10.0**low, 10.0**high))
+        logarithms = np.log10(np.clip(values[shown], max(10.0**low, lowest), 10.0**high))
         marker = plotext.marker("braille", plotext.pixel(COLOURS[number % len(COLOURS)][0]))
         figure.draw(figure.signal(times[shown].tolist(), logarithms.tolist(), marker=marker).lines(True))
         heights[name] = float((high - logarithms[-1]) / (high - low) * (rows - 1))
@@ -113,20 +123,20 @@ def panel(curves: Mapping[str, NDArray[np.float64]], times: NDArray[np.float64],
         yield line
 
 
-def decades(curves: Sequence[NDArray[np.float64]]) -> tuple[int, int, bool]:
+def decades(curves: Sequence[NDArray[np.float64]], lowest: float = LOWEST) -> tuple[int, int, bool]:
     """Return the powers of ten between which the curves are drawn, and whether some run below.
 
     The lower one lies below the smallest value that is worth telling apart from rounding.
     """
     values = np.concatenate([curve[1:] for curve in curves])
     values = values[np.isfinite(values)]
-    visible = values[values >= LOWEST]
+    visible = values[values >= lowest]
     if not len(visible):
-        return math.floor(math.log10(LOWEST)), math.floor(math.log10(LOWEST)) + 1, True
+        return math.floor(math.log10(lowest)), math.floor(math.log10(lowest)) + 1, True
     low, high = math.floor(math.log10(visible.min())), math.ceil(math.log10(visible.max()))
     clipped = len(visible) < len(values)
     if clipped:
-        low = max(low - 1, math.floor(math.log10(LOWEST)))
+        low = max(low - 1, math.floor(math.log10(lowest)))
     return low, max(high, low + 1), clipped
 
 

@@ -58,7 +58,8 @@ def score(found: Score | None) -> str:
         return NOTHING
     if below_bound(found):
         return f"<{bound(found.bound or 0.0)}"
-    return with_interval(found.value, found.low, found.high)
+    # The interval of the samples may reach below what can be told from zero; what is printed does not.
+    return with_interval(found.value, max(found.low, min(found.bound or 0.0, found.value)), found.high)
 
 
 def below_bound(found: Score) -> bool:
@@ -73,11 +74,20 @@ def bound(value: float) -> str:
     return significant(digit * 10.0**exponent, 1)
 
 
-def skill(found: Score | None) -> str:
-    """Write a skill; close to 1 by its distance, such as `1-2e-6`."""
+def skill(found: Score | None, error: Score | None = None) -> str:
+    """Write a skill; close to 1 by its distance, such as `1-2e-6`.
+
+    Args:
+        found: the skill.
+        error: the relative entropy that it is made of; where that is below its bound, so is the distance of the skill
+            from 1, and `>1-3e-6` says what it is at least.
+    """
     if found is None or not math.isfinite(found.value):
         return NOTHING
     missing = 1 - found.value
+    if error is not None and below_bound(error) and error.bound is not None and error.value > 0 < missing:
+        least = missing * error.bound / error.value
+        return "1" if least <= 1e-12 else f">1-{bound(least)}"
     if missing <= 1e-12:  # rounding of numbers near 1, four digits up
         return "1"
     if missing < 1e-3:

@@ -17,6 +17,8 @@ from qdynbench.report import format as write
 from qdynbench.report.comparison import Error, compare_errors, final_error
 from qdynbench.report.extract import extrapolations, label_of, score_of, solve_time, solvers_of, states_of
 from qdynbench.report.layout import Column, Span, Table, status_text, wrapped
+from qdynbench.report.notes import reference_mark, reference_notes, solver_notes, without_reference
+from qdynbench.report.seeds import over_seeds
 
 KNOWLEDGE = {
     "hamiltonian": "knows the Hamiltonian",
@@ -79,10 +81,16 @@ def tables(run: Run, console: Console) -> Iterator[Text]:
 
 
 def _keys(run: Run) -> list[Part]:
-    parts = [Part(Column(" N"), lambda cell: str(cell.size))]
+    parts = [Part(Column(" N"), lambda cell: f"{cell.size}{reference_mark(cell)}")]
     if len(run.task.seeds) > 1:
-        parts.append(Part(Column("seed"), lambda cell: str(cell.seed)))
+        parts.append(Part(Column("seeds"), lambda cell: str(_seeds(run, cell))))
     return [*parts, Part(Column("track", "left"), lambda cell: Text(write.plain(cell.track), "dim"))]
+
+
+def _seeds(run: Run, cell: CellRecord) -> int:
+    """Return how many seeds a row is the mean over."""
+    same = [other for other in run.cells if (other.solver, other.size) == (cell.solver, cell.size)]
+    return sum(_ending(other) == _ending(cell) for other in same)
 
 
 def _accuracy(run: Run) -> list[Part]:
@@ -102,7 +110,8 @@ def _metric(run: Run, metric: str) -> Part:
         if metric == "valid_time" and found is not None and found.value >= run.task.times.grid()[-1] * (1 - 1e-6):
             return Text(f"≥{write.significant(found.value)}", "dim")
         if metric == "skill":
-            return Text(write.skill(found), "red" if found is not None and found.value < 0 else "")
+            text = write.skill(found, score_of(cell, "mean_relative_entropy"))
+            return Text(text, "red" if found is not None and found.value < 0 else "")
         return Text(write.score(found), "dim" if found is not None and write.below_bound(found) else "")
 
     return Part(Column(HEADINGS.get(metric, metric), "right" if metric == "skill" else "figure"), entry)
@@ -172,7 +181,10 @@ def _filled(run: Run, parts: list[Part], *, brief: bool = False) -> Table:
         table.rows.append(Span(Text(solver, "bold") if brief else _solver_line(run, solver, cells), 4))
         for (silent, status, reason), same in itertools.groupby(cells, key=_ending):
             found = list(same)
-            table.rows += [] if silent else [[part.entry(cell) for part in parts] for cell in found]
+            for cell in [] if silent else over_seeds(found):
+                table.rows.append([part.entry(cell) for part in parts])
+                if not brief and (line := without_reference(cell)):
+                    table.rows.append(Span(Text(line, "dim"), 4))
             if status is not Status.OK:
                 sizes = write.spans(cell.size for cell in found)
                 text = Text.assemble((f" {sizes}  "), status_text(status, "" if brief else reason))
@@ -217,7 +229,7 @@ def _cost_title() -> Text:
 
 
 def _notes(run: Run, console: Console) -> Iterator[Text]:
-    notes = extrapolations(run.cells)
+    notes = [*reference_notes(run), *solver_notes(run), *extrapolations(run.cells)]
     if any(not math.isnan(_break_even(run, cell)) for cell in run.cells):
         note = f"break-even: trajectories from which on all costs together are below those of {run.task.reference}"
         notes.append(note + ("; (in brackets): not at equal error" if any(_dearly(run, c) for c in run.cells) else ""))

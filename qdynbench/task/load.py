@@ -149,7 +149,8 @@ def check_names(task: Task, registry: Registry) -> None:
     Raises:
         InputError: the first thing that is wrong.
     """
-    for spec in [*task.specs, *map(SolverSpec.parse, [task.reference, *task.timing.subset])]:
+    reference = [] if task.reference_spec is None else [task.reference_spec]
+    for spec in [*task.specs, *reference, *map(SolverSpec.parse, task.timing.subset)]:
         registry.find("solvers", spec.name)
     for text in task.timing.subset:
         if text not in task.solvers:

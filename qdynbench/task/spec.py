@@ -57,6 +57,9 @@ def _solver(value: str) -> str:
 Integers = Annotated[list[PositiveInt], Field(min_length=1), BeforeValidator(_range), AfterValidator(_distinct)]
 """A list of positive integers, or a range written `2..8`."""
 
+NO_REFERENCE = "none"
+"""In place of a solver: accuracy is not measured, only what an exact evolution conserves is looked at."""
+
 SolverText = Annotated[str, AfterValidator(_solver)]
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$")]
@@ -165,7 +168,7 @@ class Task(_Section):
         seed: of the task; everything random derives from it.
         seeds: one case per size and seed.
         training: what learned solvers get, or nothing.
-        reference: the solver that accuracy is measured against.
+        reference: the solver that accuracy is measured against, or `none`: then what needs no reference is scored.
         solvers: the solvers to run.
         metrics: names, or all.
         figures: names of those that are drawn after a run.
@@ -197,6 +200,8 @@ class Task(_Section):
     def _consistent(self) -> Task:
         if len(set(self.solvers)) != len(self.solvers):
             raise ValueError("solvers: one of them is listed twice")
+        if self.training is not None and self.reference_spec is None:
+            raise ValueError("training: the trajectories are made by the reference, and the task has none")
         if any(step > self.times.steps for step in self.report_steps):
             raise ValueError(f"report.steps: the grid ends at step {self.times.steps}")
         return self
@@ -222,6 +227,11 @@ class Task(_Section):
         amplitudes = sum(1 << size for size in self.sizes)
         each = amplitudes * (self.times.steps + 1) * 2 * int(np.dtype(np.complex64).itemsize)
         return min(self.keep.trajectories, self.states) * each * len(self.solvers) * len(self.seeds)
+
+    @property
+    def reference_spec(self) -> SolverSpec | None:
+        """The reference with its parameters, or None where the task has none."""
+        return None if self.reference == NO_REFERENCE else SolverSpec.parse(self.reference)
 
     @property
     def specs(self) -> list[SolverSpec]:

@@ -80,10 +80,10 @@ class Run:
 
 
 def distance(run: Tensors, other: Tensors) -> float:
-    """Return the largest 2-norm of a difference of states, or the largest difference of an observable."""
+    """Return the largest 2-norm of a difference of states, or difference of an observable that both have."""
     largest = 0.0
-    for name, tensor in run.items():
-        difference = tensor - other[name]
+    for name in run.keys() & other.keys():
+        difference = run[name] - other[name]
         error = torch.linalg.vector_norm(difference, dim=-1) if name == "states" else difference.abs()
         largest = max(largest, float(error.max()))
     return largest
@@ -299,4 +299,4 @@ class Subject:
             "entropy": entanglement.half_chain_entropy(states),
             "energy": self.exercise.hamiltonian.expectation(states),
         }
-        return {name: exact[name] for name in names}
+        return {name: exact[name] for name in names & exact.keys()}

@@ -81,7 +81,8 @@ def test_any_array_becomes_a_plain_tensor(array: object) -> None:
         ([Block(0, WHOLE.flip(0))], "initial state expected at time index 0, states of state 0 deviates by 1"),
         ([Block(0, changed(WHOLE, (1, 0, 0), 1e-8))], "states of state 1 deviates by 1e-08"),
         ([Block(0)], "with states or observables expected, one with neither"),
-        ([Block(0, observables={"sz": WHOLE[..., 0].real})], "among x, y, z, energy, norm, entropy expected, sz"),
+        ([Block(0, observables={"sz": WHOLE[..., 0].real})], "among x, y, z, energy, energy_variance, norm, entropy, "
+         "truncation expected, sz"),
         ([WHOLE], "a qdynbench.Block expected from solve, a Tensor came"),
         ([Block(0, "states")], "states as a numerical array expected, a str came"),  # type: ignore[arg-type]
     ],

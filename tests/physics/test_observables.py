@@ -6,7 +6,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from qdynbench.physics import observables
+from qdynbench.physics import entanglement, observables
 from qdynbench.testing import independent
 
 
@@ -39,7 +39,7 @@ def test_a_basis_state_points_where_its_bits_say(size: int, data: st.DataObject)
 def test_no_norm_has_no_spin_and_no_entropy() -> None:
     nothing = torch.zeros(2, 4, dtype=torch.complex128)
     assert all((spin == 0).all() for spin in observables.magnetization(nothing).values())
-    assert (observables.half_chain_entropy(nothing) == 0).all()
+    assert (entanglement.half_chain_entropy(nothing) == 0).all()
 
 
 def test_entropy_of_bell_ghz_and_product_states() -> None:
@@ -48,7 +48,7 @@ def test_entropy_of_bell_ghz_and_product_states() -> None:
     spinors = (np.random.default_rng(0).normal(size=(4, 5, 2)) + 1j).astype(np.complex128)
     pairs = torch.zeros(16, dtype=torch.complex128)
     pairs[[0b0000, 0b0101, 0b1010, 0b1111]] = 0.5  # sites 0-2 and 1-3 each in a Bell pair
-    entropy = observables.half_chain_entropy
+    entropy = entanglement.half_chain_entropy
     assert float(entropy(torch.from_numpy(ghz))) == pytest.approx(np.log(2), abs=1e-14)
     assert entropy(torch.from_numpy(independent.product_states(spinors))).numpy() == pytest.approx(0, abs=1e-13)
     assert float(entropy(pairs)) == pytest.approx(2 * np.log(2), abs=1e-14)
@@ -61,7 +61,7 @@ def test_entropy_is_that_of_the_schmidt_spectrum(size: int, seed: int) -> None:
     left = size // 2
     schmidt = np.linalg.svd(states.numpy().reshape(2, 3, 1 << left, -1), compute_uv=False) ** 2
     expected = -np.sum(schmidt * np.log(np.clip(schmidt, 1e-300, None)), axis=-1)
-    assert observables.half_chain_entropy(states).numpy() == pytest.approx(expected, abs=1e-12)
+    assert entanglement.half_chain_entropy(states).numpy() == pytest.approx(expected, abs=1e-12)
 
 
 @pytest.mark.parametrize("shape", [(), (1,), (70,), (1, 300), (300, 1), (3, 130), (2, 3, 40)])
@@ -84,10 +84,10 @@ def test_a_broadcast_view_is_taken_as_it_is() -> None:
 def test_threads_make_no_difference_and_stay_as_they_are(threads: int) -> None:
     before = torch.get_num_threads()
     states = states_of(8, count=(5, 60))
-    expected = observables.half_chain_entropy(states[-1, -1])
+    expected = entanglement.half_chain_entropy(states[-1, -1])
     try:
         torch.set_num_threads(threads)
-        found = observables.half_chain_entropy(states)
+        found = entanglement.half_chain_entropy(states)
         assert torch.get_num_threads() == threads
     finally:
         torch.set_num_threads(before)
@@ -97,4 +97,4 @@ def test_threads_make_no_difference_and_stay_as_they_are(threads: int) -> None:
 
 def test_an_error_in_a_piece_is_raised() -> None:
     with pytest.raises(RuntimeError):
-        observables.half_chain_entropy(torch.full((4, 100, 1 << 8), torch.nan, dtype=torch.complex128))
+        entanglement.half_chain_entropy(torch.full((4, 100, 1 << 8), torch.nan, dtype=torch.complex128))

@@ -93,7 +93,7 @@ class Spins(Chebyshev):
     """Yields observables and no states."""
 
     def solve(self, initial: Initial) -> Iterator[Block]:
-        from qdynbench.physics import observables
+        from qdynbench.physics import entanglement, observables
 
         assert self.problem.hamiltonian is not None
         for block in super().solve(initial):
@@ -101,7 +101,7 @@ class Spins(Chebyshev):
             given = {str(axis): values for axis, values in observables.magnetization(block.states).items()}
             given["norm"] = observables.norm(block.states)
             given["energy"] = self.problem.hamiltonian.expectation(block.states)
-            given["entropy"] = observables.half_chain_entropy(block.states)
+            given["entropy"] = entanglement.half_chain_entropy(block.states)
             yield Block(block.start, observables=given)
 
 

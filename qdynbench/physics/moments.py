@@ -1,0 +1,156 @@
+"""Mean and variance of a Pauli sum in batches of states, in few passes over long state vectors.
+
+Term by term a state of 20 spins would be read from main memory once for each flip mask. Here strings of Z are one
+vector; strings on one site come from the spins, which every score needs anyway; strings within a few neighbouring
+sites are one small matrix for all of them; only what reaches further is taken flip by flip.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+
+from qdynbench.physics import basis, observables
+from qdynbench.physics.observables import by_chunks, probability, summed
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from qdynbench.physics.observables import Axis
+    from qdynbench.physics.operators import PauliSum, PauliTerm
+
+REACH = 5
+"""Sites that a term may span to be part of a small matrix."""
+
+
+class Moments:
+    """The parts of one Pauli sum.
+
+    Args:
+        operator: the sum; hbar = 1.
+    """
+
+    def __init__(self, operator: PauliSum) -> None:
+        self._operator = operator
+        several = [term for term in operator.terms if len(term.sites) > 1]
+        self._fields = _fields(operator)
+        self._couplings = _diagonal(self._part(term for term in several if set(term.paulis) == {"Z"}))
+        near, far = _windows([term for term in several if set(term.paulis) != {"Z"}])
+        self._near = [(first, _matrix(first, terms)) for first, terms in near]
+        self._far = self._part(far)
+
+    def mean(self, states: torch.Tensor, spins: Mapping[Axis, torch.Tensor] | None = None) -> torch.Tensor:
+        """Return `<psi|H|psi>`, not normalised, float64, shape `(...)`.
+
+        Args:
+            states: shape `(..., 2**N)`.
+            spins: their magnetization, where it is known already.
+        """
+        total = torch.zeros(states.shape[:-1], dtype=torch.float64, device=states.device)
+        if self._fields:
+            spins = observables.magnetization(states) if spins is None else spins
+            for axis, weights in self._fields.items():
+                total += spins[axis] @ weights.to(states.device)
+            total *= observables.norm(states).square()
+        if self._couplings is not None:
+            diagonal = self._couplings.to(states.device).expand(states.shape)
+            total += summed(lambda psi, d: (probability(psi) * d).sum(-1), states, diagonal)
+        for first, matrix in self._near:
+            total += observables.window_means(states, first, matrix[None])[..., 0]
+        if self._far.terms:
+            total += by_chunks(lambda psi: torch.linalg.vecdot(psi, _flipped(self._far, psi)).real, states)
+        return total
+
+    def variance(self, states: torch.Tensor) -> torch.Tensor:
+        """Return `|(H - E) psi|^2 / |psi|^2` with the mean energy E, float64, shape `(...)`; 0 for no norm at all.
+
+        Not `<H^2> - E^2`, where the difference of two large numbers would leave rounding of 1e-13.
+        """
+        return by_chunks(self._variance, states)
+
+    def _variance(self, states: torch.Tensor) -> torch.Tensor:
+        diagonal, near, far = self._action
+        applied = _flipped(far, states)
+        if diagonal is not None:
+            applied += states * diagonal.to(states.device)
+        for first, matrix in near:
+            applied += _acted_on(states, first, matrix.to(states.device))
+        weight = torch.linalg.vector_norm(states, dim=-1).square().clamp_min(torch.finfo(torch.float64).tiny)
+        energy = torch.linalg.vecdot(states, applied).real / weight
+        applied -= energy[..., None] * states
+        variance: torch.Tensor = torch.linalg.vector_norm(applied, dim=-1).square() / weight
+        return variance
+
+    @functools.cached_property
+    def _action(self) -> tuple[torch.Tensor | None, list[tuple[int, torch.Tensor]], PauliSum]:
+        """What the operator does to a state: a diagonal, matrices on neighbouring sites, and flips further apart."""
+        terms = self._operator.terms
+        diagonal = _diagonal(self._part(term for term in terms if set(term.paulis) == {"Z"}))
+        near, far = _windows([term for term in terms if set(term.paulis) != {"Z"}])
+        return diagonal, [(first, _matrix(first, inside)) for first, inside in near], self._part(far)
+
+    def _part(self, terms: Iterable[PauliTerm]) -> PauliSum:
+        return dataclasses.replace(self._operator, terms=tuple(terms))
+
+
+def _fields(operator: PauliSum) -> dict[Axis, torch.Tensor]:
+    """Return the coefficient of each site for the axes that terms on one site point along."""
+    found: dict[Axis, torch.Tensor] = {}
+    axes: dict[str, Axis] = {"X": "x", "Y": "y", "Z": "z"}
+    for term in operator.terms:
+        if len(term.sites) == 1:
+            weights = found.setdefault(axes[term.paulis], torch.zeros(operator.size, dtype=torch.float64))
+            weights[term.sites[0]] += term.coefficient
+    return found
+
+
+def _diagonal(operator: PauliSum) -> torch.Tensor | None:
+    """Return the diagonal of strings of Z, shape `(2**N,)`, or None where there are none."""
+    return torch.from_numpy(operator.flips[0]) if operator.terms else None
+
+
+def _windows(terms: list[PauliTerm]) -> tuple[list[tuple[int, list[PauliTerm]]], list[PauliTerm]]:
+    """Sort terms into windows of at most `REACH` neighbouring sites, `(first site, terms)`; the rest reach further."""
+    near: list[tuple[int, list[PauliTerm]]] = []
+    far = []
+    for term in sorted(terms, key=lambda term: min(term.sites)):
+        if max(term.sites) - min(term.sites) >= REACH:
+            far.append(term)
+        elif near and max(term.sites) - near[-1][0] < REACH:
+            near[-1][1].append(term)
+        else:
+            near.append((min(term.sites), [term]))
+    return near, far
+
+
+def _matrix(first: int, terms: list[PauliTerm]) -> torch.Tensor:
+    """Return the terms of a window as a matrix on its sites, complex128."""
+    from qdynbench.physics.operators import PauliSum
+
+    count = max(max(term.sites) for term in terms) - first + 1
+    moved = ((term.coefficient, term.paulis, [site - first for site in term.sites]) for term in terms)
+    return torch.from_numpy(PauliSum.from_terms(count, moved).to_dense().astype(np.complex128))
+
+
+def _acted_on(states: torch.Tensor, first: int, matrix: torch.Tensor) -> torch.Tensor:
+    """Return what a matrix on neighbouring sites from `first` on makes of states of shape `(..., 2**N)`."""
+    kept = len(matrix)
+    split = states.view(*states.shape[:-1], 1 << first, kept, -1)
+    if split.shape[-1] >= kept:
+        return (matrix @ split).view(states.shape)
+    # One product with all other sites as rows: as many products of small matrices would copy the matrix for each.
+    rows = split.mT.reshape(-1, kept) @ matrix.T
+    return rows.view(split.mT.shape).mT.reshape(states.shape)
+
+
+def _flipped(operator: PauliSum, states: torch.Tensor) -> torch.Tensor:
+    """Return the operator's action on states, flip mask by flip mask."""
+    applied = torch.zeros_like(states)
+    for mask, vector in operator.flips.items() if operator.terms else ():
+        partners = torch.from_numpy(basis.indices(operator.size) ^ mask).to(states.device)
+        applied += torch.from_numpy(vector).to(states.device) * states[..., partners]
+    return applied

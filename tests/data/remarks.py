@@ -1,0 +1,32 @@
+"""Solvers that have something to say of their results, and one that gives more than states."""
+
+import torch
+
+from qdynbench import Block, Knowledge, Solver, hookimpl
+
+
+class Remarking(Solver):
+    """Nothing moves; says at which step its limit was reached, and how often it was called."""
+
+    knowledge = Knowledge.TRAJECTORIES
+
+    def solve(self, initial):
+        self.notes.append(f"bond dimension reached its limit 8 at step {len(self.notes) + 3}")
+        yield Block(0, initial.states[:, None].repeat(1, self.problem.steps + 1, 1))
+
+
+class Truncating(Solver):
+    """Nothing moves; reports a discarded weight beside its states."""
+
+    knowledge = Knowledge.TRAJECTORIES
+
+    def solve(self, initial):
+        for step in range(self.problem.steps + 1):
+            weight = torch.full((len(initial.states), 1), 1e-3 * step, dtype=torch.float64)
+            yield Block(step, initial.states[:, None].clone(), {"truncation": weight})
+
+
+@hookimpl
+def register_solvers(register):
+    register("remarking", Remarking, summary="remarks")
+    register("truncating", Truncating, summary="reports a truncation")
