@@ -232,8 +232,9 @@ def library_versions() -> dict[str, str]:
     """Return the versions of the numerical libraries that this process has loaded."""
     import sys
 
-    names = ("numpy", "scipy", "torch", "quspin", "numba", "triton", "safetensors")
-    loaded = ((name, sys.modules.get(name)) for name in names)
+    numerics = ("numpy", "scipy", "torch", "quspin", "numba", "triton", "safetensors")
+    names = (*numerics, "qutip", "jax", "diffrax", "dynamiqs", "tenpy", "quimb")
+    loaded = ((name, sys.modules.get(name)) for name in (*names, *peers))
     return {name: str(getattr(module, "__version__", "?")) for name, module in loaded if module is not None}
 
 

@@ -71,9 +71,9 @@ class Run:
         """
         if "states" in self.tensors:
             states = self.tensors["states"]
-            return (
-                entanglement.half_chain_entropy(states) if name == "entropy" else observables.magnetization(states)[name]
-            )
+            if name == "entropy":
+                return entanglement.half_chain_entropy(states)
+            return observables.magnetization(states)[name]
         if name not in self.tensors:
             raise Skip(f"the solver does not yield {name}")
         return self.tensors[name]

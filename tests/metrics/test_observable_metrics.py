@@ -7,7 +7,8 @@ import pytest
 import torch
 
 from qdynbench.metric import Metric, ScoreContext
-from qdynbench.metrics.drift import EnergyDrift, NormDrift
+from qdynbench.metrics.charges import ChargeDrift
+from qdynbench.metrics.drift import EnergyDrift, EnergyVarianceDrift, NormDrift
 from qdynbench.metrics.entropy import EntropyError
 from qdynbench.metrics.magnetization import (
     AxisMagnetization,
@@ -17,6 +18,7 @@ from qdynbench.metrics.magnetization import (
 )
 from qdynbench.metrics.relative_entropy import MeanRelativeEntropy
 from qdynbench.metrics.skill import Skill
+from qdynbench.metrics.truncation import Truncation
 from qdynbench.physics.operators import PauliSum
 from qdynbench.testing import independent
 from qdynbench.window import Window
@@ -100,3 +102,54 @@ def test_metrics_that_need_no_states_take_observables(random_states: States) -> 
         assert np.array_equal(from_states.result(), from_observables.result())
     with pytest.raises(TypeError, match="compares states"):
         MeanRelativeEntropy(context).update(bare, exact)
+
+
+def test_charge_drift_is_the_largest_of_the_conserved_charges(score: Score, random_states: States) -> None:
+    exchange = PauliSum.from_terms(3, [(c, p, (i, i + 1)) for i in range(2) for c, p in ((1.0, "XX"), (1.0, "YY"))])
+    states = random_states(2, 4, 8, seed=3)
+    spins = np.array([sum(1 - 2 * int(bit) for bit in f"{index:03b}") for index in range(8)])
+    parity = np.array([(-1) ** bin(index).count("1") for index in range(8)])
+    weights = abs(states.numpy()) ** 2
+    charges = np.stack(
+        [
+            weights @ spins,
+            weights @ parity,
+            np.einsum("bti,bti->bt", states.numpy().conj(), states.numpy()[..., ::-1]).real,
+        ]
+    )
+    expected = abs(charges - charges[..., :1]).max(axis=0)
+    found = score(ChargeDrift, states, states, split=(1, 3), hamiltonian=exchange)
+    assert found.result() == pytest.approx(expected, abs=1e-13)
+
+
+def test_charge_drift_is_left_out_where_nothing_is_conserved(random_states: States) -> None:
+    mixed = PauliSum.from_terms(2, [(1.0, "ZZ", (0, 1)), (0.5, "X", (0,)), (0.5, "Z", (0,))])
+    for hamiltonian, expected in ((mixed, False), (None, False), (PauliSum.from_terms(2, [(1.0, "ZZ", (0, 1))]), True)):
+        assert ChargeDrift.applies(ScoreContext(2, np.arange(3.0), hamiltonian, random_states(2, 4))) is expected
+
+
+def test_energy_variance_drift_against_matrices(score: Score, random_states: States) -> None:
+    hamiltonian = PauliSum.from_terms(3, [(1.0, "ZZ", (0, 1)), (0.7, "XY", (1, 2)), (0.3, "X", (0,))])
+    matrix = independent.dense(hamiltonian)
+    states = random_states(2, 4, 8, seed=4)
+    first, second = (
+        np.einsum("bti,ij,btj->bt", states.numpy().conj(), power, states.numpy()).real
+        for power in (matrix, matrix @ matrix)
+    )
+    variance = second - first**2
+    found = score(EnergyVarianceDrift, 2 * states, states, split=(1,), hamiltonian=hamiltonian).result()
+    assert found == pytest.approx(abs(variance - variance[:, :1]), abs=1e-12)
+
+
+def test_truncation_is_what_the_solver_says(random_states: States) -> None:
+    states = random_states(2, 3, 4)
+    context = ScoreContext(2, np.arange(3.0), None, states[:, 0])
+    weight = torch.tensor([[0.0, 1e-9, 3e-9], [0.0, 0.0, 2e-3]], dtype=torch.float64)
+    window = Window(context, 0, states, {"truncation": weight})
+    metric = Truncation(context)
+    metric.update(window, window)
+    assert np.array_equal(metric.result(), weight.numpy())
+    assert window.offers("truncation")
+    assert window.offers("energy")
+    assert not Window(context, 0, states).offers("truncation")
+    assert not Window(context, 0, None, {"truncation": weight}).offers("energy")

@@ -11,7 +11,16 @@ import pytest
 from rich.console import Console
 
 from qdynbench.record.results import Run
-from qdynbench.record.schema import CellRecord, FitRecord, Ledger, RunRecord, Score, SolveTiming, Status
+from qdynbench.record.schema import (
+    CellRecord,
+    FitRecord,
+    Ledger,
+    ReferenceRecord,
+    RunRecord,
+    Score,
+    SolveTiming,
+    Status,
+)
 from qdynbench.record.store import Store
 from qdynbench.report.comparison import Comparison
 from qdynbench.report.terminal import show, show_comparison
@@ -48,6 +57,8 @@ class Entry:
     complete: bool = True
     track: str = ""
     batches: list[int] = field(default_factory=lambda: list(BATCHES))
+    reference: ReferenceRecord | None = None
+    notes: list[str] = field(default_factory=list)
 
 
 Fields = dict[str, Any]
@@ -121,6 +132,8 @@ def _cell(store: Store, solver: str, size: int, seed: int, entry: Entry, steps: 
         details=entry.details,
         scores=scores,
         ledger=ledger,
+        reference=entry.reference,
+        notes=entry.notes,
         fingerprint="f",
         complete=entry.complete,
     )

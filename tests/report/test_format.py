@@ -83,6 +83,18 @@ def test_skill_near_one_is_written_by_its_distance() -> None:
     assert texts == ["1", "1-2e-6", "0.990", "0.000", "-0.500", "-12.3", "-4000", "–"]
 
 
+def test_no_end_of_an_interval_is_written_below_the_bound() -> None:
+    wide = Score(metric="infidelity", step=1, value=2e-9, low=1e-12, high=5e-9, unit="1", bound=1e-9)
+    assert write.score(wide) == "1.0e-9..5.0e-9"
+
+
+def test_a_skill_made_of_an_error_below_its_bound_is_a_bound_itself() -> None:
+    unresolved, resolved = score(1e-9, 3e-9), score(1e-9, 1e-20)
+    assert write.skill(score(1 - 1e-7, None), unresolved) == ">1-3e-7"
+    assert write.skill(score(1 - 1e-7, None), resolved) == "1-1e-7"
+    assert write.skill(score(1 - 1e-15, None), score(1e-20, 1e-19)) == "1"
+
+
 def test_texts_from_outside_stay_on_one_line_without_control_characters() -> None:
     assert write.plain("a\x1b[31m b\n\tc\r\x07d") == "a [31m b c d"
     assert write.without_size("no trajectories of 5 spins, 15 spins", 5) == "no trajectories of N spins, 15 spins"

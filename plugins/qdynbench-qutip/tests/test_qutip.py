@@ -222,3 +222,4 @@ class TestKrylov(ConformanceTests):
 class TestDiag(ConformanceTests):
     solver = QuTiP
     parameters: ClassVar = {"method": "diag"}
+    skips = ConformanceTests.skips | {"oracle_tfim_2d_quench"}  # no dense matrix of 16 spins

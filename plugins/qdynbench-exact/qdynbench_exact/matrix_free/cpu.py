@@ -129,6 +129,7 @@ def _exchanged(run, kind):
 @numba.njit(**OPTIONS)
 def _block(program, scratch, block, x, x_at, previous, previous_at, out, out_at, alpha, beta, shift, rotate):
     """Write one block of the product; `previous` may be `out`."""
+    lanes.compile_once()
     sums, flips, factors, block_signs = scratch
     real = program.diagonal.dtype.type
     leaving, active = _active_flips(program, scratch, block)
@@ -194,6 +195,7 @@ def product_threads(program, states, x, x_step, previous, previous_step, out, ou
 @numba.njit(**OPTIONS)
 def _combine_runs(begin, end, vectors, vector_step, coefficients, phases, out, out_at, out_step, add):
     """Write or add `phases[j] * sum_k coefficients[j, k] vectors[k]` to row j of `out`, from run `begin` to `end`."""
+    lanes.compile_once()
     for run in range(begin, end):
         for j in range(len(coefficients)):
             total = lanes.times(lanes.splat(coefficients[j, 0]), lanes.load(vectors, run * REALS))

@@ -30,8 +30,8 @@ if TYPE_CHECKING:
 
     from qdynbench.physics.operators import PauliSum
 
-BLOCK_RUNS = 128
-"""Runs of a block: its 2048 sums of 16 bytes just fill a first cache of 32 kB."""
+BLOCK_RUNS = 64
+"""Runs of a block: its 1024 sums of 16 bytes fill half of a first cache of 32 kB."""
 
 FIELD_BITS = 4
 """Bits within a run."""

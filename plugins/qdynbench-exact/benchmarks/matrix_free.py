@@ -1,0 +1,159 @@
+"""The matrix-free product against the machine's copy bandwidth, and `chebyshev` against QuSpin's paths at 20 spins.
+
+    python benchmarks/matrix_free.py --threads 2                    # both
+    python benchmarks/matrix_free.py --threads 2 --part product     # 14 to 22 spins
+    python benchmarks/matrix_free.py --threads 2 --part evolution   # 20 spins, one state, t = 0.2, error 1e-10
+
+The model is the mixed-field Ising chain. The product's bytes are counted as if every array passed once: per amplitude
+it reads 16 of the state and 8 of the diagonal and writes 16; the copy reads 16 and writes 16. Both alternate, and the
+share is the ratio of their median bandwidths. The evolution's times hold all from the list of terms to the state.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import statistics
+import time
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import torch
+
+    from qdynbench.physics.operators import PauliSum
+
+COUNTED = {"product": 16 + 8 + 16, "copy": 16 + 16}
+
+
+def ising(size: int) -> PauliSum:
+    """Return the open chain of the paper: J = 1, g = -1.05, h = 0.5."""
+    from qdynbench.physics.operators import PauliSum
+
+    return PauliSum.from_terms(
+        size,
+        [
+            *((1.0, "ZZ", (site, site + 1)) for site in range(size - 1)),
+            *((-1.05, "X", (site,)) for site in range(size)),
+            *((0.5, "Z", (site,)) for site in range(size)),
+        ],
+    )
+
+
+def random_state(size: int) -> torch.Tensor:
+    """Return one normalised state, shape `(1, 2**size)`."""
+    import torch
+
+    generator = torch.Generator().manual_seed(0)
+    state = torch.randn(1, 2**size, dtype=torch.complex128, generator=generator)
+    return state / torch.linalg.vector_norm(state)
+
+
+def alternate(contenders: dict[str, Callable[[], object]], rounds: int, repeat: int) -> dict[str, float]:
+    """Return median seconds of one call of each, after an unmeasured round; each round calls each `repeat` times."""
+    seconds: dict[str, list[float]] = {name: [] for name in contenders}
+    for measured in range(-1, rounds):
+        for name, call in contenders.items():
+            start = time.perf_counter()
+            for _ in range(repeat):
+                call()
+            if measured >= 0:
+                seconds[name].append((time.perf_counter() - start) / repeat)
+    return {name: statistics.median(values) for name, values in seconds.items()}
+
+
+def bandwidths(size: int, threads: int, rounds: int) -> dict[str, float]:
+    """Return bytes per second of `product` and of `copy`, on bytes counted once."""
+    import torch
+    from qdynbench_exact.matrix_free import MatrixFree
+
+    operator = MatrixFree(ising(size), torch.complex128, "cpu", threads)
+    state = random_state(size)
+    product, copy = torch.zeros_like(state), torch.zeros_like(state)
+    contenders: dict[str, Callable[[], object]] = {
+        "product": lambda: operator.apply(state, product),
+        "copy": lambda: copy.copy_(state),
+    }
+    seconds = alternate(contenders, rounds, repeat=max(1, 2**18 >> size))
+    return {name: COUNTED[name] * 2**size / seconds[name] for name in contenders}
+
+
+def evolutions(size: int, action: float, threads: int, rounds: int) -> dict[str, tuple[float, float]]:
+    """Return median seconds, from the terms to the state, and the 2-norm error of each path."""
+    import numpy as np
+    import torch
+    from qdynbench_exact.chebyshev import Chebyshev
+    from qdynbench_exact.ed import quspin_hamiltonian
+    from quspin.tools.evolution import ExpmMultiplyParallel
+
+    from qdynbench.solver import Initial, Problem
+
+    operator, state = ising(size), random_state(size)
+    results: dict[str, np.ndarray] = {}
+
+    def chebyshev(tolerance: float = 1e-10) -> np.ndarray:
+        problem = Problem(size=size, times=np.array([0, action]), hamiltonian=operator, threads=threads)
+        solver = Chebyshev(tolerance=tolerance)
+        solver.problem = problem
+        solver.prepare(problem)
+        *_, last = solver.solve(Initial(state))
+        assert last.states is not None  # noqa: S101 - for the type checker
+        return last.states[0, -1].numpy()
+
+    def expm_multiply() -> np.ndarray:
+        matrix = quspin_hamiltonian(operator).tocsr()
+        return ExpmMultiplyParallel(matrix, a=-1j * action, dtype=np.complex128).dot(state[0].numpy(), tol=1e-11)
+
+    def evolve() -> np.ndarray:
+        matrix = quspin_hamiltonian(operator)
+        return matrix.evolve(state[0].numpy(), 0, action, atol=3e-13, rtol=3e-11)
+
+    contenders = {
+        "chebyshev": chebyshev,
+        "QuSpin ExpmMultiplyParallel": expm_multiply,
+        "QuSpin hamiltonian.evolve": evolve,
+    }
+
+    def keep(name: str) -> None:
+        results[name] = contenders[name]()
+
+    seconds = alternate({name: lambda name=name: keep(name) for name in contenders}, rounds, repeat=1)  # type: ignore[misc]  # a lambda with a default
+    exact = torch.from_numpy(chebyshev(1e-13))
+    return {name: (seconds[name], float((torch.from_numpy(results[name]) - exact).norm())) for name in contenders}
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--rounds", type=int, default=9)
+    parser.add_argument("--part", choices=["product", "evolution", "both"], default="both")
+    parser.add_argument("--sizes", type=int, nargs="*", default=[14, 16, 18, 20, 22])
+    parser.add_argument("--spins", type=int, default=20, help="of the evolution")
+    options = parser.parse_args()
+    # Read by the libraries when they are first imported, which is in the functions above.
+    os.environ.update({name: str(options.threads) for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS")})
+
+    import torch
+
+    torch.set_num_threads(options.threads)
+    if options.part != "evolution":
+        for size in options.sizes:
+            found = bandwidths(size, options.threads, options.rounds)
+            share = found["product"] / found["copy"]
+            milliseconds = 1e3 * COUNTED["product"] * 2**size / found["product"]
+            print(
+                f"{size} spins: product {milliseconds:8.3f} ms, {found['product'] / 1e9:5.1f} GB/s; "
+                f"copy {found['copy'] / 1e9:5.1f} GB/s; share {share:.2f}",
+                flush=True,
+            )
+    if options.part != "product":
+        paths = evolutions(options.spins, 0.2, options.threads, max(1, options.rounds // 3))
+        for name, (seconds, error) in paths.items():
+            ratio = seconds / paths["chebyshev"][0]
+            print(f"{options.spins} spins, t = 0.2, {name:28} {seconds:7.3f} s ({ratio:5.1f}), error {error:.1e}")
+
+
+if __name__ == "__main__":
+    main()

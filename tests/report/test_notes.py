@@ -1,0 +1,47 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from qdynbench.record.results import Run
+from qdynbench.record.schema import ReferenceRecord, Score
+
+MakeRun = Callable[..., Run]
+Show = Callable[..., str]
+
+LIMIT = "bond dimension reached its limit 64 at step 37"
+
+
+def entry(error: float | None, **fields: Any) -> dict[str, Any]:
+    return {"error": error, "knowledge": "hamiltonian", **fields}
+
+
+def test_what_a_row_rests_on_is_marked_and_said_once(make_run: MakeRun, shown: Show) -> None:
+    certified = ReferenceRecord(solver="ed", method="scipy expm_multiply, every step")
+    uncertified = ReferenceRecord(solver="ed", uncertified="more than 20 spins are too large")
+    run = make_run(
+        {
+            "tebd": {
+                8: entry(1e-9, reference=certified),
+                21: entry(1e-9, reference=uncertified, notes=[LIMIT]),
+                22: entry(1e-9, reference=uncertified, notes=[LIMIT]),
+            }
+        }
+    )
+    text = shown(run, width=120)
+    assert "21°" in text
+    assert "22°" in text
+    assert "8°" not in text
+    words = " ".join(text.split())
+    assert "° reference ed not certified at N = 21, 22 (more than 20 spins are too large)" in words
+    assert words.count(f"tebd at N = 21, 22: {LIMIT}") == 1
+
+
+def test_a_row_without_a_reference_shows_what_it_has(make_run: MakeRun, shown: Show) -> None:
+    missing = ReferenceRecord(solver="ed", missing="predicted memory 70 GB, limit 2 GB")
+    run = make_run({"tebd": {8: entry(1e-9), 40: entry(None, reference=missing)}})
+    [cell] = [cell for cell in run.cells if cell.size == 40]
+    cell.scores.append(Score(metric="norm_drift", step=100, value=2e-12, low=2e-12, high=2e-12, unit="1"))
+    words = " ".join(shown(run, width=120).split())
+    assert "40§ norm drift 2.00e-12" in words
+    assert "§ no reference at N = 40 (ed: predicted memory 70 GB, limit 2 GB)" in words
