@@ -234,7 +234,7 @@ def library_versions() -> dict[str, str]:
 
     numerics = ("numpy", "scipy", "torch", "quspin", "numba", "triton", "safetensors")
     names = (*numerics, "qutip", "jax", "diffrax", "dynamiqs", "tenpy", "quimb")
-    loaded = ((name, sys.modules.get(name)) for name in (*names, *peers))
+    loaded = ((name, sys.modules.get(name)) for name in names)
     return {name: str(getattr(module, "__version__", "?")) for name, module in loaded if module is not None}
 
 
