@@ -15,6 +15,7 @@ def register_models(register: Register) -> None:
     register("pxp", families + "ConstrainedChain", summary="P X P: spins that turn only between neighbours that are up")
     register("ising_2d", families + "SquareLatticeIsing", summary="transverse-field Ising model on a square lattice")
     register("rydberg", families + "RydbergChain", summary="Rydberg atoms on a chain, V / r^6 interaction")
+    register("long_range_ising", families + "LongRangeIsing", summary="trapped ions: Ising chain with J / r^alpha")
     register("kicked_ising", families + "KickedIsing", summary="Ising chain with transverse kicks (Floquet)")
     register("driven_ising", families + "DrivenIsing", summary="Ising chain whose couplings change in steps")
     register("driven_pauli", families + "DrivenPauliStrings", summary="any piecewise-constant drive and kicks")

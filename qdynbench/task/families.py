@@ -147,6 +147,21 @@ class RydbergChain(Model):
         return PauliSum.from_terms(size, without_zeros(terms))
 
 
+class LongRangeIsing(Model):
+    """H = J sum_{i<j} Z_i Z_j / |i - j|**alpha + g sum_i X_i: trapped ions, Jurcevic et al., PRL 119, 080501 (2017)."""
+
+    J: FiniteFloat = 1.0
+    g: Coupling
+    alpha: NonNegativeFloat
+
+    def hamiltonian(self, size: int) -> PauliSum:
+        """Return H on `size` ions of an open chain."""
+        pairs = itertools.combinations(range(size), 2)
+        terms: list[Term] = [(self.J / (j - i) ** self.alpha, "ZZ", (i, j)) for i, j in pairs]
+        terms += [(field, "X", (site,)) for site, field in enumerate(spread("g", self.g, size))]
+        return PauliSum.from_terms(size, without_zeros(terms))
+
+
 class KickedIsing(Model):
     """One unit of time under H = J sum Z Z + h sum Z, then a kick `exp(-i b sum X)`, over and over.
 

@@ -71,6 +71,15 @@ def test_rydberg_atoms_repel_with_the_sixth_power() -> None:
     np.testing.assert_allclose(found + constant * np.eye(2**size), expected, atol=1e-14)
 
 
+def test_ions_interact_with_a_power_of_their_distance() -> None:
+    size, coupling, field, alpha = 4, -0.8, 0.3, 1.2
+    expected = sum(field * kron(size, {i: "X"}) for i in range(size))
+    for i, j in itertools.combinations(range(size), 2):
+        expected = expected + coupling / (j - i) ** alpha * kron(size, {i: "Z", j: "Z"})
+    model = families.LongRangeIsing(J=coupling, g=field, alpha=alpha)
+    np.testing.assert_allclose(matrix(model.hamiltonian(size)), expected, atol=1e-15)
+
+
 def test_the_square_lattice_has_two_bonds_a_site() -> None:
     operator = families.SquareLatticeIsing(J=-1.0, g=-0.3).hamiltonian(16)
     assert isinstance(operator, PauliSum)
