@@ -1,6 +1,6 @@
 """QuTiP's solver of the Schroedinger equation (`qutip.SESolver`, the class behind `sesolve`); hbar = 1.
 
-N. Lambert et al., "QuTiP 5: The Quantum Toolbox in Python", Physics Reports 1153, 1 (2026), arXiv:2412.04705.
+N. Lambert et al., "QuTiP 5: The Quantum Toolbox in Python", arXiv:2412.04705 (2024).
 """
 
 from __future__ import annotations
