@@ -220,7 +220,9 @@ def _pieces(run: Run, keys: list[Part], parts: list[Part], width: int) -> Iterat
 def _accuracy_title(run: Run) -> Text:
     steps, times = run.task.times.steps, run.task.times
     text = Text.assemble(("Accuracy", "bold cyan"), (f" at step {steps} (t = {steps * times.dt:g}); mean", "dim"))
-    return text.append(f" ± 95 % over {write.count(states_of(run), 'state')}", "dim")
+    states, seeds = write.count(states_of(run), "state"), len(run.task.seeds)
+    over = states if seeds == 1 else f"{seeds} seeds, each the mean over {states}"
+    return text.append(f" ± 95 % over {over}", "dim")
 
 
 def _cost_title() -> Text:

@@ -232,11 +232,14 @@ def test_a_run_that_has_nothing_yet_is_shown(make_run: MakeRun, shown: Show) -> 
     assert "1 cell: 1 ok, 1 not timed yet, 3 missing" in text
 
 
-def test_several_seeds_have_a_row_each(make_run: MakeRun, shown: Show, compared: Show) -> None:
+def test_several_seeds_are_averaged_in_one_row_and_compared_one_by_one(
+    make_run: MakeRun, shown: Show, compared: Show
+) -> None:
     run = make_run({"ed": {4: ED}, "new": {4: {"error": 1e-5, "seconds": 1e-3}}}, seeds=[0, 7])
     for heading, end in (("Accuracy", "Cost"), ("Cost", "break-even")):
-        rows = block_of(section(shown(run, 80), heading, end), "new")
-        assert [row.split()[:2] for row in rows] == [["4", "0"], ["4", "7"]]
+        rows = block_of(section(shown(run, 100), heading, end), "new")
+        assert [row.split()[:2] for row in rows] == [["4", "2"]]
+    assert "mean ± 95 % over 2 seeds, each the mean over 40 states" in words(shown(run, 100))
     assert re.findall(r"4 spins, seed \d", compared(run, 80, "new", "ed")) == ["4 spins, seed 0", "4 spins, seed 7"]
 
 
