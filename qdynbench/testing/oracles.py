@@ -149,7 +149,10 @@ def tfim_2d_quench(subject: Subject) -> str:
     size, times = 16, np.linspace(0, 0.4, 5)
     published = np.array([0.9227, 0.7210, 0.4691, 0.2476])
     hamiltonian = SquareLatticeIsing(J=-1.0, g=-0.3044).hamiltonian(size)
-    run = subject.run(Exercise.pose(hamiltonian, times, product([PLUS] * size)))
+    exercise = Exercise.pose(hamiltonian, times, product([PLUS] * size))
+    if subject.blank().estimate(exercise.problem) is None:
+        raise Skip("16 spins are only posed to a solver that predicts its cost; it may build a dense matrix")
+    run = subject.run(exercise)
     deviation = np.abs(run.observable("x")[0, 1:].mean(-1).numpy() - published).max()
     return judge(run, deviation, factor=2, bound=2e-3)
 
