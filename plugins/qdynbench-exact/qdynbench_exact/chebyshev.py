@@ -34,7 +34,7 @@ BLOCK_BYTES = 16e6
 LARGEST_BLOCK_BYTES = 256e6
 """Of a window whose states would not fit into the cache anyway."""
 
-VECTOR_BYTES = 48e6
+VECTOR_BYTES = 16e6
 """Of the vectors S_k that are kept of a state, although never fewer than three of them."""
 
 LONGEST = 200.0
@@ -76,7 +76,8 @@ class Chebyshev(SteppingSolver):
         per_state += cost.combine_seconds(dim, terms, window, rows, itemsize)
         windows = math.ceil(problem.steps / window)
         threads = min(2, problem.threads)
-        return Cost(bytes=size, seconds=windows * (batch * per_state / threads + cost.CALL_SECONDS))
+        seconds = cost.PREPARE_SECONDS + windows * (batch * per_state / threads + cost.CALL_SECONDS)
+        return Cost(bytes=size, seconds=seconds)
 
     def prepare(self, problem: Problem) -> None:
         """Find the bounds of the spectra, the windows and their coefficients."""

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from qdynbench.physics.operators import PauliSum
     from qdynbench.solver import Block, Initial
 
-BASIS_BYTES = 256e6
+BASIS_BYTES = 64e6
 """Of the bases of as many states as are evolved together, although never fewer than one."""
 
 STEP_SECONDS = 2e-4
@@ -52,8 +52,8 @@ is nearly one of degree n - 1 where the bound is of use."""
 class Krylov(SteppingSolver):
     """Evolves every state in its own Krylov space, as far as a computable bound of the error allows.
 
-    Every new vector is made orthogonal to all before it, twice: left to the three-term recurrence alone, a basis loses
-    its orthogonality to rounding where a Ritz value has converged, and the bound its meaning.
+    Every new vector is made orthogonal to all before it: left to the three-term recurrence alone, a basis loses its
+    orthogonality to rounding where a Ritz value has converged, and the bound its meaning.
 
     Attributes:
         tolerance: 2-norm error of a state at the last time; every step has an equal share of it.
@@ -87,15 +87,16 @@ class Krylov(SteppingSolver):
         bases = bases_of(action * window, self.dimension, share * window)
         vectors = min(self.dimension, count_terms(action * window / bases, share * window / bases)) + 1
         group = group_of(batch, vectors, dim, itemsize)
-        # Beside the basis: the states now, the new ones, and what matrix products need.
-        size = dim * itemsize * (group * (vectors + 2) + batch * (window + 1) + len(problem.hamiltonians) / 2)
+        # Beside the bases: the states now and those of the window, twice while a matrix product writes them.
+        size = dim * itemsize * (group * (vectors + 1) + batch * (2 * window + 1) + len(problem.hamiltonians) / 2)
         passes = max((cost.passes_of(operator) for operator in problem.hamiltonians), default=1)
         per_state = vectors * cost.product_seconds(dim, passes, itemsize)
         per_state += cost.combine_seconds(dim, 4 * vectors, vectors // 2, vectors, itemsize)
         per_state += cost.combine_seconds(dim, 2 * vectors, window, vectors, itemsize)
         calls = math.ceil(batch / group) * vectors * STEP_SECONDS
         windows = math.ceil(problem.steps / window) * bases
-        return Cost(bytes=size, seconds=windows * (batch * per_state / min(2, problem.threads) + calls))
+        seconds = cost.PREPARE_SECONDS + windows * (batch * per_state / min(2, problem.threads) + calls)
+        return Cost(bytes=size, seconds=seconds)
 
     def prepare(self, problem: Problem) -> None:
         """Sort the strings of each H."""
@@ -193,6 +194,7 @@ class _KrylovSpace:
         self, operator: MatrixFree, states: torch.Tensor, basis: torch.Tensor, action: float, allowed: float
     ) -> None:
         batch, most = len(states), basis.shape[1] - 1
+        centre = (operator.lower + operator.upper) / 2
         self._norms = _numbers(torch.linalg.vector_norm(states, dim=1))
         alphas, betas = np.zeros((2, batch, most))
         # A smaller residual is the rounding of H psi: the space holds all that H makes of the state.
@@ -201,12 +203,13 @@ class _KrylovSpace:
         expected = self._norms.copy()
         for k in range(most):
             before, new = basis[:, : k + 1], basis[:, k + 1]
-            operator.apply(basis[:, k], new)
-            for _ in range(2):
-                overlaps = torch.matmul(before, new.conj()[:, :, None]).conj_physical()
-                new -= torch.matmul(overlaps.transpose(1, 2), before)[:, 0]
-                alphas[:, k] += _numbers(overlaps[:, k, 0].real)
-            betas[:, k] = _numbers(torch.linalg.vector_norm(new, dim=1))
+            if k > 0 and batch == 1:
+                last = -float(betas[0, k - 1])
+                operator.apply(basis[:, k], new, shift=centre, previous=basis[:, k - 1], beta=last)
+            else:
+                operator.apply(basis[:, k], new, shift=centre)
+            components, betas[:, k] = operator.orthogonalise(before, new)
+            alphas[:, k] = centre + components
             new *= _inverse(betas[:, k], smallest, states)[:, None]
             betas[betas[:, k] <= smallest, k] = 0.0
             # The first term of the bound's power series, which is no bound itself.

@@ -173,3 +173,26 @@ def test_no_matrix_is_kept() -> None:
     kept = sum(array.nbytes for array in program if isinstance(array, np.ndarray))
     assert kept < 1.25 * program.diagonal.nbytes
     assert program.diagonal.nbytes == 8 * 2**16
+
+
+@DTYPES
+@pytest.mark.parametrize("threads", [1, 3])
+@pytest.mark.parametrize("size", [2, 6, 11])
+def test_orthogonal_vectors(size: int, threads: int, dtype: torch.dtype) -> None:
+    """One thread for each state, all threads for each, and torch for less than a run."""
+    batch, count = 2, 2 if size == 2 else 5
+    random = states(size, batch * count).view(batch, count, -1)
+    before = torch.linalg.qr(random.transpose(1, 2)).Q.transpose(1, 2).contiguous()
+    # The first is nearly in the span of those before it, where one pass is not enough.
+    given = states(size, batch, seed=9)
+    given[0] = before[0].sum(dim=0) + 1e-4 * given[0]
+    overlaps = torch.matmul(before.conj(), given[:, :, None])
+    wanted = given - torch.matmul(overlaps.transpose(1, 2), before)[:, 0]
+    new = given.to(dtype)
+    components, norms = MatrixFree(field(size), dtype, threads=threads).orthogonalise(before.to(dtype), new)
+    rounding = 10 * ROUNDING[dtype]
+    np.testing.assert_allclose(components, overlaps[:, -1, 0].real.numpy(), atol=rounding)
+    np.testing.assert_allclose(norms, wanted.norm(dim=1).numpy(), atol=rounding)
+    assert (new - wanted).norm(dim=1).max() < rounding
+    left = torch.matmul(before.to(dtype).conj(), new[:, :, None]).abs().amax(dim=(1, 2))
+    assert (left.numpy() < rounding * norms).all()

@@ -10,7 +10,7 @@ import torch
 
 from qdynbench.physics import basis
 from qdynbench.physics.operators import PauliSum
-from qdynbench_exact.matrix_free import cost, cpu
+from qdynbench_exact.matrix_free import cost, cpu, orthogonal
 from qdynbench_exact.matrix_free.lanes import REALS
 from qdynbench_exact.matrix_free.program import build
 
@@ -31,6 +31,8 @@ def compile_loops(dtype: torch.dtype) -> None:
     states = torch.zeros(2, 1, 16, dtype=dtype)
     weights, phases = np.ones((1, 1)), np.ones(1, np.complex128)
     kernel.combine(states, weights, phases, states, False)
+    kernel.orthogonalise(states, states[:, 0].clone())
+    kernel.orthogonalise(states[:1], states[:1, 0].clone())
     kernel.apply(states[:, 0], states[:, 0], 1.0, 0.0, None, 0.0, False)
     kernel.expand(states[:, 0], weights, phases, states, 1.0, 0.0)
     kernel.threads_seconds = 0.0
@@ -126,6 +128,23 @@ class CompiledKernel:
                     self._flat(result), reals, add,
                 )  # fmt: skip
 
+    def orthogonalise(self, before: torch.Tensor, new: torch.Tensor) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Make vectors orthogonal; see `MatrixFree.orthogonalise`. States have at least one run."""
+        batch, count = before.shape[:2]
+        components, norms = np.zeros((2, batch))
+        runs, step = 2 * self._dim // REALS, 2 * before.stride(1)
+        with cpu.pool(self._threads):
+            if batch >= self._threads:
+                orthogonal.orthogonalise_states(
+                    runs, count, self._flat(before), 2 * before.stride(0), step,
+                    self._flat(new), 2 * new.stride(0), components, norms,
+                )  # fmt: skip
+            else:
+                for b in range(batch):
+                    vectors, one = self._flat(before[b]), self._flat(new[b : b + 1])
+                    components[b], norms[b] = orthogonal.orthogonalise_runs(runs, count, vectors, step, one)
+        return components, norms
+
     def expand(
         self,
         states: torch.Tensor,
@@ -165,6 +184,7 @@ class CompiledKernel:
 
     def _flat(self, array: torch.Tensor) -> NDArray[np.floating]:
         """Return all memory from the first real to the last; torch's strides say where the rows are."""
-        length = 2 * ((len(array) - 1) * array.stride(0) + array.shape[1]) if len(array) else 0
+        last = sum((count - 1) * stride for count, stride in zip(array.shape, array.stride(), strict=True))
+        length = 2 * (last + 1) if array.numel() else 0
         flat: NDArray[np.floating] = torch.view_as_real(array).as_strided((length,), (1,)).numpy()
         return flat

@@ -9,20 +9,23 @@ from qdynbench_exact.matrix_free.program import groups_by_flip
 if TYPE_CHECKING:
     from qdynbench.physics.operators import PauliSum
 
-PASS_SECONDS = 2.5e-10
+PASS_SECONDS = 3.5e-10
 """For one amplitude and one string of H that flips spins, in the cache."""
 
-FAR_SECONDS = 8e-9
+FAR_SECONDS = 1e-8
 """For one amplitude of 16 bytes of a product beyond the cache, on top of that."""
 
-COMBINE_SECONDS = 1.5e-10
+COMBINE_SECONDS = 3e-10
 """For one amplitude of one vector in one combination, in the cache."""
 
-STREAM_SECONDS = 1.5e-9
+STREAM_SECONDS = 2e-9
 """For reading or writing one amplitude of 16 bytes beyond the cache."""
 
 CALL_SECONDS = 2e-5
 """For one call of an evolution from Python."""
+
+PREPARE_SECONDS = 1e-2
+"""For sorting the strings of a Hamiltonian, the bounds of its spectrum and the coefficients of a window."""
 
 CACHE_BYTES = 2**23
 """Vectors beyond this no longer lie in the cache."""

@@ -129,7 +129,6 @@ def _exchanged(run, kind):
 @numba.njit(**OPTIONS)
 def _block(program, scratch, block, x, x_at, previous, previous_at, out, out_at, alpha, beta, shift, rotate):
     """Write one block of the product; `previous` may be `out`."""
-    lanes.compile_once()
     sums, flips, factors, block_signs = scratch
     real = program.diagonal.dtype.type
     leaving, active = _active_flips(program, scratch, block)
@@ -195,7 +194,6 @@ def product_threads(program, states, x, x_step, previous, previous_step, out, ou
 @numba.njit(**OPTIONS)
 def _combine_runs(begin, end, vectors, vector_step, coefficients, phases, out, out_at, out_step, add):
     """Write or add `phases[j] * sum_k coefficients[j, k] vectors[k]` to row j of `out`, from run `begin` to `end`."""
-    lanes.compile_once()
     for run in range(begin, end):
         for j in range(len(coefficients)):
             total = lanes.times(lanes.splat(coefficients[j, 0]), lanes.load(vectors, run * REALS))
@@ -223,8 +221,8 @@ def _expand_state(program, scratch, vectors, reals, x, x_at, scale, shift, coeff
     """Evolve one state, all in the first two caches; `reals` is twice its dimension, which may be less than a run's."""
     width, terms = 2 * len(program.diagonal), coefficients.shape[1]
     blocks = len(program.diagonal) // (program.runs * RUN)
-    vectors[:reals] = x[x_at : x_at + reals]
-    vectors[reals:width] = 0
+    for place in range(width):
+        vectors[place] = x[x_at + place] if place < reals else 0
     for k in range(1, terms):
         alpha, beta = (scale, 0.0) if k == 1 else (2 * scale, 1.0)
         before = max(0, k - 2) * width
@@ -233,14 +231,13 @@ def _expand_state(program, scratch, vectors, reals, x, x_at, scale, shift, coeff
                 program, scratch, block, vectors, (k - 1) * width, vectors, before, vectors, k * width,
                 alpha, beta, shift, True,
             )  # fmt: skip
-    if reals == width:
-        _combine_runs(0, width // REALS, vectors, width, coefficients, phases, out, out_at, reals, False)
-        return
-    run = np.empty(REALS, x.dtype)
-    for j in range(len(coefficients)):
-        row = slice(j, j + 1)
-        _combine_runs(0, 1, vectors, width, coefficients[row], phases[row], run, 0, REALS, False)
-        out[out_at + j * reals : out_at + (j + 1) * reals] = run[:reals]
+    whole = reals == width
+    target = out if whole else np.empty(len(coefficients) * REALS, x.dtype)
+    at, step = (out_at, reals) if whole else (0, REALS)
+    _combine_runs(0, width // REALS, vectors, width, coefficients, phases, target, at, step, False)
+    if not whole:
+        for place in range(len(coefficients) * reals):
+            out[out_at + place] = target[place // reals * REALS + place % reals]
 
 
 @numba.njit(**OPTIONS)

@@ -190,14 +190,3 @@ def times_minus_i(typing_context: Any, lanes: Any) -> Any:
         return builder.fmul(turned, signs, flags=_FLAGS)
 
     return lanes(lanes), code
-
-
-@intrinsic
-def compile_once(typing_context: Any) -> Any:
-    """Keep LLVM from copying the function that this stands in into its callers: the copies take seconds to compile."""
-
-    def code(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        builder.function.attributes.add("noinline")
-        return context.get_dummy_value()
-
-    return types.void(), code

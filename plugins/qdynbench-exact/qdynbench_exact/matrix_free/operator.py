@@ -10,6 +10,7 @@ import torch
 from qdynbench.physics import basis
 from qdynbench_exact.matrix_free.compiled import CompiledKernel, compile_loops
 from qdynbench_exact.matrix_free.device import DeviceKernel
+from qdynbench_exact.matrix_free.lanes import RUN
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -111,6 +112,31 @@ class MatrixFree:
             add: whether to add.
         """
         self._kernel.combine(vectors, coefficients, phases, out, add)
+
+    def orthogonalise(self, before: torch.Tensor, new: torch.Tensor) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Make `new` orthogonal to orthonormal vectors: once, and again where that took away most of it.
+
+        Twice is enough (Daniel, Gragg, Kaufman and Stewart, Math. Comp. 30, 772 (1976)).
+
+        Args:
+            before: shape `(B, K, 2**N)`, without gaps between amplitudes.
+            new: shape `(B, 2**N)`, as well; written to.
+
+        Returns:
+            The real part of the component along the last vector of `before`, and the norm of what is left; `(B,)`.
+        """
+        if isinstance(self._kernel, CompiledKernel) and self.dimension >= RUN:
+            return self._kernel.orthogonalise(before, new)
+        components = np.zeros(len(new))
+        for again in (False, True):
+            overlaps = torch.matmul(before, new.conj()[:, :, None]).conj()
+            new -= torch.matmul(overlaps.transpose(1, 2), before)[:, 0]
+            components += overlaps[:, -1, 0].real.to("cpu", torch.float64).numpy()
+            norms = torch.linalg.vector_norm(new, dim=1)
+            removed = torch.linalg.vector_norm(overlaps[:, :, 0], dim=1)
+            if again or bool((removed <= norms).all()):
+                break
+        return components, norms.to("cpu", torch.float64).numpy()
 
     def expand(
         self,
