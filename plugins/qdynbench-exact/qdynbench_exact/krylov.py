@@ -19,7 +19,7 @@ import torch
 
 from qdynbench.solver import Cost, Problem, block_length
 from qdynbench_exact.chebyshev import ROUNDING_SHARE, count_terms, pieces_of
-from qdynbench_exact.matrix_free import MatrixFree, cost
+from qdynbench_exact.matrix_free import MatrixFree, cost, norms_of
 from qdynbench_exact.rounding import refused, total_action
 from qdynbench_exact.stepping import Evolution, SteppingSolver
 
@@ -195,7 +195,7 @@ class _KrylovSpace:
     ) -> None:
         batch, most = len(states), basis.shape[1] - 1
         centre = (operator.lower + operator.upper) / 2
-        self._norms = _numbers(torch.linalg.vector_norm(states, dim=1))
+        self._norms = norms_of(states)
         alphas, betas = np.zeros((2, batch, most))
         # A smaller residual is the rounding of H psi: the space holds all that H makes of the state.
         smallest = 100 * torch.finfo(operator.dtype).eps * max(abs(operator.lower), abs(operator.upper))
@@ -235,12 +235,11 @@ class _KrylovSpace:
         """Write the states at `actions`, shape `(m,)`, to `out`, shape `(B, m, 2**N)`."""
         phases = np.exp(-1j * actions[:, None] * self._energies[:, None, :])
         amplitudes = (phases * (self._norms[:, None] * self._turn[:, 0])[:, None]) @ self._turn.transpose(0, 2, 1)
-        out.copy_(torch.matmul(torch.from_numpy(amplitudes).to(self._basis), self._basis))
-
-
-def _numbers(tensor: torch.Tensor) -> NDArray[np.float64]:
-    numbers: NDArray[np.float64] = tensor.to("cpu", torch.float64).numpy()
-    return numbers
+        weights = torch.from_numpy(amplitudes).to(self._basis)
+        if out.is_contiguous():
+            torch.matmul(weights, self._basis, out=out)
+        else:
+            out.copy_(torch.matmul(weights, self._basis))
 
 
 def _inverse(numbers: NDArray[np.float64], smallest: float, like: torch.Tensor) -> torch.Tensor:

@@ -23,9 +23,9 @@ if TYPE_CHECKING:
     from qdynbench.physics.operators import PauliSum
 
 # Measured on two shared CPU cores at 8 to 18 spins.
-ENTRY_SECONDS = 2.5e-9  # for each stored entry, state and product
-CALL_SECONDS = 1e-4
-BUILD_SECONDS = 4e-7  # for each stored entry
+ENTRY_SECONDS = 1e-9  # for each stored entry, state and product
+CALL_SECONDS = 3e-5
+BUILD_SECONDS = 2e-7  # for each stored entry
 
 LONGEST_SINGLE = 4.0
 """Largest `|| s H ||` of one call in single precision."""

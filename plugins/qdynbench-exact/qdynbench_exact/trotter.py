@@ -10,8 +10,6 @@ from __future__ import annotations
 import functools
 import math
 from collections import Counter
-from concurrent.futures import ThreadPoolExecutor
-from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -21,6 +19,7 @@ from qdynbench.physics import basis
 from qdynbench.solver import Cost, Problem, block_length
 from qdynbench_exact.gate_kernels import sweep
 from qdynbench_exact.gates import TILE_SITES, Program, compile_program, packs, split
+from qdynbench_exact.sharing import share
 from qdynbench_exact.stepping import Evolution, SteppingSolver
 
 if TYPE_CHECKING:
@@ -33,10 +32,10 @@ if TYPE_CHECKING:
 THREADS_WORK = 2e5
 """Amplitudes times gates below which one thread is done before others have woken up."""
 
-GATE_SECONDS = 2e-9  # of a thread, for each amplitude and gate; measured at 7 to 20 spins
-PASS_SECONDS = 4e-9  # for each amplitude that is fetched and put back
+GATE_SECONDS = 1.2e-9  # of a thread, for each amplitude and gate; measured at 7 to 20 spins
+PASS_SECONDS = 3e-9  # for each amplitude that is fetched and put back
 CALL_SECONDS = 2e-5
-PREPARE_SECONDS = 2e-2
+PREPARE_SECONDS = 3e-3
 
 
 class Trotter(SteppingSolver):
@@ -172,19 +171,7 @@ class GateEvolution(Evolution):
         units = len(arrays[0]) * program.bases.shape[1]
         threads = self._problem.threads
         work = functools.partial(sweep, program, *arrays, column, repeat, first, last)
-        if threads == 1 or arrays[0].size * repeat * (last - first) < THREADS_WORK:
-            work(0, units)
-            return
-        # Several tasks a thread: one that was held up leaves the rest to the others.
-        bounds = np.unique(np.linspace(0, units, 4 * threads + 1).astype(int)).tolist()
-        futures = [_pool(threads).submit(work, begin, end) for begin, end in pairwise(bounds)]
-        for future in futures:
-            future.result()
-
-
-@functools.lru_cache(maxsize=1)
-def _pool(threads: int) -> ThreadPoolExecutor:
-    return ThreadPoolExecutor(threads)
+        share(threads if arrays[0].size * repeat * (last - first) >= THREADS_WORK else 1, units, work)
 
 
 def _order_of(diagonal: PauliSum, layers: Sequence[object]) -> range:

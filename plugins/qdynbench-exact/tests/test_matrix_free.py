@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 import torch
-from qdynbench_exact.matrix_free import MatrixFree, spectral_interval
+from qdynbench_exact.matrix_free import MatrixFree, program, spectral_interval
 from qdynbench_exact.matrix_free.device import DeviceKernel
 
 from qdynbench.physics.operators import PauliSum
@@ -95,6 +95,30 @@ def test_product_of_random_strings(size: int, letters: str, dtype: torch.dtype) 
 def test_product_beyond_a_block(model: Callable[[int], PauliSum], threads: int, dtype: torch.dtype) -> None:
     hamiltonian = model(16)  # 6 bits leave a block of 1024
     check(MatrixFree(hamiltonian, dtype, threads=threads), hamiltonian, dtype)
+
+
+@DTYPES
+@pytest.mark.parametrize("threads", [1, 2])
+@pytest.mark.parametrize("model", [field, exchange, lambda size: strings(size, "XYZ", 1)])
+def test_flips_between_far_blocks(
+    model: Callable[[int], PauliSum], threads: int, dtype: torch.dtype, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Passes of two bits, three and four of the six that leave a block: what large chains have, at 16 spins."""
+    hamiltonian = model(16)
+    monkeypatch.setattr(program, "SMALLEST_APART", 1)
+    for near, bits, groups in ((4, 2, 2), (8, 3, 1), (4, 4, 1)):
+        monkeypatch.setattr(program, "NEAR_BLOCKS", near)
+        monkeypatch.setattr(program, "FAR_BITS", bits)
+        assert len(program.build(field(16), np.float64).far) == groups
+        check(MatrixFree(hamiltonian, dtype, threads=threads), hamiltonian, dtype)
+
+
+def test_large_chains_have_far_blocks() -> None:
+    """17 spins are the first, as the constants stand."""
+    assert not program.build(field(16), np.float64).far
+    [group] = program.build(field(17), np.float64).far
+    assert (group.rows, group.stride, len(group.flips)) == (8, 16, 3)
+    check(MatrixFree(field(17), threads=2), field(17), torch.complex128)
 
 
 def test_more_flips_leave_a_block_than_are_fused() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from qdynbench_exact.matrix_free.operator import MatrixFree
+from qdynbench_exact.matrix_free.operator import MatrixFree, norms_of
 from qdynbench_exact.matrix_free.spectrum import Interval, spectral_interval
 
-__all__ = ["Interval", "MatrixFree", "spectral_interval"]
+__all__ = ["Interval", "MatrixFree", "norms_of", "spectral_interval"]

@@ -10,18 +10,18 @@ import torch
 
 from qdynbench.physics import basis
 from qdynbench.physics.operators import PauliSum
-from qdynbench_exact.matrix_free import cost, cpu, orthogonal
-from qdynbench_exact.matrix_free.lanes import REALS
-from qdynbench_exact.matrix_free.program import build
+from qdynbench_exact.matrix_free import cost, cpu, far, orthogonal
+from qdynbench_exact.matrix_free.lanes import REALS, RUN
+from qdynbench_exact.matrix_free.program import Far, build
+from qdynbench_exact.sharing import share
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-THREADS_SECONDS = 6e-5
-"""Work that one thread does in less time is done before others have woken up."""
+    Reals = NDArray[np.floating]
 
-TASKS = 4
-"""For each thread: one that was held up leaves the rest to the others."""
+THREADS_SECONDS = 2e-4
+"""Work that one thread does in less time is done before others have woken up."""
 
 
 @functools.cache
@@ -35,9 +35,10 @@ def compile_loops(dtype: torch.dtype) -> None:
     kernel.orthogonalise(states[:1], states[:1, 0].clone())
     kernel.apply(states[:, 0], states[:, 0], 1.0, 0.0, None, 0.0, False)
     kernel.expand(states[:, 0], weights, phases, states, 1.0, 0.0)
-    kernel.threads_seconds = 0.0
-    kernel.apply(states[:, 0], states[:, 0], 1.0, 0.0, None, 0.0, False)
-    kernel.expand(states[:, 0], weights, phases, states, 1.0, 0.0)
+    flip = np.ones(1, np.int64)
+    group = Far(2, 1, flip, np.arange(2), flip - 1, np.ones(1, kernel.real))
+    flat = np.zeros(2 * REALS, kernel.real)
+    far.add_far(group, 1, 1, 1, flat, 0, flat, 0, flat, 0, 1.0, 0.0, False, 0, 1)
 
 
 class CompiledKernel:
@@ -51,19 +52,17 @@ class CompiledKernel:
     Attributes:
         diagonal: of H, shape `(2**N,)`.
         passes: see `MatrixFree`.
-        threads_seconds: what is expected to take less time is left to one thread.
+        real: type of the parts of an amplitude.
     """
 
-    threads_seconds = THREADS_SECONDS
-
     def __init__(self, hamiltonian: PauliSum, dtype: torch.dtype, threads: int) -> None:
-        self._real = np.float32 if dtype == torch.complex64 else np.float64
+        self.real = np.float32 if dtype == torch.complex64 else np.float64
         self._complex = np.complex64 if dtype == torch.complex64 else np.complex128
         self._threads = threads
         self._dim = basis.dimension(hamiltonian.size)
-        self._program = build(hamiltonian, self._real)
-        self.passes = self._program.passes
+        self._program, self._far, self.passes = build(hamiltonian, self.real)
         self.diagonal = self._program.diagonal[: self._dim]
+        self._blocks = len(self._program.diagonal) // (RUN * self._program.runs)  # of a state
 
     def apply(
         self,
@@ -102,12 +101,19 @@ class CompiledKernel:
         for array in (x, out if previous is None else previous, out):
             arrays += [self._flat(array), 2 * array.stride(0)]
         beta = 0.0 if previous is None else beta
-        arguments = (self._program, len(x), *arrays, float(alpha), float(beta), float(shift), rotate)
-        if self._tasks(len(x) * self._dim * self.passes) == 1:
-            cpu.product(*arguments)
-        else:
-            with cpu.pool(self._threads):
-                cpu.product_threads(*arguments)
+        threads = self._busy(len(x) * self._dim * self.passes)
+        for group in self._far:
+            width = far.width_of(group)
+            tiles = self._blocks * self._program.runs // (group.rows * width)
+            add_far = functools.partial(
+                far.add_far, group, width, self._program.runs, tiles, *arrays, float(alpha), float(beta), rotate
+            )
+            share(threads, len(x) * tiles, add_far)
+            arrays[2:4], beta = arrays[4:6], 1.0  # the rest is added to what has been written
+        product = functools.partial(
+            cpu.product, self._program, *arrays, float(alpha), float(beta), float(shift), rotate
+        )
+        share(threads, len(x) * self._blocks, product)
 
     def combine(
         self,
@@ -118,32 +124,48 @@ class CompiledKernel:
         add: bool,
     ) -> None:
         """Write or add combinations; see `MatrixFree.combine`."""
-        weights = coefficients.astype(self._real)
+        weights = coefficients.astype(self.real)
         turns = self._turns(phases)
         reals = 2 * self._dim
+        threads = self._busy(self._dim * weights.size)
         for mine, result in zip(vectors, out, strict=True):
-            with cpu.pool(self._threads):
-                cpu.combine_threads(
-                    reals // REALS, self._flat(mine), 2 * mine.stride(0), weights, turns,
-                    self._flat(result), reals, add,
-                )  # fmt: skip
+            combine = functools.partial(
+                cpu.combine, self._flat(mine), 2 * mine.stride(0), weights, turns, self._flat(result), 0, reals, add
+            )
+            share(threads, reals // REALS, combine)
 
     def orthogonalise(self, before: torch.Tensor, new: torch.Tensor) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Make vectors orthogonal; see `MatrixFree.orthogonalise`. States have at least one run."""
         batch, count = before.shape[:2]
         components, norms = np.zeros((2, batch))
         runs, step = 2 * self._dim // REALS, 2 * before.stride(1)
-        with cpu.pool(self._threads):
-            if batch >= self._threads:
-                orthogonal.orthogonalise_states(
-                    runs, count, self._flat(before), 2 * before.stride(0), step,
-                    self._flat(new), 2 * new.stride(0), components, norms,
-                )  # fmt: skip
-            else:
-                for b in range(batch):
-                    vectors, one = self._flat(before[b]), self._flat(new[b : b + 1])
-                    components[b], norms[b] = orthogonal.orthogonalise_runs(runs, count, vectors, step, one)
+        threads = self._busy(4 * batch * count * self._dim)
+        if batch >= threads:
+            orthogonalise = functools.partial(
+                orthogonal.orthogonalise, runs, count, self._flat(before), 2 * before.stride(0), step,
+                self._flat(new), 2 * new.stride(0), components, norms,
+            )  # fmt: skip
+            share(threads, batch, orthogonalise)
+        else:
+            for b in range(batch):
+                one = runs, count, self._flat(before[b]), step, self._flat(new[b : b + 1])
+                components[b], norms[b] = self._orthogonalise_one(threads, *one)
         return components, norms
+
+    def _orthogonalise_one(
+        self, threads: int, runs: int, count: int, vectors: Reals, step: int, new: Reals
+    ) -> tuple[float, float]:
+        chunks = -(-runs // orthogonal.CHUNK_RUNS)
+        component, parts, squares = 0.0, np.empty((chunks, count, 2)), np.empty(chunks)
+        for _ in range(2):
+            share(threads, chunks, functools.partial(orthogonal.overlaps_of, runs, count, vectors, step, new, parts))
+            overlaps = parts.sum(axis=0)
+            subtract = functools.partial(orthogonal.subtract_from, runs, overlaps, vectors, step, new, squares)
+            share(threads, chunks, subtract)
+            component += float(overlaps[-1, 0])
+            if (overlaps**2).sum() <= squares.sum():
+                break
+        return component, float(np.sqrt(squares.sum()))
 
     def expand(
         self,
@@ -156,30 +178,25 @@ class CompiledKernel:
     ) -> None:
         """Evolve each state by itself; see `MatrixFree.expand`."""
         outputs, terms = coefficients.shape
-        tasks = self._tasks(len(states) * self._dim * terms * (self.passes + outputs))
-        arguments = (
+        expand = functools.partial(
+            cpu.expand,
             self._program,
-            len(states),
             2 * self._dim,
-            states.numpy().reshape(-1).view(self._real),
+            states.numpy().reshape(-1).view(self.real),
             float(scale),
             float(shift),
-            coefficients.astype(self._real),
+            coefficients.astype(self.real),
             self._turns(phases),
-            out.numpy().reshape(-1).view(self._real),
+            out.numpy().reshape(-1).view(self.real),
         )
-        if tasks == 1 or len(states) == 1:
-            cpu.expand(*arguments)
-        else:
-            with cpu.pool(self._threads):
-                cpu.expand_threads(min(len(states), tasks), *arguments)
+        share(self._busy(len(states) * self._dim * terms * (self.passes + outputs)), len(states), expand)
 
-    def _tasks(self, work: float) -> int:
-        seconds = work * cost.PASS_SECONDS
-        return 1 if self._threads == 1 or seconds < self.threads_seconds else TASKS * self._threads
+    def _busy(self, work: float) -> int:
+        """Return how many threads are worth waking for so many amplitudes, each times the passes over it."""
+        return self._threads if work * cost.PASS_SECONDS > THREADS_SECONDS else 1
 
     def _turns(self, phases: NDArray[np.complex128]) -> NDArray[np.floating]:
-        turns: NDArray[np.floating] = phases.astype(self._complex).view(self._real)
+        turns: NDArray[np.floating] = phases.astype(self._complex).view(self.real)
         return turns.reshape(-1, 2)
 
     def _flat(self, array: torch.Tensor) -> NDArray[np.floating]:

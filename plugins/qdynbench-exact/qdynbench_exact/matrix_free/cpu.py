@@ -1,4 +1,4 @@
-"""The matrix-free product on the CPU, compiled by numba: threads across blocks and states, registers across a run.
+"""The matrix-free product on the CPU, compiled by numba: ranges of blocks and states, registers across a run.
 
 Arrays are flat views of the reals of complex states; a place is an offset in reals. One pass makes
 `alpha (H - shift) x + beta previous`, or with `rotate` that with -i before alpha: x is read for every flip, `previous`
@@ -10,9 +10,6 @@ meet in the same few lines of the cache, so few of them at a time are added to a
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import numba
@@ -20,34 +17,26 @@ import numpy as np
 
 from qdynbench_exact.matrix_free import lanes
 from qdynbench_exact.matrix_free.lanes import REALS, RUN
+from qdynbench_exact.matrix_free.program import NEAR_BLOCKS
 
-OPTIONS: dict[str, Any] = {"cache": True, "error_model": "numpy", "fastmath": {"contract", "nsz"}}
-"""Machine code is kept on disk; no fast mathematics that would let a NaN disappear or regroup sums."""
+OPTIONS: dict[str, Any] = {"cache": True, "nogil": True, "error_model": "numpy", "fastmath": {"contract", "nsz"}}
+"""Machine code is kept on disk; other threads run meanwhile (see `qdynbench_exact.sharing`); no fast mathematics that
+would let a NaN disappear or regroup sums."""
 
 FUSED = 4
 """Flips that leave the block in one pass over its sums: 3 to 6 are equally fast."""
 
-CHUNKS = 64
-"""Runs of a task of `combine`."""
-
-_alone = threading.Lock()
-_config: Any = numba.config
-
-if _config.THREADING_LAYER == "default":
-    # OpenMP's threads spin where they wait for each other, on cores that torch's own threads need; these sleep.
-    _config.THREADING_LAYER = "workqueue"
+AHEAD = 32
+"""Runs: how far ahead what is written, and the diagonal, are asked for. A state is asked for before the first flip that
+reads it. The processor's own guesses fail where so many streams cross."""
 
 
-@contextmanager
-def pool(threads: int) -> Iterator[None]:
-    """Let compiled loops use so many threads; one such block at a time, for numba's pool is not safe for more."""
-    with _alone:
-        numba.set_num_threads(max(1, min(threads, _config.NUMBA_NUM_THREADS)))
-        yield
+FEW = 2
+"""Combinations of the same vectors that are not worth putting the vectors side by side."""
 
 
 @numba.njit(**OPTIONS)
-def _sign(index, mask):
+def sign_of(index, mask):
     """Return -1.0 where an odd number of bits of `index & mask` is set, else 1.0."""
     bits = index & mask
     bits ^= bits >> 32
@@ -63,36 +52,36 @@ def _scratch(program):
     real = program.diagonal.dtype
     return (
         np.empty(program.runs * REALS if program.leaving > FUSED else 0, real),
-        np.empty(len(program.flips), np.int64),
-        np.empty(len(program.flips), real),
-        np.empty(len(program.block_signs), real),
+        np.empty(program.flip_count, np.int64),
+        np.empty(program.flip_count, real),
+        np.empty(program.sign_count, real),
     )
 
 
-@numba.njit(**OPTIONS)
-def _active_flips(program, scratch, block):
+@numba.njit(inline="always", **OPTIONS)
+def _active_flips(program, table, numbers, flips, factors, block_signs, block):
     """List the uniform flips whose factor in this block is not zero; return how many leave it, and their number."""
-    _, flips, factors, block_signs = scratch
     leaving, active = 0, 0
-    for e in range(len(program.flips)):
+    for e in range(program.flip_count):
         factor = 0.0
-        for t in range(program.flip_start[e], program.flip_start[e + 1]):
-            factor += program.flip_factors[t] * _sign(block, program.flip_signs[t])
+        for t in range(lanes.at(table, program.flip_start + e), lanes.at(table, program.flip_start + e + 1)):
+            factor += lanes.at(numbers, program.flip_factors + t) * sign_of(
+                block, lanes.at(table, program.flip_signs + t)
+            )
         if factor != 0:
-            flips[active] = program.flips[e]
+            flips[active] = lanes.at(table, program.flips + e)
             factors[active] = factor
             active += 1
             if e < program.leaving:
                 leaving = active
-    for e in range(len(program.block_signs)):
-        block_signs[e] = _sign(block, program.block_signs[e])
+    for e in range(program.sign_count):
+        block_signs[e] = sign_of(block, lanes.at(table, program.block_signs + e))
     return leaving, active
 
 
 @numba.njit(**OPTIONS)
-def _sum_apart(runs, begin, scratch, apart, x, x_at):
+def _sum_apart(runs, begin, sums, flips, factors, apart, x, x_at):
     """Write the sums of the first `apart` flips for all runs of a block."""
-    sums, flips, factors, _ = scratch
     for first in range(0, apart, FUSED):
         for r in range(runs):
             factor = lanes.splat(factors[first])
@@ -100,18 +89,24 @@ def _sum_apart(runs, begin, scratch, apart, x, x_at):
             if first > 0:
                 total = lanes.plus(total, lanes.load(sums, r * REALS))
             for e in range(first + 1, min(first + FUSED, apart)):
-                run = lanes.load(x, x_at + ((begin + r) ^ flips[e]) * REALS)
-                total = lanes.plus(total, lanes.times(lanes.splat(factors[e]), run))
+                total = _add_flip(total, begin + r, e, flips, factors, x, x_at)
             lanes.store(sums, r * REALS, total)
 
 
 @numba.njit(inline="always", **OPTIONS)
-def _field(own, field):
+def _add_flip(total, here, e, flips, factors, x, x_at):
+    """Add what flip e leads to the run `here`."""
+    run = lanes.load(x, x_at + (here ^ lanes.at(flips, e)) * REALS)
+    return lanes.plus(total, lanes.times(lanes.splat(lanes.at(factors, e)), run))
+
+
+@numba.njit(inline="always", **OPTIONS)
+def _field(own, numbers, at):
     """Return what flips of each of a run's four bits make of it."""
-    total = lanes.times(lanes.splat(field[0]), lanes.exchange_neighbours(own))
-    total = lanes.plus(total, lanes.times(lanes.splat(field[1]), lanes.exchange_pairs(own)))
-    total = lanes.plus(total, lanes.times(lanes.splat(field[2]), lanes.exchange_fours(own)))
-    return lanes.plus(total, lanes.times(lanes.splat(field[3]), lanes.exchange_halves(own)))
+    total = lanes.times(lanes.splat(lanes.at(numbers, at)), lanes.exchange_neighbours(own))
+    total = lanes.plus(total, lanes.times(lanes.splat(lanes.at(numbers, at + 1)), lanes.exchange_pairs(own)))
+    total = lanes.plus(total, lanes.times(lanes.splat(lanes.at(numbers, at + 2)), lanes.exchange_fours(own)))
+    return lanes.plus(total, lanes.times(lanes.splat(lanes.at(numbers, at + 3)), lanes.exchange_halves(own)))
 
 
 @numba.njit(inline="always", **OPTIONS)
@@ -127,136 +122,143 @@ def _exchanged(run, kind):
 
 
 @numba.njit(**OPTIONS)
-def _block(program, scratch, block, x, x_at, previous, previous_at, out, out_at, alpha, beta, shift, rotate):
-    """Write one block of the product; `previous` may be `out`."""
+def _blocks(program, scratch, first, last, x, x_at, previous, previous_at, out, out_at, alpha, beta, shift, rotate):
+    """Write the blocks `first` to `last` of the product; `previous` may be `out`."""
     sums, flips, factors, block_signs = scratch
-    real = program.diagonal.dtype.type
-    leaving, active = _active_flips(program, scratch, block)
-    begin = block * program.runs
-    apart = max(0, leaving - FUSED)
-    _sum_apart(program.runs, begin, scratch, apart, x, x_at)
-    inside = program.field.any()
-    for r in range(program.runs):
-        here = begin + r
-        energy = lanes.plus(lanes.load_twice(program.diagonal, here * RUN), lanes.splat(real(-shift)))
-        own = lanes.load(x, x_at + here * REALS)
-        total = lanes.times(energy, own)
+    diagonal, table, numbers, runs = program.diagonal, program.table, program.numbers, program.runs
+    real = diagonal.dtype.type
+    for block in range(first, last):
+        leaving, active = _active_flips(program, table, numbers, flips, factors, block_signs, block)
+        apart, begin = max(0, leaving - FUSED), block * runs
         if apart > 0:
-            total = lanes.plus(total, lanes.load(sums, r * REALS))
-        if inside:
-            total = lanes.plus(total, _field(own, program.field))
-        for e in range(apart, active):
-            run = lanes.load(x, x_at + (here ^ flips[e]) * REALS)
-            total = lanes.plus(total, lanes.times(lanes.splat(factors[e]), run))
-        for e in range(program.row_start[r], program.row_start[r + 1]):
-            factor = lanes.splat(program.row_factors[e] * block_signs[program.row_sign[e]])
-            run = lanes.load(x, x_at + (here ^ program.row_flips[e]) * REALS)
-            total = lanes.plus(total, lanes.times(factor, run))
-        for e in range(program.lane_start[r], program.lane_start[r + 1]):
-            run = lanes.load_permuted(x, x_at + (here ^ program.lane_flips[e]) * REALS, program.lane_chunks[e])
-            sign = lanes.splat(block_signs[program.lane_sign[e]])
-            factor = lanes.times(sign, lanes.load(program.vectors, program.lane_vector[e]))
-            total = lanes.plus(total, lanes.times(factor, _exchanged(run, program.lane_kind[e])))
-        if rotate:
-            total = lanes.times_minus_i(total)
-        total = lanes.times(lanes.splat(real(alpha)), total)
-        if beta != 0:
-            before = lanes.load(previous, previous_at + here * REALS)
-            total = lanes.plus(total, lanes.times(lanes.splat(real(beta)), before))
-        lanes.store(out, out_at + here * REALS, total)
+            _sum_apart(runs, begin, sums, flips, factors, apart, x, x_at)
+        for r in range(runs):
+            here = begin + r
+            lanes.prefetch(x, x_at + (here + NEAR_BLOCKS * runs) * REALS)
+            lanes.prefetch_to_write(out, out_at + (here + AHEAD) * REALS)
+            lanes.prefetch(diagonal, (here + AHEAD) * RUN)
+            energy = lanes.plus(lanes.load_twice(diagonal, here * RUN), lanes.splat(real(-shift)))
+            own = lanes.load(x, x_at + here * REALS)
+            total = lanes.times(energy, own)
+            if apart > 0:
+                total = lanes.plus(total, lanes.load(sums, r * REALS))
+            if program.inside:
+                total = lanes.plus(total, _field(own, numbers, program.field))
+            for e in range(apart, active - 1, 2):
+                total = _add_flip(total, here, e, flips, factors, x, x_at)
+                total = _add_flip(total, here, e + 1, flips, factors, x, x_at)
+            if (active - apart) % 2 == 1:
+                total = _add_flip(total, here, active - 1, flips, factors, x, x_at)
+            for e in range(lanes.at(table, program.row_start + r), lanes.at(table, program.row_start + r + 1)):
+                sign = lanes.at(block_signs, lanes.at(table, program.row_sign + e))
+                run = lanes.load(x, x_at + (here ^ lanes.at(table, program.row_flips + e)) * REALS)
+                factor = lanes.splat(lanes.at(numbers, program.row_factors + e) * sign)
+                total = lanes.plus(total, lanes.times(factor, run))
+            for e in range(lanes.at(table, program.lane_start + r), lanes.at(table, program.lane_start + r + 1)):
+                place = x_at + (here ^ lanes.at(table, program.lane_flips + e)) * REALS
+                run = lanes.load_permuted(x, place, lanes.at(table, program.lane_chunks + e))
+                sign = lanes.splat(lanes.at(block_signs, lanes.at(table, program.lane_sign + e)))
+                vector = lanes.load(numbers, program.vectors + lanes.at(table, program.lane_vector + e))
+                run = _exchanged(run, lanes.at(table, program.lane_kind + e))
+                total = lanes.plus(total, lanes.times(lanes.times(sign, vector), run))
+            if rotate:
+                total = lanes.times_minus_i(total)
+            total = lanes.times(lanes.splat(real(alpha)), total)
+            if beta != 0:
+                before = lanes.load(previous, previous_at + here * REALS)
+                total = lanes.plus(total, lanes.times(lanes.splat(real(beta)), before))
+            lanes.store(out, out_at + here * REALS, total)
+
+
+@numba.njit(inline="always", **OPTIONS)
+def count_blocks(program):
+    """Return the number of blocks of a state."""
+    return len(program.diagonal) // (program.runs * RUN)
 
 
 @numba.njit(**OPTIONS)
-def product(program, states, x, x_step, previous, previous_step, out, out_step, alpha, beta, shift, rotate):
-    """Apply `_block` everywhere; `*_step` are the distances between states."""
-    blocks = len(program.diagonal) // (program.runs * RUN)
-    scratch = _scratch(program)
-    for b in range(states):
-        for block in range(blocks):
-            _block(
-                program, scratch, block, x, b * x_step, previous, b * previous_step, out, b * out_step,
-                alpha, beta, shift, rotate,
-            )  # fmt: skip
-
-
-@numba.njit(parallel=True, **OPTIONS)
-def product_threads(program, states, x, x_step, previous, previous_step, out, out_step, alpha, beta, shift, rotate):
-    """Do the same with threads across states and blocks."""
-    blocks = len(program.diagonal) // (program.runs * RUN)
-    for task in numba.prange(states * blocks):
-        b, block = task // blocks, task % blocks
-        _block(
-            program, _scratch(program), block, x, b * x_step, previous, b * previous_step, out, b * out_step,
+def product(program, x, x_step, previous, previous_step, out, out_step, alpha, beta, shift, rotate, begin, end):
+    """Apply `_blocks` to the blocks `begin` to `end`, counted through all states; `*_step` lie between states."""
+    blocks, scratch = count_blocks(program), _scratch(program)
+    while begin < end:
+        b, first = begin // blocks, begin % blocks
+        last = min(blocks, first + end - begin)
+        _blocks(
+            program, scratch, first, last, x, b * x_step, previous, b * previous_step, out, b * out_step,
             alpha, beta, shift, rotate,
         )  # fmt: skip
+        begin += last - first
 
 
 @numba.njit(**OPTIONS)
-def _combine_runs(begin, end, vectors, vector_step, coefficients, phases, out, out_at, out_step, add):
+def combine(vectors, vector_step, coefficients, phases, out, out_at, out_step, add, begin, end):
     """Write or add `phases[j] * sum_k coefficients[j, k] vectors[k]` to row j of `out`, from run `begin` to `end`."""
+    count = coefficients.shape[1]
+    # Vectors at powers of two from each other meet in few lines of the first cache: their runs are put side by side.
+    gather = len(coefficients) > FEW
+    beside = np.empty(count * REALS if gather else 0, vectors.dtype)
+    source, at, step = (beside, 0, REALS) if gather else (vectors, begin * REALS, vector_step)
     for run in range(begin, end):
-        for j in range(len(coefficients)):
-            total = lanes.times(lanes.splat(coefficients[j, 0]), lanes.load(vectors, run * REALS))
-            for k in range(1, coefficients.shape[1]):
-                vector = lanes.load(vectors, k * vector_step + run * REALS)
-                total = lanes.plus(total, lanes.times(lanes.splat(coefficients[j, k]), vector))
-            turned = lanes.times(lanes.splat(-phases[j, 1]), lanes.times_minus_i(total))
-            total = lanes.plus(turned, lanes.times(lanes.splat(phases[j, 0]), total))
+        if gather:
+            for k in range(count):
+                lanes.store(beside, k * REALS, lanes.load(vectors, k * vector_step + run * REALS))
+        else:
+            at = run * REALS
+        for j in range(0, len(coefficients) - 1, 2):
+            vector = lanes.load(source, at)
+            one = lanes.times(lanes.splat(coefficients[j, 0]), vector)
+            two = lanes.times(lanes.splat(coefficients[j + 1, 0]), vector)
+            for k in range(1, count):
+                vector = lanes.load(source, at + k * step)
+                one = lanes.plus(one, lanes.times(lanes.splat(coefficients[j, k]), vector))
+                two = lanes.plus(two, lanes.times(lanes.splat(coefficients[j + 1, k]), vector))
             place = out_at + j * out_step + run * REALS
-            if add:
-                total = lanes.plus(total, lanes.load(out, place))
-            lanes.store(out, place, total)
+            _turned(one, phases, j, out, place, add)
+            _turned(two, phases, j + 1, out, place + out_step, add)
+        if len(coefficients) % 2 == 1:
+            j = len(coefficients) - 1
+            one = lanes.times(lanes.splat(coefficients[j, 0]), lanes.load(source, at))
+            for k in range(1, count):
+                one = lanes.plus(one, lanes.times(lanes.splat(coefficients[j, k]), lanes.load(source, at + k * step)))
+            _turned(one, phases, j, out, out_at + j * out_step + run * REALS, add)
 
 
-@numba.njit(parallel=True, **OPTIONS)
-def combine_threads(runs, vectors, vector_step, coefficients, phases, out, out_step, add):
-    """Combine the vectors of one state, with threads across its runs."""
-    for task in numba.prange((runs + CHUNKS - 1) // CHUNKS):
-        begin, end = task * CHUNKS, min(runs, task * CHUNKS + CHUNKS)
-        _combine_runs(begin, end, vectors, vector_step, coefficients, phases, out, 0, out_step, add)
+@numba.njit(inline="always", **OPTIONS)
+def _turned(total, phases, j, out, place, add):
+    """Write or add `phases[j] total`."""
+    turned = lanes.times(lanes.splat(-phases[j, 1]), lanes.times_minus_i(total))
+    total = lanes.plus(turned, lanes.times(lanes.splat(phases[j, 0]), total))
+    if add:
+        total = lanes.plus(total, lanes.load(out, place))
+    lanes.store(out, place, total)
 
 
 @numba.njit(**OPTIONS)
 def _expand_state(program, scratch, vectors, reals, x, x_at, scale, shift, coefficients, phases, out, out_at):
     """Evolve one state, all in the first two caches; `reals` is twice its dimension, which may be less than a run's."""
     width, terms = 2 * len(program.diagonal), coefficients.shape[1]
-    blocks = len(program.diagonal) // (program.runs * RUN)
     for place in range(width):
         vectors[place] = x[x_at + place] if place < reals else 0
     for k in range(1, terms):
         alpha, beta = (scale, 0.0) if k == 1 else (2 * scale, 1.0)
         before = max(0, k - 2) * width
-        for block in range(blocks):
-            _block(
-                program, scratch, block, vectors, (k - 1) * width, vectors, before, vectors, k * width,
-                alpha, beta, shift, True,
-            )  # fmt: skip
+        _blocks(
+            program, scratch, 0, count_blocks(program), vectors, (k - 1) * width, vectors, before, vectors, k * width,
+            alpha, beta, shift, True,
+        )  # fmt: skip
     whole = reals == width
     target = out if whole else np.empty(len(coefficients) * REALS, x.dtype)
     at, step = (out_at, reals) if whole else (0, REALS)
-    _combine_runs(0, width // REALS, vectors, width, coefficients, phases, target, at, step, False)
+    combine(vectors, width, coefficients, phases, target, at, step, False, 0, width // REALS)
     if not whole:
         for place in range(len(coefficients) * reals):
             out[out_at + place] = target[place // reals * REALS + place % reals]
 
 
 @numba.njit(**OPTIONS)
-def expand(program, states, reals, x, scale, shift, coefficients, phases, out):
-    """Evolve states without gaps between them, one after the other; see `MatrixFree.expand`."""
+def expand(program, reals, x, scale, shift, coefficients, phases, out, begin, end):
+    """Evolve the states `begin` to `end`, without gaps between them, one after the other; see `MatrixFree.expand`."""
     vectors = np.empty(2 * len(program.diagonal) * coefficients.shape[1], x.dtype)
     scratch, step = _scratch(program), len(coefficients) * reals
-    for b in range(states):
+    for b in range(begin, end):
         _expand_state(program, scratch, vectors, reals, x, b * reals, scale, shift, coefficients, phases, out, b * step)
-
-
-@numba.njit(parallel=True, **OPTIONS)
-def expand_threads(tasks, program, states, reals, x, scale, shift, coefficients, phases, out):
-    """Do the same with threads across states, in so many tasks."""
-    step = len(coefficients) * reals
-    for task in numba.prange(tasks):
-        vectors = np.empty(2 * len(program.diagonal) * coefficients.shape[1], x.dtype)
-        scratch = _scratch(program)
-        for b in range(task * states // tasks, (task + 1) * states // tasks):
-            _expand_state(
-                program, scratch, vectors, reals, x, b * reals, scale, shift, coefficients, phases, out, b * step
-            )

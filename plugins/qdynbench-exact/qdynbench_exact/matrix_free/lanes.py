@@ -18,6 +18,8 @@ RUN = 16
 """Amplitudes of a run: with float64 its reals fill half of the 16 registers of AVX2."""
 
 REALS = 2 * RUN
+LINE = 64
+"""Bytes of a line of the cache."""
 CHUNK = 4
 """Reals that move together when a run is permuted: two amplitudes."""
 
@@ -59,6 +61,16 @@ def _undefined(vector: Any) -> Any:
 
 def _size(real: Any) -> int:
     return 4 if isinstance(real, ir.FloatType) else 8
+
+
+@intrinsic
+def at(typing_context: Any, array: Any, offset: Any) -> Any:
+    """Return `array[offset]`; unlike numba's own, without a look at whether the offset is negative."""
+
+    def code(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        return builder.load(_pointer(context, builder, array, *arguments))
+
+    return array.dtype(array, types.int64), code
 
 
 @intrinsic
@@ -144,6 +156,30 @@ def store(typing_context: Any, array: Any, offset: Any, lanes: Any) -> Any:
         return context.get_dummy_value()
 
     return types.void(array, types.int64, lanes), code
+
+
+def _prefetch(to_write: bool, doc: str) -> Any:
+    def prefetch(typing_context: Any, array: Any, offset: Any) -> Any:
+        def code(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+            byte, number = ir.IntType(8).as_pointer(), ir.IntType(32)
+            kind = ir.FunctionType(ir.VoidType(), [byte, number, number, number])
+            function = builder.module.declare_intrinsic("llvm.prefetch", (byte,), kind)
+            first = builder.bitcast(_pointer(context, builder, array, *arguments), byte)
+            near_second_cache, data = ir.Constant(number, 2), ir.Constant(number, 1)
+            size = _size(context.get_data_type(array.dtype))
+            for place in range(0, REALS * size, LINE):
+                line = builder.gep(first, [ir.Constant(ir.IntType(64), place)])
+                builder.call(function, [line, ir.Constant(number, int(to_write)), near_second_cache, data])
+            return context.get_dummy_value()
+
+        return types.void(array, types.int64), code
+
+    prefetch.__doc__ = doc
+    return intrinsic(prefetch)
+
+
+prefetch = _prefetch(False, "Ask for the run at `offset`, which will be read; it need not exist.")
+prefetch_to_write = _prefetch(True, "Ask for the run at `offset`, which will be written to.")
 
 
 @intrinsic

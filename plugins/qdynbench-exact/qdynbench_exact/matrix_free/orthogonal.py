@@ -6,8 +6,11 @@ import numba
 import numpy as np
 
 from qdynbench_exact.matrix_free import lanes
-from qdynbench_exact.matrix_free.cpu import CHUNKS, OPTIONS
+from qdynbench_exact.matrix_free.cpu import OPTIONS
 from qdynbench_exact.matrix_free.lanes import REALS
+
+CHUNK_RUNS = 64
+"""Runs whose sums are added up by themselves, so that a sum does not depend on the number of threads."""
 
 
 @numba.njit(**OPTIONS)
@@ -50,11 +53,11 @@ def _subtract(begin, end, overlaps, vectors, at, step, new, new_at):
     return _total(squares, np.empty(REALS, new.dtype))
 
 
-@numba.njit(parallel=True, **OPTIONS)
-def orthogonalise_states(runs, count, vectors, vectors_step, step, new, new_step, components, norms):
-    """Do what `MatrixFree.orthogonalise` says, each state by one thread."""
-    for b in numba.prange(len(norms)):
-        overlaps = np.empty((count, 2))
+@numba.njit(**OPTIONS)
+def orthogonalise(runs, count, vectors, vectors_step, step, new, new_step, components, norms, first, last):
+    """Do what `MatrixFree.orthogonalise` says, for the states `first` to `last`."""
+    overlaps = np.empty((count, 2))
+    for b in range(first, last):
         for _ in range(2):
             _overlaps(0, runs, count, vectors, b * vectors_step, step, new, b * new_step, overlaps)
             square = _subtract(0, runs, overlaps, vectors, b * vectors_step, step, new, b * new_step)
@@ -67,21 +70,17 @@ def orthogonalise_states(runs, count, vectors, vectors_step, step, new, new_step
         norms[b] = np.sqrt(square)
 
 
-@numba.njit(parallel=True, **OPTIONS)
-def orthogonalise_runs(runs, count, vectors, step, new):
-    """Do the same for one state by all threads; return component and norm."""
-    tasks = (runs + CHUNKS - 1) // CHUNKS
-    component = 0.0
-    for _ in range(2):
-        parts, squares = np.empty((tasks, count, 2)), np.empty(tasks)
-        for task in numba.prange(tasks):
-            end = min(runs, task * CHUNKS + CHUNKS)
-            _overlaps(task * CHUNKS, end, count, vectors, 0, step, new, 0, parts[task])
-        overlaps = parts.sum(axis=0)
-        for task in numba.prange(tasks):
-            end = min(runs, task * CHUNKS + CHUNKS)
-            squares[task] = _subtract(task * CHUNKS, end, overlaps, vectors, 0, step, new, 0)
-        component += overlaps[count - 1, 0]
-        if (overlaps**2).sum() <= squares.sum():
-            break
-    return component, np.sqrt(squares.sum())
+@numba.njit(**OPTIONS)
+def overlaps_of(runs, count, vectors, step, new, parts, first, last):
+    """Write the overlaps of the chunks `first` to `last` of one state to `parts`, shape `(chunks, count, 2)`."""
+    for chunk in range(first, last):
+        end = min(runs, chunk * CHUNK_RUNS + CHUNK_RUNS)
+        _overlaps(chunk * CHUNK_RUNS, end, count, vectors, 0, step, new, 0, parts[chunk])
+
+
+@numba.njit(**OPTIONS)
+def subtract_from(runs, overlaps, vectors, step, new, squares, first, last):
+    """Subtract from the chunks `first` to `last` of one state, and write the squares of what is left."""
+    for chunk in range(first, last):
+        end = min(runs, chunk * CHUNK_RUNS + CHUNK_RUNS)
+        squares[chunk] = _subtract(chunk * CHUNK_RUNS, end, overlaps, vectors, 0, step, new, 0)

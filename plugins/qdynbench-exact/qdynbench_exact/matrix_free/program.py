@@ -6,6 +6,7 @@ where chi is -1 for an odd number of bits (as in `PauliSum.flips`). Both masks f
 r and in k, and strings with the same flips are put together by what their factor depends on:
 
 - *uniform*: constant over a block (a transverse field; an exchange of two high bits, 0 for half of the blocks);
+  those between blocks that lie far apart are *far*, and get a pass of their own (see `far`);
 - *rows*: constant over a run, different from run to run of a block; only what is not zero is listed for each r;
 - *lanes*: all that permutes the places in a run or whose factor changes there or is imaginary: the run's 32 reals are
   permuted by an exclusive or and multiplied by 32 factors.
@@ -15,6 +16,7 @@ A factor's sign in the block is common to a group and looked up once a block.
 
 from __future__ import annotations
 
+import itertools
 from collections import defaultdict
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -24,7 +26,7 @@ from qdynbench.physics import basis
 from qdynbench_exact.matrix_free.lanes import CHUNK, REALS, RUN
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -36,51 +38,93 @@ BLOCK_RUNS = 64
 FIELD_BITS = 4
 """Bits within a run."""
 
+NEAR_BLOCKS = 16
+"""Blocks that lie closer are found in a second cache of 512 kB: 16 of 16 kB, beside what is written."""
+
+SMALLEST_APART = 128
+"""Blocks of a state from which on a pass over it costs less than flips that miss the second cache."""
+
+FAR_BITS = 8
+"""Most bits of one pass: 256 rows of 512 bytes still fit into the second cache."""
+
 Term = tuple[int, complex]
 """Mask of the bits whose spins' signs multiply, and the coefficient."""
 
+Uniform = tuple[int, list[tuple[int, float]]]
+"""Flip in runs, and its terms: mask of the signs in the block index, and the factor."""
+
+
+class Far(NamedTuple):
+    """Uniform flips of some neighbouring bits of the block index; a row is what one value of these bits selects."""
+
+    rows: int
+    """Two to the power of the number of bits."""
+    stride: int
+    """Blocks from one row to the next."""
+    flips: NDArray[np.int64]
+    """Masks of row bits."""
+    flip_start: NDArray[np.int64]
+    flip_signs: NDArray[np.int64]
+    """Masks of bits of the block index."""
+    flip_factors: NDArray[np.floating]
+
 
 class Program(NamedTuple):
-    """What the kernel reads; masks of flips are in runs, `*_start` are offsets of the lists for each r."""
+    """What the kernel reads. Every array more would cost compiled code with each call, so all lists stand in two."""
 
     diagonal: NDArray[np.floating]
     """Shape `(2**N,)`, at least one run."""
+    table: NDArray[np.int64]
+    numbers: NDArray[np.floating]
     runs: int
     """Runs in a block."""
-    flips: NDArray[np.int64]
-    """Masks of the uniform flips, those that leave the block first."""
+    flip_count: int
+    """Number of uniform flips."""
     leaving: int
-    """How many leave the block."""
-    flip_start: NDArray[np.int64]
-    flip_signs: NDArray[np.int64]
-    flip_factors: NDArray[np.floating]
-    field: NDArray[np.floating]
-    """Of the flips of one of the four lowest bits whose factor is constant everywhere; shape `(4,)`."""
-    block_signs: NDArray[np.int64]
+    """How many of them leave the block: the first ones."""
+    sign_count: int
+    """Length of the list of block signs."""
+    inside: bool
+    """Whether any factor of `field` is not zero."""
+    # Where each list begins in `table` or, for factors, in `numbers`; masks of flips are in runs.
+    flips: int
+    flip_start: int
+    """Offsets of the terms of each uniform flip."""
+    flip_signs: int
+    flip_factors: int
+    field: int
+    """Of the flips of one of the four lowest bits whose factor is constant everywhere: four factors."""
+    block_signs: int
     """Masks of bits of the block index; `row_sign` and `lane_sign` count in this list."""
-    row_start: NDArray[np.int64]
-    row_flips: NDArray[np.int64]
-    row_factors: NDArray[np.floating]
-    row_sign: NDArray[np.int64]
-    lane_start: NDArray[np.int64]
-    lane_flips: NDArray[np.int64]
-    lane_chunks: NDArray[np.int64]
+    row_start: int
+    """Offsets of the entries of each r."""
+    row_flips: int
+    row_factors: int
+    row_sign: int
+    lane_start: int
+    """Offsets of the entries of each r."""
+    lane_flips: int
+    lane_chunks: int
     """Exclusive or on the chunks of a run; `lane_kind` is the one on the reals of a chunk, 0 to 3."""
-    lane_kind: NDArray[np.int64]
-    lane_vector: NDArray[np.int64]
+    lane_kind: int
+    lane_vector: int
     """Offset of the 32 factors in `vectors`."""
-    lane_sign: NDArray[np.int64]
-    vectors: NDArray[np.floating]
+    lane_sign: int
+    vectors: int
 
-    @property
-    def passes(self) -> float:
-        """Reads of a run that one run of the product takes on average: the measure of its work in the cache."""
-        return (
-            1
-            + np.count_nonzero(self.field) / 2
-            + len(self.flips)
-            + (len(self.row_flips) + 2 * len(self.lane_flips)) / self.runs
-        )
+
+class Sorted(NamedTuple):
+    """A Hamiltonian sorted for the kernels.
+
+    Attributes:
+        program: all but far flips.
+        far: these, by group.
+        passes: reads of a run that one run of the product takes on average: the measure of its work in the cache.
+    """
+
+    program: Program
+    far: list[Far]
+    passes: float
 
 
 def groups_by_flip(hamiltonian: PauliSum) -> dict[int, list[Term]]:
@@ -120,40 +164,89 @@ def diagonal(terms: Iterable[Term], dim: int) -> NDArray[np.float64]:
     return values
 
 
-def build(hamiltonian: PauliSum, real: type[np.floating]) -> Program:
+def build(hamiltonian: PauliSum, real: type[np.floating]) -> Sorted:
     """Sort the strings of `hamiltonian` for arrays of reals of the type `real`."""
     groups = groups_by_flip(hamiltonian)
     dim = max(RUN, basis.dimension(hamiltonian.size))
     runs = min(BLOCK_RUNS, dim // RUN)
     split = _Split(runs)
-    uniform: list[tuple[int, list[tuple[int, float]]]] = []
+    uniform: list[Uniform] = []
     for mask, terms in groups.items():
         if mask:
             split.add(mask, terms, uniform)
+    far, uniform = _far(uniform, runs, dim // RUN // runs, real)
     uniform.sort(key=lambda flip: flip[0] < runs)
-    flat = [term for _, terms in uniform for term in terms]
-    return Program(
+    lanes = [entry for row in split.lanes for entry in row]
+    rows = [entry for row in split.rows for entry in row]
+    integers = {
+        **_flips(uniform),
+        "block_signs": list(split.block_signs),
+        "row_start": _starts(split.rows),
+        "row_flips": [flip for flip, _, _ in rows],
+        "row_sign": [sign for _, _, sign in rows],
+        "lane_start": _starts(split.lanes),
+        "lane_flips": [flip for flip, _, _, _ in lanes],
+        "lane_chunks": [exchanged // CHUNK for _, exchanged, _, _ in lanes],
+        "lane_kind": [exchanged % CHUNK for _, exchanged, _, _ in lanes],
+        "lane_vector": [vector * REALS for _, _, vector, _ in lanes],
+        "lane_sign": [sign for _, _, _, sign in lanes],
+    }
+    factors = {
+        "flip_factors": _factors(uniform),
+        "field": split.field.tolist(),
+        "row_factors": [factor for _, factor, _ in rows],
+        "vectors": [factor for vector in split.vectors for factor in vector],
+    }
+    program = Program(
         diagonal=diagonal(groups.get(0, ()), dim).astype(real, copy=False),
+        table=np.array([*itertools.chain(*integers.values())], dtype=np.int64),
+        numbers=np.array([*itertools.chain(*factors.values())], dtype=real),
         runs=runs,
-        flips=_integers(mask for mask, _ in uniform),
+        flip_count=len(uniform),
         leaving=sum(mask >= runs for mask, _ in uniform),
-        flip_start=_integers(np.cumsum([0, *(len(terms) for _, terms in uniform)])),
-        flip_signs=_integers(mask for mask, _ in flat),
-        flip_factors=np.array([factor for _, factor in flat], dtype=real),
-        field=split.field.astype(real),
-        block_signs=_integers(split.block_signs),
-        row_start=_starts(split.rows),
-        row_flips=_integers(entry[0] for row in split.rows for entry in row),
-        row_factors=np.array([entry[1] for row in split.rows for entry in row], dtype=real),
-        row_sign=_integers(entry[2] for row in split.rows for entry in row),
-        lane_start=_starts(split.lanes),
-        lane_flips=_integers(entry[0] for row in split.lanes for entry in row),
-        lane_chunks=_integers(entry[1] // CHUNK for row in split.lanes for entry in row),
-        lane_kind=_integers(entry[1] % CHUNK for row in split.lanes for entry in row),
-        lane_vector=_integers(entry[2] * REALS for row in split.lanes for entry in row),
-        lane_sign=_integers(entry[3] for row in split.lanes for entry in row),
-        vectors=np.array(list(split.vectors), dtype=real).reshape(-1),
+        sign_count=len(split.block_signs),
+        inside=bool(split.field.any()),
+        **_begins(integers),
+        **_begins(factors),
     )
+    passes = 1 + np.count_nonzero(split.field) / 2 + len(uniform) + sum(len(group.flips) for group in far)
+    return Sorted(program, far, passes + (len(rows) + 2 * len(lanes)) / runs)
+
+
+def _begins(lists: Mapping[str, Sequence[float]]) -> dict[str, int]:
+    lengths = [len(values) for values in lists.values()]
+    return dict(zip(lists, itertools.accumulate(lengths, initial=0), strict=False))
+
+
+def _flips(uniform: list[Uniform]) -> dict[str, list[int]]:
+    return {
+        "flips": [mask for mask, _ in uniform],
+        "flip_start": list(itertools.accumulate((len(terms) for _, terms in uniform), initial=0)),
+        "flip_signs": [mask for _, terms in uniform for mask, _ in terms],
+    }
+
+
+def _factors(uniform: list[Uniform]) -> list[float]:
+    return [factor for _, terms in uniform for _, factor in terms]
+
+
+def _far(uniform: list[Uniform], runs: int, blocks: int, real: type[np.floating]) -> tuple[list[Far], list[Uniform]]:
+    """Part uniform flips into those of one group of far bits each, by group, and the others."""
+    if blocks < SMALLEST_APART:
+        return [], uniform
+    lowest, highest = NEAR_BLOCKS.bit_length() - 1, blocks.bit_length() - 1
+    groups = -(-(highest - lowest) // FAR_BITS)
+    ends = [lowest + (highest - lowest) * group // groups for group in range(groups + 1)]
+    far = []
+    for low, high in itertools.pairwise(ends):
+        reach = runs * ((1 << high) - (1 << low))
+        mine = [(mask // runs >> low, terms) for mask, terms in uniform if mask & ~reach == 0]
+        uniform = [flip for flip in uniform if flip[0] & ~reach]
+        if mine:
+            lists = {name: np.array(values, dtype=np.int64) for name, values in _flips(mine).items()}
+            factors = np.array(_factors(mine), dtype=real)
+            far.append(Far(rows=1 << (high - low), stride=1 << low, flip_factors=factors, **lists))
+    return far, uniform
 
 
 class _Split:
@@ -174,7 +267,7 @@ class _Split:
         self._r = np.arange(runs)
         self._k = np.arange(RUN)
 
-    def add(self, mask: int, terms: list[Term], uniform: list[tuple[int, list[tuple[int, float]]]]) -> None:
+    def add(self, mask: int, terms: list[Term], uniform: list[Uniform]) -> None:
         flip, places = divmod(mask, RUN)
         for imaginary in (False, True):
             chosen = [(s, c.imag if imaginary else c.real) for s, c in terms if (c.real == 0) == imaginary]
@@ -215,9 +308,5 @@ class _Split:
             yield self.block_signs.setdefault(mask, len(self.block_signs)), part
 
 
-def _integers(values: Iterable[int]) -> NDArray[np.int64]:
-    return np.array(list(values), dtype=np.int64)
-
-
-def _starts(rows: list[list[tuple[int, float, int]]] | list[list[tuple[int, int, int, int]]]) -> NDArray[np.int64]:
-    return np.cumsum([0, *(len(row) for row in rows)], dtype=np.int64)
+def _starts(rows: Sequence[Sequence[object]]) -> list[int]:
+    return list(itertools.accumulate((len(row) for row in rows), initial=0))

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
+from qdynbench_exact.matrix_free.operator import norms_of
+
 if TYPE_CHECKING:
     from qdynbench_exact.matrix_free.operator import MatrixFree
 
@@ -58,14 +60,14 @@ def _ritz_values(operator: MatrixFree, steps: int) -> tuple[float, float, float]
     """Return the smallest and largest Ritz value and the norm of the residual after `steps` from a random vector."""
     generator = torch.Generator().manual_seed(0)
     now = torch.randn(1, operator.dimension, dtype=operator.dtype, generator=generator).to(operator.device)
-    now /= torch.linalg.vector_norm(now)
+    now /= float(norms_of(now)[0])
     before, product = torch.zeros_like(now), torch.empty_like(now)
     alphas, betas = [], [0.0]
     for _ in range(steps):
         operator.apply(now, product, previous=before, beta=-betas[-1])
         alphas.append(float(torch.sum(now.conj() * product).real))
         product -= alphas[-1] * now
-        betas.append(float(torch.linalg.vector_norm(product)))
+        betas.append(float(norms_of(product)[0]))
         if betas[-1] < 1e-6 * max(abs(operator.lower), abs(operator.upper)):
             break
         before, now, product = now, product / betas[-1], before
