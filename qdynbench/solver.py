@@ -20,7 +20,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol, dataclass_transform
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self, dataclass_transform
 
 if TYPE_CHECKING:
     import numpy as np
@@ -197,6 +197,12 @@ class Solver(ABC):
     notes: list[str]
     """What whoever reads the result has to know of a solve, such as "bond dimension reached its limit 64 at step 37":
     append to it in `solve`. The core empties it before every call; what the scored calls say stands in the row."""
+
+    def __new__(cls, *_arguments: Any, **_parameters: Any) -> Self:
+        """Begin without notes, also where a solver is built by hand."""
+        solver = super().__new__(cls)
+        solver.notes = []
+        return solver
 
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)

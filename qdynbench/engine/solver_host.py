@@ -185,7 +185,6 @@ def build(solver_class: type[Solver], name: str, parameters: Mapping[str, Any]) 
         solver: Solver = solver_class(**values)
     except (TypeError, ValueError) as error:
         raise InputError(f"solver {name!r}: {error}") from error
-    solver.notes = []
     return solver
 
 

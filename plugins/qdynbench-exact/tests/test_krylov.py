@@ -65,6 +65,7 @@ def test_the_bound_belongs_to_the_last_solve(models, posed, evolve, product) -> 
         pass
     assert solver.error_bound == pytest.approx(first, rel=1e-6)
     assert first > 0
+    assert solver.notes[-1] == f"2-norm error at most {first:.0e} by its own bound, rounding left out"
 
 
 def test_groups_of_states_are_evolved_alike(monkeypatch, models, posed, evolve, error, product) -> None:
