@@ -69,14 +69,15 @@ class SolverHost:
         )
 
     def on_examine(self, times: NDArray[np.float64], **problem: Any) -> Message:
-        """Say whether the solver takes a problem, and what it predicts."""
+        """Say whether the solver takes a problem, what it predicts, and whether it needs the state vectors."""
         posed = read_problem(times, problem)
         refusal = unsupported(self.solver, posed)
         if refusal is not None:
-            return Message("done", {"unsupported": refusal, "cost": None})
+            return Message("done", {"unsupported": refusal, "cost": None, "needs_states": True})
         cost = self.solver.estimate(posed)
         predicted = None if cost is None else {"bytes": float(cost.bytes), "seconds": float(cost.seconds)}
-        return Message("done", {"unsupported": None, "cost": predicted})
+        needs_states = bool(self.solver.needs_states(posed))
+        return Message("done", {"unsupported": None, "cost": predicted, "needs_states": needs_states})
 
     def on_fit(self, times: NDArray[np.float64], **fields: Any) -> Message:
         """Fit the solver on data that is asked for over the channel, and save what it learned."""
@@ -109,27 +110,27 @@ class SolverHost:
             self.solver.prepare(problem)
         return watch.seconds
 
-    def on_call(self, *initial: NDArray[np.complex128]) -> Message:
+    def on_call(self, *arrays: NDArray[np.complex128], given: list[str]) -> Message:
         """Solve once and drop the result: the first call, with states that are neither scored nor timed again."""
+        states = initial_of(given, arrays, self.device)
         self.solver.notes = []
-        return Message("done", {"seconds": time_call(self.solver.solve(self._initial(initial)), self.device)})
+        return Message("done", {"seconds": time_call(self.solver.solve(states), self.device)})
 
-    def on_solve(self, *initial: NDArray[np.complex128]) -> Message:
+    def on_solve(self, *arrays: NDArray[np.complex128], given: list[str]) -> Message:
         """Solve and send every block to be scored."""
-        states = self._initial(initial)
+        states = initial_of(given, arrays, self.device)
         self.solver.notes = []
         watch = Stopwatch(self.device)
         blocks = checked_blocks(timed(self.solver.solve(states), watch), self.solver.problem, states)
         for block in blocks:
             for piece in pieces(block):
                 self.channel.send("block", *piece.arrays, **piece.fields)
-        notes = list(dict.fromkeys(str(note)[:LONGEST_NOTE] for note in self.solver.notes))
-        return Message("done", {"seconds": watch.seconds, "notes": notes[:MOST_NOTES]})
+        return Message("done", {"seconds": watch.seconds, "notes": kept_notes(self.solver.notes)})
 
-    def on_stage(self, states: NDArray[np.complex128], *spinors: NDArray[np.complex128]) -> Message:
-        """Keep timing states on the device: `(rounds, B, 2**N)`, and spinors `(rounds, B, N, 2)` or nothing."""
-        rounds = [self._initial((states[i], *(array[i] for array in spinors))) for i in range(len(states))]
-        self._batches[states.shape[1]] = rounds
+    def on_stage(self, *arrays: NDArray[np.complex128], given: list[str]) -> Message:
+        """Keep timing states on the device: states `(rounds, B, 2**N)`, spinors `(rounds, B, N, 2)`, as given."""
+        rounds = [initial_of(given, one, self.device) for one in zip(*arrays, strict=True)]
+        self._batches[len(rounds[0])] = rounds
         return Message("done")
 
     def on_time(self, batch: int, number: int, calls: int, settle: float) -> Message:
@@ -152,9 +153,16 @@ class SolverHost:
         peaks = {"host": memory.peak_host(), "device": memory.peak_device(self.device)}
         return Message("done", {**peaks, "rest": self._at_rest})
 
-    def _initial(self, arrays: Sequence[NDArray[np.complex128]]) -> Initial:
-        tensors = [torch.from_numpy(np.ascontiguousarray(array)).to(self.device) for array in arrays]
-        return Initial(tensors[0], tensors[1] if len(tensors) > 1 else None)
+
+def kept_notes(notes: Sequence[object]) -> list[str]:
+    """Return what is kept of a solver's notes: each once, cut, and not too many."""
+    return list(dict.fromkeys(str(note)[:LONGEST_NOTE] for note in notes))[:MOST_NOTES]
+
+
+def initial_of(given: Sequence[str], arrays: Sequence[NDArray[np.complex128]], device: str) -> Initial:
+    """Rebuild initial states from arrays that `given` names "vectors" or "spinors"."""
+    named = zip(given, arrays, strict=True)
+    return Initial(**{name: torch.from_numpy(np.ascontiguousarray(array)).to(device) for name, array in named})
 
 
 def build(solver_class: type[Solver], name: str, parameters: Mapping[str, Any]) -> Solver:
