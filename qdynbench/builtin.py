@@ -49,6 +49,7 @@ def register_metrics(register: Register) -> None:
             f"{home}.magnetization:MagnetizationError{axis.upper()}",
             summary=f"error of the mean {axis} magnetization",
         )
+    register("spin_error", f"{home}.spin_error:SpinError", summary="error of the spins, root mean square over sites")
     register("energy_drift", f"{home}.drift:EnergyDrift", summary="|E(t) - E(0)| of the prediction")
     register(
         "energy_variance_drift",
