@@ -96,6 +96,7 @@ def register_tasks(register: Register) -> None:
     for name, summary in (
         ("tfim_quench", "transverse-field Ising chain quenched from |+>, closed form"),
         ("xx_neel", "XX chain from the Neel state, closed form"),
+        ("xx_neel_long", "XX chain of 40 spins from the Neel state: tensor networks, no state vector"),
         ("xxz_neel", "gapped XXZ chain from the Neel state"),
         ("heisenberg_disordered", "Heisenberg chain in random fields, several realisations"),
         ("pxp_revivals", "PXP chain from the Neel state: many-body scars"),

@@ -31,9 +31,6 @@ WITHOUT_STATES = ("spin_error", "entropy_error", "truncation")
 IF_ROOM = ("valid_time", "magnetization_error_z", "magnetization_error_x", "magnetization_error_y")
 HEADINGS = {
     "mean_relative_entropy": "MRE",
-    "valid_time": "valid time",
-    "spin_error": "spin error",
-    "entropy_error": "entropy error",
     "magnetization_error_x": "x error",
     "magnetization_error_y": "y error",
     "magnetization_error_z": "z error",
@@ -122,7 +119,9 @@ def _metric(run: Run, metric: str) -> Part:
             return Text(text, "red" if found is not None and found.value < 0 else "")
         return Text(write.score(found), "dim" if found is not None and write.below_bound(found) else "")
 
-    return Part(Column(HEADINGS.get(metric, metric), "right" if metric == "skill" else "figure"), entry)
+    return Part(
+        Column(HEADINGS.get(metric, metric.replace("_", " ")), "right" if metric == "skill" else "figure"), entry
+    )
 
 
 def _cost(run: Run, space: str) -> list[Part]:

@@ -18,6 +18,7 @@ from qdynbench.metrics.magnetization import (
 )
 from qdynbench.metrics.relative_entropy import MeanRelativeEntropy
 from qdynbench.metrics.skill import Skill
+from qdynbench.metrics.spin_error import SpinError
 from qdynbench.metrics.truncation import Truncation
 from qdynbench.physics.operators import PauliSum
 from qdynbench.solver import Initial
@@ -155,3 +156,15 @@ def test_truncation_is_what_the_solver_says(random_states: States) -> None:
     assert window.offers("energy")
     assert not Window(context, 0, states).offers("truncation")
     assert not Window(context, 0, None, {"truncation": weight}).offers("energy")
+
+
+def test_spin_error_sees_what_moves_between_sites(score: Score) -> None:
+    left, right = torch.zeros(2, 1, 3, 4, dtype=torch.complex128)
+    left[..., 2], right[..., 1] = 1, 1  # down-up and up-down
+    assert score(MagnetizationErrorZ, left, right).result() == pytest.approx(0)
+    assert score(SpinError, left, right).result() == pytest.approx(2)
+    moving = left.clone()
+    moving[:, 2] = right[:, 2]
+    curves = score(SpinError, moving, left, split=(1,)).curves()
+    assert curves["spin_overlap"] == pytest.approx(np.array([[1, 1, -1]]))
+    assert curves["spin_overlap_reference"] == pytest.approx(1)
