@@ -61,6 +61,11 @@ def register_metrics(register: Register) -> None:
     )
     register("truncation", f"{home}.truncation:Truncation", summary="weight that a tensor network has discarded")
     register("norm_drift", f"{home}.drift:NormDrift", summary="| ||psi(t)|| - ||psi(0)|| | of the prediction")
+    register(
+        "echo_infidelity",
+        f"{home}.echo:EchoInfidelity",
+        summary="infidelity of forward and back under -H; without a reference, or on request",
+    )
     register("entropy_error", f"{home}.entropy:EntropyError", summary="error of the half-chain entanglement entropy")
     register("valid_time", f"{home}.valid_time:ValidTime", summary="first time that the infidelity passes 0.01")
     register(

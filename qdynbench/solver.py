@@ -94,6 +94,14 @@ class Problem:
         """Time between neighbouring grid points."""
         return float(self.times[1] - self.times[0])
 
+    def backward(self) -> Problem:
+        """Return the way back over the same grid, from the last state to the first: -H, or the drive in reverse."""
+        return dataclasses.replace(
+            self,
+            hamiltonian=None if self.hamiltonian is None else -self.hamiltonian,
+            drive=None if self.drive is None else self.drive.backward(float(self.times[-1])),
+        )
+
     def blinded(self, knowledge: Knowledge) -> Problem:
         """Return the problem without what `knowledge` does not cover."""
         if knowledge is Knowledge.HAMILTONIAN:

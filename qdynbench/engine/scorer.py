@@ -7,9 +7,7 @@ and so that the memory of the reference is not counted as the solver's.
 from __future__ import annotations
 
 import dataclasses
-import os
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -20,11 +18,14 @@ from qdynbench.engine import certify
 from qdynbench.engine.certify import STEPWISE, checkpoints, independent_evolution
 from qdynbench.engine.channel import Channel, Message
 from qdynbench.engine.clock import Stopwatch
-from qdynbench.engine.kept import KeptTrajectories, joined
+from qdynbench.engine.drawn import drawn_message, initial_of
+from qdynbench.engine.kept import KeptTrajectories, joined, write_curves
 from qdynbench.engine.reference import Cursor, Reference
 from qdynbench.engine.solver_host import build, library_versions, unsupported
 from qdynbench.errors import InvalidOutput
 from qdynbench.metric import Metric, ScoreContext
+from qdynbench.metrics.echo import EchoInfidelity
+from qdynbench.metrics.infidelity import ray_distance
 from qdynbench.plugins import Registry
 from qdynbench.solver import Initial, Problem, Solver
 from qdynbench.task.case import Case, Purpose, draw, generator
@@ -93,7 +94,7 @@ class Scorer:
     def on_states(self, size: int, seed: int, purpose: int, start: int, stop: int, vectors: bool) -> Message:
         """Draw initial states: `(B, 2**N)` if `vectors`, and spinors `(B, N, 2)` where the ensemble has them."""
         drawn = self._draw(Case(size, seed), Purpose(purpose), start, stop)
-        return _drawn_message(drawn, vectors)
+        return drawn_message(drawn, vectors)
 
     def on_trajectories(self, size: int, start: int, stop: int) -> Message:
         """Make training trajectories `(stop - start, T+1, 2**N)`, and say how long the reference took."""
@@ -107,7 +108,7 @@ class Scorer:
             ensemble = self.registry.load("ensembles", training.ensemble)()
             drawn = draw(self.task, ensemble, case, Purpose.TRAINING, start, stop)
             reference = self._reference("training", case, times)
-            states = reference.trajectories(_initial(drawn, self._in_vectors(reference.problem)))
+            states = reference.trajectories(initial_of(drawn, self._in_vectors(reference.problem)))
         if training.noise:
             noise = generator(self.task, dataclasses.replace(case, seed=start), Purpose.NOISE)
             deviation = training.noise / np.sqrt(2 * states.shape[-1])
@@ -135,7 +136,7 @@ class Scorer:
         drawn = self._draw(self._case, Purpose.TEST, start, stop)
         problem = self._problem(self._case, batch=1)
         in_vectors = vectors or (referenced and self._in_vectors(problem))
-        context = _context(problem, _initial(drawn, in_vectors))
+        context = _context(problem, initial_of(drawn, in_vectors))
         self._context_now = context
         self._cursor: Cursor | None = None
         if referenced:
@@ -148,7 +149,7 @@ class Scorer:
         self._chunks.append({kind.name: kind(context) for kind in scored})
         self._beside.append({kind.name: kind(context) for kind in kinds if kind not in scored})
         self._kept.append(KeptTrajectories(self.task.keep.trajectories - start, context))
-        return _drawn_message(drawn, vectors)
+        return drawn_message(drawn, vectors)
 
     def on_block(self, *arrays: NDArray[Any], start: int, names: list[str]) -> Message:
         """Score one block of a prediction."""
@@ -182,13 +183,27 @@ class Scorer:
         packed: dict[str, NDArray[Any]] = {k: array.astype(np.float32) for k, array in (values | extra).items()}
         packed |= joined(self._kept)
         self._chunks, self._beside, self._kept = [], [], []
-        partial = Path(f"{curves}.partial")
-        with partial.open("wb") as stream:
-            np.savez_compressed(stream, **packed)  # type: ignore[arg-type]
-        os.replace(partial, curves)
+        write_curves(curves, packed)
         left_out = [kind.name for kind in self.metrics if kind.name not in values]
         remarks = [] if self._cursor is None else self._references["test", self._case].notes
         return Message("done", {"rows": rows, "left_out": left_out, "reference_notes": remarks})
+
+    def on_echo_states(self, size: int, seed: int, count: int) -> Message:
+        """Draw the first test states, for an echo."""
+        drawn = self._draw(Case(size, seed), Purpose.TEST, 0, count)
+        return drawn_message(drawn, vectors=True)
+
+    def on_echo(self, returned: NDArray[np.complex128], size: int, seed: int, curves: str) -> Message:
+        """Score states `(n, 2**N)` that came back: return the row and add the values to the curves of the cell."""
+        initial = self._draw(Case(size, seed), Purpose.TEST, 0, len(returned)).states
+        found = ray_distance(torch.from_numpy(initial), torch.from_numpy(returned)).numpy()
+        values = np.full(self._states_of_task(), np.nan, dtype=np.float32)
+        values[: len(found)] = found
+        with np.load(curves, allow_pickle=False) as arrays:
+            write_curves(curves, {**arrays, EchoInfidelity.name: values})
+        value, low, high = EchoInfidelity.summarise({EchoInfidelity.name: found}, None)
+        row = {"metric": EchoInfidelity.name, "step": None, "value": value, "low": low, "high": high}
+        return Message("done", {"row": {**row, "unit": EchoInfidelity.unit}})
 
     def _rows(self, name: str, arrays: dict[str, NDArray[np.float64]]) -> Iterator[dict[str, Any]]:
         kind = next(kind for kind in self.metrics if kind.name == name)
@@ -219,7 +234,7 @@ class Scorer:
         drawn = self._draw(case, Purpose.TEST, 0, min(CERTIFIED_STATES, self._states_of_task()))
         if case.size > STEPWISE:
             drawn = drawn[:1]
-        context = _context(problem, _initial(drawn, vectors=True))
+        context = _context(problem, initial_of(drawn, vectors=True))
         judged = [kind for kind in self.metrics if kind.needs_reference and kind.per_time and kind.better == "lower"]
         kinds = [kind for kind in judged if kind.applies(context)]
         metrics = {kind.name: kind(context) for kind in kinds}
@@ -287,18 +302,3 @@ def _drop(metrics: dict[str, Metric], window: Window, *, of_reference: bool = Fa
 
 def _context(problem: Problem, initial: Initial) -> ScoreContext:
     return ScoreContext(problem.size, problem.times, problem.hamiltonian, initial)
-
-
-def _parts(drawn: Draw, vectors: bool) -> dict[str, NDArray[np.complex128]]:
-    """Return what initial states are given as: vectors if they are needed or all there is, and spinors."""
-    parts = {"vectors": drawn.states} if vectors or drawn.spinors is None else {}
-    return parts if drawn.spinors is None else {**parts, "spinors": drawn.spinors}
-
-
-def _initial(drawn: Draw, vectors: bool) -> Initial:
-    return Initial(**{name: torch.from_numpy(array) for name, array in _parts(drawn, vectors).items()})
-
-
-def _drawn_message(drawn: Draw, vectors: bool) -> Message:
-    parts = _parts(drawn, vectors)
-    return Message("done", {"given": list(parts)}, tuple(parts.values()))

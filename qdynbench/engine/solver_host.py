@@ -19,6 +19,7 @@ from qdynbench.engine import memory
 from qdynbench.engine.blocks import checked_blocks, tensors_in
 from qdynbench.engine.channel import Channel, Message
 from qdynbench.engine.clock import Stopwatch, time_call
+from qdynbench.engine.fit_side import Context, RemoteData
 from qdynbench.engine.manifest import foundation_of
 from qdynbench.errors import InputError, suggestion
 from qdynbench.physics.drive import Drive
@@ -127,6 +128,39 @@ class SolverHost:
                 self.channel.send("block", *piece.arrays, **piece.fields)
         return Message("done", {"seconds": watch.seconds, "notes": kept_notes(self.solver.notes)})
 
+    def on_echo(
+        self, times: NDArray[np.float64], *arrays: NDArray[np.complex128], given: list[str], problem: dict[str, Any]
+    ) -> Message:
+        """Lead states over the grid of the problem that is prepared, and back by another; return where they end.
+
+        No array comes back where the solver yields observables.
+        """
+        batch = self.solver.problem.batch
+        there = [
+            self._last(initial_of(given, [array[start : start + batch] for array in arrays], self.device))
+            for start in range(0, len(arrays[0]), batch)
+        ]
+        turned = [_normalised(states) for states in there if states is not None]
+        if not turned:
+            return Message("done", {"refusal": None})
+        self.solver.problem = posed = read_problem(times, problem)
+        if (refusal := unsupported(self.solver, posed)) is not None:
+            return Message("done", {"refusal": refusal})
+        self.solver.prepare(posed)
+        back = [states.cpu().numpy() for initial in turned if (states := self._last(initial)) is not None]
+        return Message("done", {"refusal": None}, (np.concatenate(back),) if back else ())
+
+    def _last(self, initial: Initial) -> torch.Tensor | None:
+        """Solve and return the last states, complex128, shape `(B, 2**N)`, or None for a solver without any."""
+        self.solver.notes = []
+        last = None
+        for block in checked_blocks(self.solver.solve(initial), self.solver.problem, initial):
+            if block.states is None:
+                return None
+            if block.start + block.states.shape[1] == self.solver.problem.steps + 1:
+                last = block.states[:, -1].to(torch.complex128, copy=True)
+        return last
+
     def on_stage(self, *arrays: NDArray[np.complex128], given: list[str]) -> Message:
         """Keep timing states on the device: states `(rounds, B, 2**N)`, spinors `(rounds, B, N, 2)`, as given."""
         rounds = [initial_of(given, one, self.device) for one in zip(*arrays, strict=True)]
@@ -152,6 +186,11 @@ class SolverHost:
         """Return the largest memory since `prepare`, and what was held before the first problem, in bytes."""
         peaks = {"host": memory.peak_host(), "device": memory.peak_device(self.device)}
         return Message("done", {**peaks, "rest": self._at_rest})
+
+
+def _normalised(states: torch.Tensor) -> Initial:
+    norm = torch.linalg.vector_norm(states, dim=-1, keepdim=True)
+    return Initial(states / norm.clamp_min(torch.finfo(norm.dtype).tiny))
 
 
 def kept_notes(notes: Sequence[object]) -> list[str]:
@@ -250,45 +289,3 @@ def shipped_folders(solver: Solver) -> list[Path]:
     """Return the folders of weights that came with a solver's package; none where it learns nothing."""
     shipped = solver.shipped() if solver.learned else None
     return [] if shipped is None else [shipped] if isinstance(shipped, Path) else list(shipped)
-
-
-class RemoteData:
-    """Training data that lives in the scorer's process; this one never sees the Hamiltonian behind it."""
-
-    def __init__(self, channel: Channel, sizes: list[int], times: NDArray[np.float64], count: int) -> None:
-        self.sizes: Sequence[int] = tuple(sizes)
-        self.times = times
-        self.count = count
-        self.waited = Stopwatch()
-        self._channel = channel
-
-    def trajectories(self, size: int, start: int = 0, stop: int | None = None) -> torch.Tensor:
-        """Return trajectories `start` to `stop`: complex128, shape `(stop - start, T+1, 2**size)`."""
-        stop = self.count if stop is None else stop
-        if size not in self.sizes:
-            raise ValueError(f"the training data has sizes {list(self.sizes)}, not {size}")
-        if not 0 <= start < stop <= self.count:
-            raise ValueError(f"trajectories {start} to {stop} are not within the {self.count} of the training data")
-        with self.waited.running():
-            self._channel.send("need", size=size, start=start, stop=stop)
-            (states,) = self._channel.receive().arrays
-        return torch.from_numpy(states)
-
-
-@dataclasses.dataclass(frozen=True)
-class Context:
-    """What the core offers to a fit."""
-
-    channel: Channel
-    folder: Path
-    seed: int
-    device: str
-
-    def progress(self, fraction: float, **figures: float) -> None:
-        """Pass the progress of the fit to the main process."""
-        numbers = {name: float(value) for name, value in figures.items()}
-        self.channel.send("progress", fraction=float(fraction), figures=numbers)
-
-    def note(self, text: str) -> None:
-        """Pass a remark to the main process."""
-        self.channel.send("note", text=str(text))
