@@ -49,6 +49,7 @@ def register_metrics(register: Register) -> None:
             f"{home}.magnetization:MagnetizationError{axis.upper()}",
             summary=f"error of the mean {axis} magnetization",
         )
+    register("spin_error", f"{home}.spin_error:SpinError", summary="error of the spins, root mean square over sites")
     register("energy_drift", f"{home}.drift:EnergyDrift", summary="|E(t) - E(0)| of the prediction")
     register(
         "energy_variance_drift",
@@ -60,6 +61,11 @@ def register_metrics(register: Register) -> None:
     )
     register("truncation", f"{home}.truncation:Truncation", summary="weight that a tensor network has discarded")
     register("norm_drift", f"{home}.drift:NormDrift", summary="| ||psi(t)|| - ||psi(0)|| | of the prediction")
+    register(
+        "echo_infidelity",
+        f"{home}.echo:EchoInfidelity",
+        summary="infidelity of forward and back under -H; without a reference, or on request",
+    )
     register("entropy_error", f"{home}.entropy:EntropyError", summary="error of the half-chain entanglement entropy")
     register("valid_time", f"{home}.valid_time:ValidTime", summary="first time that the infidelity passes 0.01")
     register(
@@ -95,6 +101,7 @@ def register_tasks(register: Register) -> None:
     for name, summary in (
         ("tfim_quench", "transverse-field Ising chain quenched from |+>, closed form"),
         ("xx_neel", "XX chain from the Neel state, closed form"),
+        ("xx_neel_long", "XX chain of 40 spins from the Neel state: tensor networks, no state vector"),
         ("xxz_neel", "gapped XXZ chain from the Neel state"),
         ("heisenberg_disordered", "Heisenberg chain in random fields, several realisations"),
         ("pxp_revivals", "PXP chain from the Neel state: many-body scars"),

@@ -129,6 +129,10 @@ class MatrixProductSolver(Solver):
             return f"{self.peer} runs on the CPU"
         return "a chain of one spin has no bond" if problem.size < 2 else None
 
+    def needs_states(self, problem: Problem) -> bool:
+        """Say no where observables are yielded; states are given back at index 0 as they came."""
+        return self._writes_states(problem.size)
+
     def substeps(self, hamiltonian: PauliSum, action: float) -> int:
         """Return into how many steps the evolution by `action` under `hamiltonian` is divided."""
         return max(1, math.ceil(abs(action) / self.step - 1e-9))
@@ -156,8 +160,8 @@ class MatrixProductSolver(Solver):
     def solve(self, initial: Initial) -> Iterator[Block]:
         """Yield states `(B, k, 2**N)` or observables; "truncation" of shape `(B, k)` stands beside both.
 
-        Where the ensemble is one of product states, their spinors alone are read; states of shape `(B, 2**N)` are then
-        touched only to give them back at index 0.
+        Where the ensemble is one of product states, their spinors alone are read; states of shape `(B, 2**N)` are
+        needed only to give them back at index 0.
         """
         self.notes = []
         if initial.spinors is not None:

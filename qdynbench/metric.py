@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from qdynbench.physics.operators import PauliSum
+    from qdynbench.solver import Initial
     from qdynbench.window import Window
 
 
@@ -27,13 +28,13 @@ class ScoreContext:
         size: number of spins N.
         times: time grid, shape `(T+1,)`.
         hamiltonian: the operator, whatever the solver was allowed to see; None where the model is driven.
-        initial: initial states, complex128, shape `(B, 2**N)`.
+        initial: initial states; as spinors alone where neither solver nor reference needs their vectors.
     """
 
     size: int
     times: NDArray[np.float64]
     hamiltonian: PauliSum | None
-    initial: torch.Tensor
+    initial: Initial
 
 
 class Metric(ABC):
@@ -70,6 +71,10 @@ class Metric(ABC):
     @abstractmethod
     def update(self, prediction: Window, reference: Window) -> None:
         """Take the next aligned blocks, in time order, both starting at the same index and of the same length."""
+
+    def alone(self, prediction: Window) -> None:
+        """Take the next block where there is no reference and the metric needs one: for `curves` alone."""
+        return
 
     @abstractmethod
     def result(self) -> NDArray[np.float64]:

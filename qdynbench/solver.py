@@ -94,6 +94,14 @@ class Problem:
         """Time between neighbouring grid points."""
         return float(self.times[1] - self.times[0])
 
+    def backward(self) -> Problem:
+        """Return the way back over the same grid, from the last state to the first: -H, or the drive in reverse."""
+        return dataclasses.replace(
+            self,
+            hamiltonian=None if self.hamiltonian is None else -self.hamiltonian,
+            drive=None if self.drive is None else self.drive.backward(float(self.times[-1])),
+        )
+
     def blinded(self, knowledge: Knowledge) -> Problem:
         """Return the problem without what `knowledge` does not cover."""
         if knowledge is Knowledge.HAMILTONIAN:
@@ -104,15 +112,34 @@ class Problem:
 
 @dataclass(frozen=True)
 class Initial:
-    """A batch of initial states on the problem's device.
+    """A batch of initial states on the problem's device; `len` is their number B. Do not write to them.
 
     Attributes:
-        states: complex128, shape `(B, 2**N)`, normalised. Do not write to it.
-        spinors: complex128, shape `(B, N, 2)`, where the ensemble is a product state, else None.
+        vectors: as in `states`; None where a solver that can do without is given product states.
+        spinors: complex128, shape `(B, N, 2)`, where the ensemble is one of product states, else None.
     """
 
-    states: torch.Tensor
+    vectors: torch.Tensor | None = None
     spinors: torch.Tensor | None = None
+
+    def __post_init__(self) -> None:
+        if self.vectors is None and self.spinors is None:
+            raise ValueError("initial states are vectors, spinors or both")
+
+    def __len__(self) -> int:
+        given = self.spinors if self.vectors is None else self.vectors
+        return 0 if given is None else len(given)
+
+    @property
+    def states(self) -> torch.Tensor:
+        """The state vectors, complex128, shape `(B, 2**N)`, normalised.
+
+        Raises:
+            TypeError: there are spinors alone, since the solver has said that it needs no more.
+        """
+        if self.vectors is None:
+            raise TypeError("these initial states are spinors alone: Solver.needs_states has said that they suffice")
+        return self.vectors
 
 
 @dataclass(frozen=True)
@@ -227,6 +254,13 @@ class Solver(ABC):
         """Say why this problem cannot be solved, or None when it can. Ends as status `unsupported`."""
         return None
 
+    def needs_states(self, problem: Problem) -> bool:
+        """Say whether `solve` reads `initial.states`. Where not, product states are given as `initial.spinors` alone.
+
+        No vector of `2**N` amplitudes is then made, so that chains can be solved that have none.
+        """
+        return True
+
     def estimate(self, problem: Problem) -> Cost | None:
         """Predict the cost, or None when unknown. Beyond the task's limits the cell ends as `infeasible`."""
         return None
@@ -269,5 +303,5 @@ class Solver(ABC):
 
 def block_length(problem: Problem, batch: int, bytes_per_amplitude: int = 16, budget: float = 32e6) -> int:
     """Return how many times fit in one block of about `budget` bytes, at least 1 and at most all of them."""
-    per_time = batch * problem.dimension * bytes_per_amplitude
+    per_time = batch * 2.0 ** min(problem.size, 900) * bytes_per_amplitude  # a float ends near 2**1024
     return int(max(1, min(problem.steps + 1, budget // per_time)))

@@ -66,6 +66,17 @@ class Window:
         return int(some.shape[1])
 
     @property
+    def bytes_per_time(self) -> float:
+        """Bytes of what was given, for all samples at one time."""
+        given = [*self._given.values(), *([] if self.states is None else [self.states])]
+        return sum(tensor.nbytes for tensor in given) / self.length
+
+    def copy(self) -> Window:
+        """Return the same in memory of its own."""
+        states = None if self.states is None else self.states.clone()
+        return Window(self.context, self.start, states, {name: value.clone() for name, value in self._given.items()})
+
+    @property
     def end(self) -> int:
         """Index into the time grid just past the last column."""
         return self.start + self.length

@@ -9,7 +9,7 @@ import torch
 import torch.utils.dlpack
 
 from qdynbench.errors import InvalidOutput
-from qdynbench.physics import observables
+from qdynbench.physics import observables, product
 from qdynbench.solver import Block, Initial, Problem
 
 if TYPE_CHECKING:
@@ -39,13 +39,13 @@ def checked_blocks(blocks: Iterable[Block], problem: Problem, initial: Initial) 
     Args:
         blocks: what `Solver.solve` returned.
         problem: what was to be solved.
-        initial: the states it was given, shape `(B, 2**N)`.
+        initial: the states it was given.
 
     Raises:
         InvalidOutput: something else than blocks; states or observables of another shape or dtype; a number that is
             not finite; blocks out of order, too few or too many times; another first state than the initial one.
     """
-    batch = len(initial.states)
+    batch = len(initial)
     position = 0
     names: set[str] | None = None
     for block in iterated(blocks):
@@ -180,12 +180,10 @@ def check_finite(tensors: Tensors, start: int) -> None:
 
 def check_first(tensors: Tensors, initial: Initial) -> None:
     """Refuse a trajectory whose column 0 is not the initial state (for observables: has other spins)."""
-    given = initial.states
-    if "states" in tensors:
-        expected: Tensors = {"states": given}
-    else:
-        expected = {axis: value for axis, value in observables.magnetization(given).items() if axis in tensors}
+    expected = {"states": _vectors(initial)} if "states" in tensors else _spins(initial)
     for name, exact in expected.items():
+        if name not in tensors:
+            continue
         first = tensors[name][:, 0]
         deviation = (first.to(exact.device).to(exact.dtype) - exact).abs().flatten(1).amax(1)
         worst = int(deviation.argmax())
@@ -194,6 +192,19 @@ def check_first(tensors: Tensors, initial: Initial) -> None:
                 f"the initial state expected at time index 0, {name} of state {worst} deviates by "
                 f"{float(deviation[worst]):.2g}"
             )
+
+
+def _vectors(initial: Initial) -> torch.Tensor:
+    if initial.vectors is not None or initial.spinors is None:
+        return initial.states
+    return torch.from_numpy(product.vectors(initial.spinors.cpu().numpy()))
+
+
+def _spins(initial: Initial) -> Tensors:
+    if initial.spinors is None:
+        return {str(axis): values for axis, values in observables.magnetization(initial.states).items()}
+    found = product.spins(initial.spinors.cpu().numpy())
+    return {str(axis): torch.from_numpy(values) for axis, values in found.items()}
 
 
 def check_end(position: int, problem: Problem) -> None:

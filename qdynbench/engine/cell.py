@@ -13,11 +13,13 @@ from qdynbench.engine.fleet import Fleet
 from qdynbench.engine.observer import Observer
 from qdynbench.engine.plan import Cell, Plan, problem, problem_message
 from qdynbench.engine.process import Worker, WorkerFailure
-from qdynbench.physics.basis import dimension
 from qdynbench.record.schema import CellRecord, FitRecord, Ledger, ReferenceRecord, Score, Status
 from qdynbench.record.store import Store
 from qdynbench.solver import Cost
 from qdynbench.task.case import Case, Purpose, track
+
+LONGEST = 900
+"""Spins whose number of amplitudes a float still holds, with room for a factor."""
 
 
 class ScorerFailure(Exception):
@@ -73,14 +75,13 @@ class CellRunner:
         """Ask whether the cell can be run and what it is predicted to cost; return whether that already ends it."""
         fields = self._ask_solver(cell, "examine")
         predicted = fields["cost"]
+        cell.vectors = fields["needs_states"]
         if predicted is not None:
             cell.cost = Cost(**predicted)
             record.predicted = predicted
         if fields["unsupported"] is not None:
             _ended(record, Status.UNSUPPORTED, fields["unsupported"])
-        elif (excess := self._excess(predicted)) is not None or (
-            excess := self._excess_of_states(cell.case)
-        ) is not None:
+        elif (excess := self._excess(predicted) or self._excess_of_states(cell.case, cell.vectors)) is not None:
             _ended(record, Status.INFEASIBLE, excess)
         else:
             record.reference = self._reference(cell.case)
@@ -94,12 +95,14 @@ class CellRunner:
         ledger.start_up_time, ledger.prepare_time = prepared["start_up_time"], float(prepared["prepare_time"])
         worker = self._fleet.solver(cell.spec)
         limit = self._plan.task.limits.seconds
-        warm_up = self._ask_scorer("states", **_case(cell.case), purpose=int(Purpose.WARM_UP), start=0, stop=1)
-        ledger.first_call_time = worker.ask("call", *warm_up.arrays, seconds=limit).fields["seconds"]
+        wanted = {"purpose": int(Purpose.WARM_UP), "start": 0, "stop": 1, "vectors": cell.vectors}
+        warm_up = self._ask_scorer("states", **_case(cell.case), **wanted)
+        ledger.first_call_time = worker.ask("call", *warm_up.arrays, seconds=limit, **warm_up.fields).fields["seconds"]
         in_phases = (ledger.start_up_time or 0.0) + ledger.prepare_time + ledger.first_call_time
         if cell.reused is not None:
             earlier = cell.reused
             record.scores, record.left_out, record.notes = earlier.scores, earlier.left_out, earlier.notes
+            record.reference = earlier.reference
             return float(in_phases)
         scoring = time.perf_counter()
         total = 1 if self._fleet.single else self._plan.task.states
@@ -110,18 +113,20 @@ class CellRunner:
         finished = self._ask_scorer("finish", curves=str(self._store.curves_of(cell.key))).fields
         record.scores = [Score(**row) for row in finished["rows"]]
         record.left_out = finished["left_out"]
+        if record.reference is not None and (notes := finished["reference_notes"]):
+            record.reference = record.reference.model_copy(update={"notes": notes})
         return float(in_phases + time.perf_counter() - scoring)
 
     def _solve(self, cell: Cell, record: CellRecord, worker: Worker, start: int, stop: int) -> None:
         referenced = record.reference is not None and not record.reference.missing
         portion: dict[str, Any] = {"start": start, "stop": stop, "fresh": start == 0, "referenced": referenced}
-        initial = self._ask_scorer("begin", **_case(cell.case), **portion)
+        initial = self._ask_scorer("begin", **_case(cell.case), **portion, vectors=cell.vectors)
 
         def on_event(message: Message) -> None:
             self._ask_scorer(message.kind, *message.arrays, **message.fields)
 
         limit = self._plan.task.limits.seconds
-        solved = worker.ask("solve", *initial.arrays, seconds=limit, on_event=on_event).fields
+        solved = worker.ask("solve", *initial.arrays, seconds=limit, on_event=on_event, **initial.fields).fields
         record.notes += [note for note in solved["notes"] if note not in record.notes]
 
     def _ask_solver(self, cell: Cell, kind: str) -> dict[str, Any]:
@@ -146,12 +151,20 @@ class CellRunner:
             return f"predicted time {predicted['seconds']:.3g} s, limit {limits.seconds:g} s"
         return None
 
-    def _excess_of_states(self, case: Case) -> str | None:
-        """Say that the initial states of one call do not even fit; whatever a solver makes of them comes on top."""
+    def _excess_of_states(self, case: Case, vectors: bool) -> str | None:
+        """Say that the initial vectors of one call do not even fit; whatever a solver makes of them comes on top.
+
+        Product states need none where the solver can do without (`vectors` is false).
+        """
+        if self._fleet.product and not vectors:
+            return None
         count = min(self._plan.batch, 1 if self._fleet.single else self._plan.task.states)
-        needed = float(np.dtype(np.complex128).itemsize) * count * dimension(case.size)
+        needed = float(np.dtype(np.complex128).itemsize) * count * 2.0 ** min(case.size, LONGEST)
         memory = self._plan.environment.memory
-        return None if needed <= memory else f"initial states take {_bytes(needed)}, limit {_bytes(memory)}"
+        if needed <= memory:
+            return None
+        whose = "state vectors" if vectors else f"the states of ensemble {self._plan.task.ensemble} are vectors and"
+        return f"{whose} of {case.size} spins take {_bytes(needed)}, limit {_bytes(memory)}"
 
     def _reference(self, case: Case) -> ReferenceRecord:
         """Return what the accuracy of a case can be measured against; without a reference, why there is none."""
@@ -160,7 +173,7 @@ class CellRunner:
             name = self._plan.task.reference
             if answer["refusal"] is not None:
                 found = ReferenceRecord(solver=name, missing=answer["refusal"])
-            elif (excess := self._excess(answer["cost"])) is not None:
+            elif excess := self._excess(answer["cost"]) or self._excess_of_states(case, answer["needs_states"]):
                 found = ReferenceRecord(solver=name, missing=excess)
             else:
                 found = ReferenceRecord(solver=name, method=answer["method"], uncertified=answer["uncertified"])

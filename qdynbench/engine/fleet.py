@@ -29,6 +29,8 @@ class Fleet:
         self.fits: dict[str, FitRecord] = {}
         self.single = False
         """Whether the ensemble holds a single state; known once the scorer is loaded."""
+        self.product = False
+        """Whether it holds product states, as spinors; known at the same time."""
 
     def start(self) -> dict[str, Traits]:
         """Start all workers side by side and load them; return what each solver said of itself.
@@ -40,7 +42,8 @@ class Fleet:
         self._launch("scorer")
         for spec in self._task.specs:
             self._launch(str(spec))
-        self.single = self._loaded("scorer")["single"]
+        ensemble = self._loaded("scorer")
+        self.single, self.product = ensemble["single"], ensemble["product"]
         return {str(spec): _traits(self._loaded(str(spec))) for spec in self._task.specs}
 
     @property

@@ -1,8 +1,10 @@
-"""Whole trajectories of the first test states, kept where the task asks for them."""
+"""What is kept of a cell: its curves, and whole trajectories of the first test states where the task asks for them."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import os
+from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -42,3 +44,11 @@ def joined(portions: Iterable[KeptTrajectories]) -> dict[str, NDArray[Any]]:
     if not kept:
         return {}
     return {name: np.concatenate(arrays) for name, arrays in zip(TRAJECTORIES, zip(*kept, strict=True), strict=True)}
+
+
+def write_curves(path: str, arrays: Mapping[str, NDArray[Any]]) -> None:
+    """Write the arrays of a cell to a file that is whole or not there."""
+    partial = Path(f"{path}.partial")
+    with partial.open("wb") as stream:
+        np.savez_compressed(stream, **arrays)  # type: ignore[arg-type]
+    os.replace(partial, path)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from qdynbench.engine.cell import CellRunner
+from qdynbench.engine.echo import echoes
 from qdynbench.engine.fits import Fits, training_of
 from qdynbench.engine.fleet import Fleet
 from qdynbench.engine.observer import Observer
@@ -92,6 +93,7 @@ def _run_cells(plan: Plan, fleet: Fleet, store: Store, observer: Observer, fits:
                 store.write_cell(record)
                 open_cells.append((record, cell.reused is not None))
         time_case(plan, case, [record for record, _ in open_cells], fleet, observer)
+        echoes(plan, case, [record for record, _ in open_cells], fleet, store, observer)
         for record, reused in open_cells:
             store.write_cell(record)
             observer.finished(record, reused=reused)

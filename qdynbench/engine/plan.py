@@ -47,6 +47,7 @@ class Cell:
         fingerprint: of all that its result depends on; known once the fits are.
         cost: predicted, or None.
         refusal: why it will end without being run, or nothing.
+        vectors: whether its solver has to be given state vectors, even of product states; known once it was asked.
         reused: an earlier record that still holds, complete or with its accuracy alone.
     """
 
@@ -56,6 +57,7 @@ class Cell:
     fingerprint: str = ""
     cost: Cost | None = None
     refusal: str = ""
+    vectors: bool = True
     reused: CellRecord | None = None
 
     @property

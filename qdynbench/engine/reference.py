@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 from typing import Any
 
@@ -10,6 +11,8 @@ import torch
 from numpy.typing import NDArray
 
 from qdynbench.engine.blocks import checked_blocks, tensors_in
+from qdynbench.engine.solver_host import kept_notes
+from qdynbench.errors import InputError
 from qdynbench.metric import ScoreContext
 from qdynbench.solver import Block, Initial, Problem, Solver
 from qdynbench.window import Window
@@ -23,58 +26,74 @@ REMEMBERED_FROM = 12
 
 
 class Reference:
-    """A prepared reference solver for one problem."""
+    """A prepared reference solver for one problem; where it yields observables, so do its windows."""
 
     def __init__(self, solver: Solver, problem: Problem) -> None:
         self.problem = problem
         self.solver = solver
-        solver.problem = problem
+        solver.problem, solver.notes = problem, []
         solver.prepare(problem)
+        self._said: list[str] = []
         self._kept: dict[Any, list[Window]] = {}
         self._known: dict[Any, dict[int, dict[str, torch.Tensor]]] = {}
 
-    def blocks(self, states: NDArray[np.complex128]) -> Iterator[Block]:
+    def blocks(self, initial: Initial) -> Iterator[Block]:
         """Solve, in time order, checked like any solver's output."""
-        initial = Initial(torch.from_numpy(states).to(self.problem.device))
-        yield from checked_blocks(self.solver.solve(initial), self.problem, initial)
+        device = self.problem.device
+        placed = Initial(*(None if part is None else part.to(device) for part in (initial.vectors, initial.spinors)))
+        self._said, self.solver.notes = self.notes, []
+        yield from checked_blocks(self.solver.solve(placed), self.problem, placed)
 
-    def trajectories(self, states: NDArray[np.complex128]) -> NDArray[np.complex128]:
-        """Return whole trajectories, shape `(B, T+1, 2**N)`; for training data, which has to fit in memory anyway."""
-        result = np.empty((len(states), self.problem.steps + 1, states.shape[1]), dtype=np.complex128)
-        for block in self.blocks(states):
-            assert block.states is not None  # noqa: S101 - a reference yields states; this tells the type checker
+    @property
+    def notes(self) -> list[str]:
+        """What the solver had to say of the trajectories that it was asked for, each once."""
+        return kept_notes([*self._said, *self.solver.notes])
+
+    def trajectories(self, initial: Initial) -> NDArray[np.complex128]:
+        """Return whole trajectories, shape `(B, T+1, 2**N)`; for training data, which has to fit in memory anyway.
+
+        Raises:
+            InputError: the reference yields observables.
+        """
+        result = np.empty(0, dtype=np.complex128)
+        for block in self.blocks(initial):
+            if block.states is None:
+                size = self.problem.size
+                raise InputError(f"training data are states, and the reference yields observables at {size} spins")
+            if block.start == 0:
+                result = np.empty((len(initial), self.problem.steps + 1, block.states.shape[-1]), dtype=np.complex128)
             result[:, block.start : block.start + block.states.shape[1]] = block.states.cpu().numpy()
         return result
 
-    def cursor(self, states: NDArray[np.complex128], *, key: Any, context: ScoreContext) -> Cursor:
-        """Return a cursor over the trajectory of `states`; an equal `key` may be served from memory."""
+    def cursor(self, initial: Initial, *, key: Any, context: ScoreContext) -> Cursor:
+        """Return a cursor over the trajectory of some states; an equal `key` may be served from memory."""
         if key in self._kept:
             return Cursor(iter(self._kept[key]))
-        fits = states.nbytes * len(self.problem.times) <= KEPT_BYTES
-        if key is None or not (fits or self.problem.size >= REMEMBERED_FROM):
-            return Cursor(self._windows(states, context))
-        if not fits:
-            return Cursor(self._remembering(self._known.setdefault(key, {}), states, context))
-        self._kept = {key: list(self._windows(states, context, copied=True))}
-        return Cursor(iter(self._kept[key]))
+        windows = self._windows(initial, context)
+        if key is None:
+            return Cursor(windows)
+        first = next(windows)
+        windows = itertools.chain([first], windows)
+        fits = first.bytes_per_time * len(self.problem.times) <= KEPT_BYTES
+        if fits:  # copied, because a block is only valid until the next one is asked for
+            self._kept = {key: [window.copy() for window in windows]}
+            return Cursor(iter(self._kept[key]))
+        if self.problem.size >= REMEMBERED_FROM:
+            return Cursor(self._remembering(self._known.setdefault(key, {}), windows))
+        return Cursor(windows)
 
-    def _remembering(
-        self, known: dict[int, dict[str, torch.Tensor]], states: NDArray[np.complex128], context: ScoreContext
-    ) -> Iterator[Window]:
+    @staticmethod
+    def _remembering(known: dict[int, dict[str, torch.Tensor]], windows: Iterator[Window]) -> Iterator[Window]:
         """Solve again, but take over what an earlier solver of the case had computed on the same blocks."""
-        for window in self._windows(states, context):
+        for window in windows:
             if window.start in known:
                 window.take(known[window.start])
             yield window
             known[window.start] = window.known()
 
-    def _windows(
-        self, states: NDArray[np.complex128], context: ScoreContext, *, copied: bool = False
-    ) -> Iterator[Window]:
-        for block in self.blocks(states):
+    def _windows(self, initial: Initial, context: ScoreContext) -> Iterator[Window]:
+        for block in self.blocks(initial):
             tensors = {name: tensor.cpu() for name, tensor in tensors_in(block).items()}
-            if copied:  # because a block is only valid until the next one is asked for
-                tensors = {name: tensor.clone() for name, tensor in tensors.items()}
             yield Window(context, block.start, tensors.pop("states", None), tensors)
 
 

@@ -7,9 +7,7 @@ and so that the memory of the reference is not counted as the solver's.
 from __future__ import annotations
 
 import dataclasses
-import os
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -20,13 +18,16 @@ from qdynbench.engine import certify
 from qdynbench.engine.certify import STEPWISE, checkpoints, independent_evolution
 from qdynbench.engine.channel import Channel, Message
 from qdynbench.engine.clock import Stopwatch
-from qdynbench.engine.kept import KeptTrajectories, joined
+from qdynbench.engine.drawn import drawn_message, initial_of
+from qdynbench.engine.kept import KeptTrajectories, joined, write_curves
 from qdynbench.engine.reference import Cursor, Reference
 from qdynbench.engine.solver_host import build, library_versions, unsupported
 from qdynbench.errors import InvalidOutput
 from qdynbench.metric import Metric, ScoreContext
+from qdynbench.metrics.echo import EchoInfidelity
+from qdynbench.metrics.infidelity import ray_distance
 from qdynbench.plugins import Registry
-from qdynbench.solver import Problem, Solver
+from qdynbench.solver import Initial, Problem, Solver
 from qdynbench.task.case import Case, Purpose, draw, generator
 from qdynbench.task.ensembles import Draw
 from qdynbench.task.pose import pose
@@ -47,6 +48,8 @@ class Scorer:
         self.registry: Registry
         self._references: dict[tuple[str, Case], Reference] = {}
         self._chunks: list[dict[str, Metric]] = []
+        self._beside: list[dict[str, Metric]] = []
+        """Metrics that lack their reference, of each portion of states: they keep curves and have no result."""
         self._kept: list[KeptTrajectories] = []
         self._bounds: dict[Case, dict[str, NDArray[np.float64]]] = {}
 
@@ -66,7 +69,8 @@ class Scorer:
         self.metrics: list[type[Metric]] = [self.registry.load("metrics", name) for name in self.metric_names()]
         if self.task.reference_spec is not None:
             self._solver()  # imports and checks the reference now, not inside the first case
-        return Message("done", {"single": self.ensemble.single, "libraries": library_versions()})
+        traits = {"single": self.ensemble.single, "product": self.ensemble.product}
+        return Message("done", {**traits, "libraries": library_versions()})
 
     def metric_names(self) -> list[str]:
         """Return the metrics of the task, in the order of registration."""
@@ -83,13 +87,14 @@ class Scorer:
             return Message("done", {"refusal": refusal, "cost": None})
         cost = self._solver().estimate(problem)
         predicted = None if cost is None else {"bytes": float(cost.bytes), "seconds": float(cost.seconds)}
-        known = {"method": certify.method(problem), "uncertified": certify.why_not(problem)}
+        known: dict[str, Any] = {"method": certify.method(problem), "uncertified": certify.why_not(problem)}
+        known["needs_states"] = self._in_vectors(problem)
         return Message("done", {"refusal": None, "cost": predicted, **known})
 
-    def on_states(self, size: int, seed: int, purpose: int, start: int, stop: int) -> Message:
-        """Draw initial states: `(B, 2**N)`, and spinors `(B, N, 2)` where the ensemble has them."""
+    def on_states(self, size: int, seed: int, purpose: int, start: int, stop: int, vectors: bool) -> Message:
+        """Draw initial states: `(B, 2**N)` if `vectors`, and spinors `(B, N, 2)` where the ensemble has them."""
         drawn = self._draw(Case(size, seed), Purpose(purpose), start, stop)
-        return Message("done", {}, _arrays(drawn))
+        return drawn_message(drawn, vectors)
 
     def on_trajectories(self, size: int, start: int, stop: int) -> Message:
         """Make training trajectories `(stop - start, T+1, 2**N)`, and say how long the reference took."""
@@ -103,7 +108,7 @@ class Scorer:
             ensemble = self.registry.load("ensembles", training.ensemble)()
             drawn = draw(self.task, ensemble, case, Purpose.TRAINING, start, stop)
             reference = self._reference("training", case, times)
-            states = reference.trajectories(drawn.states)
+            states = reference.trajectories(initial_of(drawn, self._in_vectors(reference.problem)))
         if training.noise:
             noise = generator(self.task, dataclasses.replace(case, seed=start), Purpose.NOISE)
             deviation = training.noise / np.sqrt(2 * states.shape[-1])
@@ -111,27 +116,40 @@ class Scorer:
             states = states + pairs.view(np.complex128)[..., 0]
         return Message("done", {"seconds": watch.seconds}, (states,))
 
-    def on_begin(self, size: int, seed: int, start: int, stop: int, fresh: bool, referenced: bool) -> Message:
-        """Begin to score the states `start` to `stop` of a case.
+    def on_begin(
+        self, size: int, seed: int, start: int, stop: int, fresh: bool, referenced: bool, vectors: bool
+    ) -> Message:
+        """Begin to score the states `start` to `stop` of a case, and return them as the solver needs them.
 
-        `fresh` drops what an earlier cell left; without a reference only metrics that need none are computed.
+        Args:
+            size: of the case.
+            seed: of the case.
+            start: first of the states.
+            stop: one past the last.
+            fresh: drop what an earlier cell left.
+            referenced: whether there is a reference; without one only metrics that need none are computed.
+            vectors: whether the solver needs the state vectors.
         """
         if fresh:
-            self._chunks, self._kept = [], []
+            self._chunks, self._beside, self._kept = [], [], []
         self._case = Case(size, seed)
         drawn = self._draw(self._case, Purpose.TEST, start, stop)
-        context = self._context(drawn, self._case)
+        problem = self._problem(self._case, batch=1)
+        in_vectors = vectors or (referenced and self._in_vectors(problem))
+        context = _context(problem, initial_of(drawn, in_vectors))
         self._context_now = context
         self._cursor: Cursor | None = None
         if referenced:
             reference = self._reference("test", self._case, self.task.times.grid())
-            self._cursor = reference.cursor(drawn.states, key=(seed, start, stop), context=context)
+            self._cursor = reference.cursor(context.initial, key=(seed, start, stop), context=context)
             if self._case not in self._bounds:
                 self._bounds[self._case] = self._certify(self._case)
-        kinds = [kind for kind in self.metrics if kind.applies(context) and (referenced or not kind.needs_reference)]
-        self._chunks.append({kind.name: kind(context) for kind in kinds})
+        kinds = [kind for kind in self.metrics if kind.applies(context)]
+        scored = [kind for kind in kinds if referenced or not kind.needs_reference]
+        self._chunks.append({kind.name: kind(context) for kind in scored})
+        self._beside.append({kind.name: kind(context) for kind in kinds if kind not in scored})
         self._kept.append(KeptTrajectories(self.task.keep.trajectories - start, context))
-        return Message("done", {}, _arrays(drawn))
+        return drawn_message(drawn, vectors)
 
     def on_block(self, *arrays: NDArray[Any], start: int, names: list[str]) -> Message:
         """Score one block of a prediction."""
@@ -142,6 +160,9 @@ class Scorer:
         if self._cursor is None:
             for metric in metrics.values():
                 metric.update(prediction, prediction)
+            _drop(self._beside[-1], prediction)
+            for metric in self._beside[-1].values():
+                metric.alone(prediction)
             return Message("done")
         for predicted, exact in self._cursor.beside(prediction):
             _drop(metrics, exact, of_reference=True)
@@ -154,19 +175,35 @@ class Scorer:
         """Return the rows of the cell and write its curves to a new file."""
         values = {name: np.concatenate([chunk[name].result() for chunk in self._chunks]) for name in self._chunks[0]}
         extra: dict[str, NDArray[np.float64]] = {}
-        for name in self._chunks[0]:
-            kept = [chunk[name].curves() for chunk in self._chunks]
-            extra |= {curve: np.concatenate([one[curve] for one in kept]) for curve in kept[0]}
+        for portions in (self._chunks, self._beside):
+            for name in portions[0]:
+                kept = [portion[name].curves() for portion in portions]
+                extra |= {curve: np.concatenate([one[curve] for one in kept]) for curve in kept[0]}
         rows = [row for name in values for row in self._rows(name, values | extra)]
         packed: dict[str, NDArray[Any]] = {k: array.astype(np.float32) for k, array in (values | extra).items()}
         packed |= joined(self._kept)
-        self._chunks, self._kept = [], []
-        partial = Path(f"{curves}.partial")
-        with partial.open("wb") as stream:
-            np.savez_compressed(stream, **packed)  # type: ignore[arg-type]
-        os.replace(partial, curves)
+        self._chunks, self._beside, self._kept = [], [], []
+        write_curves(curves, packed)
         left_out = [kind.name for kind in self.metrics if kind.name not in values]
-        return Message("done", {"rows": rows, "left_out": left_out})
+        remarks = [] if self._cursor is None else self._references["test", self._case].notes
+        return Message("done", {"rows": rows, "left_out": left_out, "reference_notes": remarks})
+
+    def on_echo_states(self, size: int, seed: int, count: int) -> Message:
+        """Draw the first test states, for an echo."""
+        drawn = self._draw(Case(size, seed), Purpose.TEST, 0, count)
+        return drawn_message(drawn, vectors=True)
+
+    def on_echo(self, returned: NDArray[np.complex128], size: int, seed: int, curves: str) -> Message:
+        """Score states `(n, 2**N)` that came back: return the row and add the values to the curves of the cell."""
+        initial = self._draw(Case(size, seed), Purpose.TEST, 0, len(returned)).states
+        found = ray_distance(torch.from_numpy(initial), torch.from_numpy(returned)).numpy()
+        values = np.full(self._states_of_task(), np.nan, dtype=np.float32)
+        values[: len(found)] = found
+        with np.load(curves, allow_pickle=False) as arrays:
+            write_curves(curves, {**arrays, EchoInfidelity.name: values})
+        value, low, high = EchoInfidelity.summarise({EchoInfidelity.name: found}, None)
+        row = {"metric": EchoInfidelity.name, "step": None, "value": value, "low": low, "high": high}
+        return Message("done", {"row": {**row, "unit": EchoInfidelity.unit}})
 
     def _rows(self, name: str, arrays: dict[str, NDArray[np.float64]]) -> Iterator[dict[str, Any]]:
         kind = next(kind for kind in self.metrics if kind.name == name)
@@ -197,13 +234,13 @@ class Scorer:
         drawn = self._draw(case, Purpose.TEST, 0, min(CERTIFIED_STATES, self._states_of_task()))
         if case.size > STEPWISE:
             drawn = drawn[:1]
-        context = self._context(drawn, case)
+        context = _context(problem, initial_of(drawn, vectors=True))
         judged = [kind for kind in self.metrics if kind.needs_reference and kind.per_time and kind.better == "lower"]
         kinds = [kind for kind in judged if kind.applies(context)]
         metrics = {kind.name: kind(context) for kind in kinds}
-        cursor = self._reference("test", case, problem.times).cursor(drawn.states, key=None, context=context)
+        cursor = self._reference("test", case, problem.times).cursor(context.initial, key=None, context=context)
         independent = torch.from_numpy(independent_evolution(problem, drawn.states, indices))
-        columns = torch.cat([context.initial[:, None], independent], dim=1)
+        columns = torch.cat([context.initial.states[:, None], independent], dim=1)
         looked_at = np.array([0, *indices])
         for run in np.split(np.arange(len(looked_at)), np.flatnonzero(np.diff(looked_at) > 1) + 1):
             window = Window(context, int(looked_at[run[0]]), columns[:, run[0] : run[-1] + 1])
@@ -220,9 +257,9 @@ class Scorer:
     def _draw(self, case: Case, purpose: Purpose, start: int, stop: int) -> Draw:
         return draw(self.task, self.ensemble, case, purpose, start, stop)
 
-    def _context(self, drawn: Draw, case: Case) -> ScoreContext:
-        problem = self._problem(case, batch=1)
-        return ScoreContext(case.size, problem.times, problem.hamiltonian, torch.from_numpy(drawn.states))
+    def _in_vectors(self, problem: Problem) -> bool:
+        """Say whether the reference has to be given the state vectors, even of product states."""
+        return bool(self._solver().needs_states(problem))
 
     def _problem(self, case: Case, batch: int, use: str = "test", times: NDArray[np.float64] | None = None) -> Problem:
         training = self.task.training
@@ -263,5 +300,5 @@ def _drop(metrics: dict[str, Metric], window: Window, *, of_reference: bool = Fa
             del metrics[name]
 
 
-def _arrays(drawn: Draw) -> tuple[NDArray[np.complex128], ...]:
-    return (drawn.states,) if drawn.spinors is None else (drawn.states, drawn.spinors)
+def _context(problem: Problem, initial: Initial) -> ScoreContext:
+    return ScoreContext(problem.size, problem.times, problem.hamiltonian, initial)

@@ -19,6 +19,7 @@ from qdynbench.engine import memory
 from qdynbench.engine.blocks import checked_blocks, tensors_in
 from qdynbench.engine.channel import Channel, Message
 from qdynbench.engine.clock import Stopwatch, time_call
+from qdynbench.engine.fit_side import Context, RemoteData
 from qdynbench.engine.manifest import foundation_of
 from qdynbench.errors import InputError, suggestion
 from qdynbench.physics.drive import Drive
@@ -69,14 +70,15 @@ class SolverHost:
         )
 
     def on_examine(self, times: NDArray[np.float64], **problem: Any) -> Message:
-        """Say whether the solver takes a problem, and what it predicts."""
+        """Say whether the solver takes a problem, what it predicts, and whether it needs the state vectors."""
         posed = read_problem(times, problem)
         refusal = unsupported(self.solver, posed)
         if refusal is not None:
-            return Message("done", {"unsupported": refusal, "cost": None})
+            return Message("done", {"unsupported": refusal, "cost": None, "needs_states": True})
         cost = self.solver.estimate(posed)
         predicted = None if cost is None else {"bytes": float(cost.bytes), "seconds": float(cost.seconds)}
-        return Message("done", {"unsupported": None, "cost": predicted})
+        needs_states = bool(self.solver.needs_states(posed))
+        return Message("done", {"unsupported": None, "cost": predicted, "needs_states": needs_states})
 
     def on_fit(self, times: NDArray[np.float64], **fields: Any) -> Message:
         """Fit the solver on data that is asked for over the channel, and save what it learned."""
@@ -109,27 +111,60 @@ class SolverHost:
             self.solver.prepare(problem)
         return watch.seconds
 
-    def on_call(self, *initial: NDArray[np.complex128]) -> Message:
+    def on_call(self, *arrays: NDArray[np.complex128], given: list[str]) -> Message:
         """Solve once and drop the result: the first call, with states that are neither scored nor timed again."""
+        states = initial_of(given, arrays, self.device)
         self.solver.notes = []
-        return Message("done", {"seconds": time_call(self.solver.solve(self._initial(initial)), self.device)})
+        return Message("done", {"seconds": time_call(self.solver.solve(states), self.device)})
 
-    def on_solve(self, *initial: NDArray[np.complex128]) -> Message:
+    def on_solve(self, *arrays: NDArray[np.complex128], given: list[str]) -> Message:
         """Solve and send every block to be scored."""
-        states = self._initial(initial)
+        states = initial_of(given, arrays, self.device)
         self.solver.notes = []
         watch = Stopwatch(self.device)
         blocks = checked_blocks(timed(self.solver.solve(states), watch), self.solver.problem, states)
         for block in blocks:
             for piece in pieces(block):
                 self.channel.send("block", *piece.arrays, **piece.fields)
-        notes = list(dict.fromkeys(str(note)[:LONGEST_NOTE] for note in self.solver.notes))
-        return Message("done", {"seconds": watch.seconds, "notes": notes[:MOST_NOTES]})
+        return Message("done", {"seconds": watch.seconds, "notes": kept_notes(self.solver.notes)})
 
-    def on_stage(self, states: NDArray[np.complex128], *spinors: NDArray[np.complex128]) -> Message:
-        """Keep timing states on the device: `(rounds, B, 2**N)`, and spinors `(rounds, B, N, 2)` or nothing."""
-        rounds = [self._initial((states[i], *(array[i] for array in spinors))) for i in range(len(states))]
-        self._batches[states.shape[1]] = rounds
+    def on_echo(
+        self, times: NDArray[np.float64], *arrays: NDArray[np.complex128], given: list[str], problem: dict[str, Any]
+    ) -> Message:
+        """Lead states over the grid of the problem that is prepared, and back by another; return where they end.
+
+        No array comes back where the solver yields observables.
+        """
+        batch = self.solver.problem.batch
+        there = [
+            self._last(initial_of(given, [array[start : start + batch] for array in arrays], self.device))
+            for start in range(0, len(arrays[0]), batch)
+        ]
+        turned = [_normalised(states) for states in there if states is not None]
+        if not turned:
+            return Message("done", {"refusal": None})
+        self.solver.problem = posed = read_problem(times, problem)
+        if (refusal := unsupported(self.solver, posed)) is not None:
+            return Message("done", {"refusal": refusal})
+        self.solver.prepare(posed)
+        back = [states.cpu().numpy() for initial in turned if (states := self._last(initial)) is not None]
+        return Message("done", {"refusal": None}, (np.concatenate(back),) if back else ())
+
+    def _last(self, initial: Initial) -> torch.Tensor | None:
+        """Solve and return the last states, complex128, shape `(B, 2**N)`, or None for a solver without any."""
+        self.solver.notes = []
+        last = None
+        for block in checked_blocks(self.solver.solve(initial), self.solver.problem, initial):
+            if block.states is None:
+                return None
+            if block.start + block.states.shape[1] == self.solver.problem.steps + 1:
+                last = block.states[:, -1].to(torch.complex128, copy=True)
+        return last
+
+    def on_stage(self, *arrays: NDArray[np.complex128], given: list[str]) -> Message:
+        """Keep timing states on the device: states `(rounds, B, 2**N)`, spinors `(rounds, B, N, 2)`, as given."""
+        rounds = [initial_of(given, one, self.device) for one in zip(*arrays, strict=True)]
+        self._batches[len(rounds[0])] = rounds
         return Message("done")
 
     def on_time(self, batch: int, number: int, calls: int, settle: float) -> Message:
@@ -152,9 +187,21 @@ class SolverHost:
         peaks = {"host": memory.peak_host(), "device": memory.peak_device(self.device)}
         return Message("done", {**peaks, "rest": self._at_rest})
 
-    def _initial(self, arrays: Sequence[NDArray[np.complex128]]) -> Initial:
-        tensors = [torch.from_numpy(np.ascontiguousarray(array)).to(self.device) for array in arrays]
-        return Initial(tensors[0], tensors[1] if len(tensors) > 1 else None)
+
+def _normalised(states: torch.Tensor) -> Initial:
+    norm = torch.linalg.vector_norm(states, dim=-1, keepdim=True)
+    return Initial(states / norm.clamp_min(torch.finfo(norm.dtype).tiny))
+
+
+def kept_notes(notes: Sequence[object]) -> list[str]:
+    """Return what is kept of a solver's notes: each once, cut, and not too many."""
+    return list(dict.fromkeys(str(note)[:LONGEST_NOTE] for note in notes))[:MOST_NOTES]
+
+
+def initial_of(given: Sequence[str], arrays: Sequence[NDArray[np.complex128]], device: str) -> Initial:
+    """Rebuild initial states from arrays that `given` names "vectors" or "spinors"."""
+    named = zip(given, arrays, strict=True)
+    return Initial(**{name: torch.from_numpy(np.ascontiguousarray(array)).to(device) for name, array in named})
 
 
 def build(solver_class: type[Solver], name: str, parameters: Mapping[str, Any]) -> Solver:
@@ -241,45 +288,3 @@ def shipped_folders(solver: Solver) -> list[Path]:
     """Return the folders of weights that came with a solver's package; none where it learns nothing."""
     shipped = solver.shipped() if solver.learned else None
     return [] if shipped is None else [shipped] if isinstance(shipped, Path) else list(shipped)
-
-
-class RemoteData:
-    """Training data that lives in the scorer's process; this one never sees the Hamiltonian behind it."""
-
-    def __init__(self, channel: Channel, sizes: list[int], times: NDArray[np.float64], count: int) -> None:
-        self.sizes: Sequence[int] = tuple(sizes)
-        self.times = times
-        self.count = count
-        self.waited = Stopwatch()
-        self._channel = channel
-
-    def trajectories(self, size: int, start: int = 0, stop: int | None = None) -> torch.Tensor:
-        """Return trajectories `start` to `stop`: complex128, shape `(stop - start, T+1, 2**size)`."""
-        stop = self.count if stop is None else stop
-        if size not in self.sizes:
-            raise ValueError(f"the training data has sizes {list(self.sizes)}, not {size}")
-        if not 0 <= start < stop <= self.count:
-            raise ValueError(f"trajectories {start} to {stop} are not within the {self.count} of the training data")
-        with self.waited.running():
-            self._channel.send("need", size=size, start=start, stop=stop)
-            (states,) = self._channel.receive().arrays
-        return torch.from_numpy(states)
-
-
-@dataclasses.dataclass(frozen=True)
-class Context:
-    """What the core offers to a fit."""
-
-    channel: Channel
-    folder: Path
-    seed: int
-    device: str
-
-    def progress(self, fraction: float, **figures: float) -> None:
-        """Pass the progress of the fit to the main process."""
-        numbers = {name: float(value) for name, value in figures.items()}
-        self.channel.send("progress", fraction=float(fraction), figures=numbers)
-
-    def note(self, text: str) -> None:
-        """Pass a remark to the main process."""
-        self.channel.send("note", text=str(text))

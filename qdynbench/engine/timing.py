@@ -9,8 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from numpy.typing import NDArray
-
+from qdynbench.engine.channel import Message
 from qdynbench.engine.fleet import Fleet
 from qdynbench.engine.observer import Observer
 from qdynbench.engine.plan import Cell, Plan
@@ -29,9 +28,6 @@ STAGED_SETS = 2
 """Sets of timing states that calls alternate between: a solver that remembers its last answer gains nothing by it."""
 
 
-Arrays = tuple[NDArray[Any], ...]
-
-
 @dataclass
 class _Contestant:
     """A solver in the rounds of one batch size."""
@@ -39,6 +35,7 @@ class _Contestant:
     record: CellRecord
     worker: Worker
     states: int
+    vectors: bool
     warm_up: float = 0.0
     calls: int = 1
     rounds: int = FEWEST_ROUNDS
@@ -59,6 +56,7 @@ def time_case(plan: Plan, case: Case, records: list[CellRecord], fleet: Fleet, o
                 record,
                 fleet.solver(SolverSpec.parse(record.solver)),
                 min(batch, plan.task.timing.subset.get(record.solver, batch)),
+                cells[record.solver].vectors,
             )
             if _attempt(record, lambda c=contestant, d=drawn: _stage(plan, c, d)):  # type: ignore[misc]
                 spent[record.solver] += contestant.warm_up
@@ -81,26 +79,26 @@ class _Drawn:
         self._case: dict[str, Any] = {"size": case.size, "seed": case.seed}
         self._limit = plan.task.limits.seconds
         self._fleet = fleet
-        self._arrays: dict[tuple[Purpose, int], Arrays] = {}
+        self._messages: dict[tuple[Purpose, int, bool], Message] = {}
 
-    def states(self, purpose: Purpose, start: int, stop: int) -> Arrays:
-        """Return states and, where there are some, spinors."""
-        key = (purpose, stop)
-        if key not in self._arrays:
-            fields = {**self._case, "purpose": int(purpose), "start": start, "stop": stop}
-            self._arrays[key] = self._fleet.scorer.ask("states", seconds=self._limit, **fields).arrays
-        return self._arrays[key]
+    def states(self, purpose: Purpose, start: int, stop: int, vectors: bool) -> Message:
+        """Return states as vectors, if they are asked for, and as spinors, where there are some."""
+        key = (purpose, stop, vectors)
+        if key not in self._messages:
+            fields = {**self._case, "purpose": int(purpose), "start": start, "stop": stop, "vectors": vectors}
+            self._messages[key] = self._fleet.scorer.ask("states", seconds=self._limit, **fields)
+        return self._messages[key]
 
 
 def _stage(plan: Plan, contestant: _Contestant, drawn: _Drawn) -> None:
     """Give a worker its timing states, warm it up with others, and choose how often to call it."""
     timing, limit = plan.task.timing, plan.task.limits.seconds
     states = contestant.states
-    warm_up = drawn.states(Purpose.WARM_UP, 1, 1 + states)
-    seconds = contestant.worker.ask("call", *warm_up, seconds=limit).fields["seconds"]
-    for_rounds = drawn.states(Purpose.TIMING, 0, STAGED_SETS * states)
-    staged = [array.reshape(STAGED_SETS, states, *array.shape[1:]) for array in for_rounds]
-    contestant.worker.ask("stage", *staged, seconds=limit)
+    warm_up = drawn.states(Purpose.WARM_UP, 1, 1 + states, contestant.vectors)
+    seconds = contestant.worker.ask("call", *warm_up.arrays, seconds=limit, **warm_up.fields).fields["seconds"]
+    for_rounds = drawn.states(Purpose.TIMING, 0, STAGED_SETS * states, contestant.vectors)
+    staged = [array.reshape(STAGED_SETS, states, *array.shape[1:]) for array in for_rounds.arrays]
+    contestant.worker.ask("stage", *staged, seconds=limit, **for_rounds.fields)
     contestant.warm_up = seconds
     contestant.calls = max(1, math.ceil(SHORTEST_ROUND / max(seconds, 1e-9)))
     affordable = timing.seconds / max(seconds * contestant.calls, 1e-9)

@@ -16,19 +16,25 @@ if TYPE_CHECKING:
 class AxisMagnetization(CurveMetric):
     """`|m_pred - m_ref|` with `m = (1/N) sum_i <sigma_i>`, Pauli matrices, of normalised states.
 
-    The two magnetizations themselves are kept as curves.
+    The two magnetizations themselves are kept as curves, that of the prediction also where there is no reference.
     """
 
     axis: ClassVar[Axis]
 
     def values(self, prediction: Window, reference: Window) -> torch.Tensor:
         """Return the error for each state at each time, shape `(B, k)`."""
-        name = f"magnetization_{self.axis}"
-        predicted = prediction.spins[self.axis].mean(-1)
         exact = reference.spins[self.axis].mean(-1)
-        self.keep(name, reference.start, predicted)
-        self.keep(f"{name}_reference", reference.start, exact)
-        return (predicted - exact).abs()
+        self.keep(f"magnetization_{self.axis}_reference", reference.start, exact)
+        return (self._kept(prediction) - exact).abs()
+
+    def alone(self, prediction: Window) -> None:
+        """Keep the magnetization of a block."""
+        self._kept(prediction)
+
+    def _kept(self, prediction: Window) -> torch.Tensor:
+        predicted = prediction.spins[self.axis].mean(-1)
+        self.keep(f"magnetization_{self.axis}", prediction.start, predicted)
+        return predicted
 
 
 class MagnetizationErrorX(AxisMagnetization):

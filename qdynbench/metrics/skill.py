@@ -41,8 +41,9 @@ class Skill(CurveMetric):
     def values(self, prediction: Window, reference: Window) -> torch.Tensor:
         """Return the skill for each state at each time, shape `(B, k)`."""
         exact = states_of(reference)
-        unmoved = self.context.initial.to(exact.device).unsqueeze(1).expand_as(exact)
-        persistence = magnitude_divergence(exact, unmoved)
+        if reference.start == 0:
+            self._unmoved = exact[:, :1].clone()  # a block is only valid until the next one is asked for
+        persistence = magnitude_divergence(exact, self._unmoved.expand_as(exact))
         self.keep(PERSISTENCE, reference.start, persistence)
         skill = 1 - relative_entropy(prediction, reference) / persistence
         undefined = persistence < ROUNDING

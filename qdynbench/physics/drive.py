@@ -41,11 +41,17 @@ class Drive:
     A kick at a point of the time grid has acted in the state that the grid records there: the step that ends at the
     kick contains it.
 
+    Attributes:
+        segments: in order.
+        back_from: time that the drive is followed back from; its segments have then the negated Hamiltonians. None for
+            a drive that goes forward.
+
     Raises:
         InputError: no segment that lasts, or segments of different numbers of spins.
     """
 
     segments: tuple[Segment, ...]
+    back_from: float | None = None
 
     def __post_init__(self) -> None:
         if not any(segment.duration for segment in self.segments):
@@ -63,8 +69,22 @@ class Drive:
         """Time after which the segments begin anew."""
         return sum(segment.duration for segment in self.segments)
 
+    def backward(self, end: float) -> Drive:
+        """Return what undoes the drive from time `end` back to 0: time t of it is time `end - t` of this one."""
+        segments = (Segment(-one.hamiltonian, one.duration, one.kick) for one in self.segments)
+        return Drive(tuple(segments), back_from=end)
+
     def pieces(self, start: float, stop: float) -> tuple[tuple[int, float], ...]:
-        """Return what acts after time `start`, up to and with `stop`: `(index of the segment, s)`, in order."""
+        """Return what acts after time `start`, up to and with `stop`: `(index of the segment, s)`, in order.
+
+        Of a drive that is followed back it is what acts in the step of the way there, last first: a kick at the end of
+        a step there is at the beginning of the step back.
+        """
+        if self.back_from is None:
+            return self._forward(start, stop)
+        return self._forward(self.back_from - stop, self.back_from - start)[::-1]
+
+    def _forward(self, start: float, stop: float) -> tuple[tuple[int, float], ...]:
         shortest = min(segment.duration for segment in self.segments if segment.duration)
         slack = COINCIDENCE * shortest
         begin = math.floor((start + slack) / self.period) * self.period - self.period
@@ -84,9 +104,11 @@ class Drive:
 
     def to_json(self) -> dict[str, Any]:
         """Return plain data that `from_json` reads back."""
-        return {"segments": [[s.hamiltonian.to_json(), s.duration, s.kick] for s in self.segments]}
+        segments = [[s.hamiltonian.to_json(), s.duration, s.kick] for s in self.segments]
+        return {"segments": segments, "back_from": self.back_from}
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> Drive:
         """Read what `to_json` wrote."""
-        return cls(tuple(Segment(PauliSum.from_json(h), duration, kick) for h, duration, kick in data["segments"]))
+        segments = (Segment(PauliSum.from_json(h), duration, kick) for h, duration, kick in data["segments"])
+        return cls(tuple(segments), data["back_from"])

@@ -63,12 +63,14 @@ class ReferenceRecord(_Record):
         missing: why there was no reference, so that only metrics that need none are there; else empty.
         method: second, independent method that the bounds were made by; empty where the reference is not certified.
         uncertified: why it is not, else empty.
+        notes: what the reference had to say of its own result, such as that a limit was reached.
     """
 
     solver: str
     missing: str = ""
     method: str = ""
     uncertified: str = ""
+    notes: list[str] = []
 
 
 class SolveTiming(_Record):

@@ -1,7 +1,11 @@
-"""Error against time in the terminal: one panel a metric, logarithmic, every curve named where it ends."""
+"""Error against time in the terminal: one panel a metric, logarithmic, every curve named where it ends.
+
+Where no state vector tells the infidelity, spins and entropies are compared, and drawn as they are on a linear axis.
+"""
 
 from __future__ import annotations
 
+import itertools
 import math
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
@@ -18,6 +22,17 @@ from qdynbench.report import format as write
 from qdynbench.report.layout import cut
 
 METRICS = {"infidelity": "Infidelity", "mean_relative_entropy": "Mean relative entropy"}
+WITHOUT_STATES = {"spin_error": "Spin error"}
+"""Drawn where there is no infidelity."""
+OBSERVED = {
+    "spin_overlap": "Overlap of the spins with time 0",
+    "magnetization_z": "Magnetization along z",
+    "magnetization_x": "Magnetization along x",
+    "entropy": "Half-chain entropy",
+}
+"""Drawn beside them, each unless nothing moves."""
+STILL = 1e-6
+"""Range of a curve that does not move."""
 COLOURS = (("blue", "blue"), ("orange", "yellow"), ("green", "green"), ("magenta", "magenta"), ("cyan", "cyan"))
 """A colour as plotext names it and as rich does; used in turn."""
 LOWEST = 1e-17
@@ -33,22 +48,35 @@ def charts(run: Run, console: Console) -> Iterator[Text]:
     sizes = [cell.size for cell in run.cells if cell.status is Status.OK and cell.scores]
     if not sizes or not console.encoding.lower().startswith("utf"):
         return
-    panels = {metric: curves for metric in METRICS if (curves := mean_curves(run, metric, max(sizes)))}
-    beside = len(panels) > 1 and console.width >= 2 * NARROWEST_PANEL + 4
+    errors = METRICS if mean_curves(run, "infidelity", max(sizes)) else METRICS | WITHOUT_STATES
+    panels = {metric: curves for metric in errors if (curves := mean_curves(run, metric, max(sizes)))}
+    observed = {} if errors is METRICS else observed_curves(run, max(sizes))
+    beside = len(panels) + len(observed) > 1 and console.width >= 2 * NARROWEST_PANEL + 4
     width = (console.width - 4) // 2 if beside else min(console.width, 110)
-    drawn = []
-    for metric, curves in panels.items():
+    times, drawn = run.task.times.grid(), []
+    for metric, curves in (panels | observed).items():
         title = Text.assemble(
-            (METRICS[metric], "bold cyan"), (f" against time, {max(sizes)} spins, mean over states", "dim")
+            ((errors | OBSERVED)[metric], "bold cyan"), (f" against time, {max(sizes)} spins, mean over states", "dim")
         )
-        drawn.append([title, *panel(curves, run.task.times.grid(), width, lowest_of(run, metric, max(sizes)))])
-    if beside:
-        for left, right in zip(*drawn, strict=True):
-            yield Text.assemble(left, " " * (width + 4 - left.cell_len), right)
-    else:
-        for number, lines in enumerate(drawn):
-            yield from [Text()] if number else []
-            yield from lines
+        lines = panel(curves, times, width, lowest_of(run, metric, max(sizes))) if metric in panels else None
+        drawn.append([title, *(lines or observed_panel(curves, times, width))])
+    rows = [drawn[start : start + 2] for start in range(0, len(drawn), 2)] if beside else [[one] for one in drawn]
+    for number, row in enumerate(rows):
+        yield from [Text()] if number else []
+        for left, *right in itertools.zip_longest(*row, fillvalue=Text()):
+            yield Text.assemble(left, " " * (width + 4 - left.cell_len), *right) if right else left
+
+
+def observed_curves(run: Run, size: int) -> dict[str, Curves]:
+    """Return the curves of observables that move, with that of the reference where there is one."""
+    found = {}
+    for name in OBSERVED:
+        curves = mean_curves(run, name, size)
+        for curve in itertools.islice(mean_curves(run, f"{name}_reference", size).values(), 1):
+            curves["reference"] = curve
+        if any(np.nanmax(curve) - np.nanmin(curve) > STILL for curve in curves.values()):
+            found[name] = curves
+    return found
 
 
 def mean_curves(run: Run, metric: str, size: int) -> Curves:
@@ -81,9 +109,45 @@ def panel(
         lowest: no curve is drawn below.
     """
     lowest = max(lowest, LOWEST)
+    low, high, clipped = decades(list(curves.values()), lowest)
+    step = max(1, math.ceil((high - low) / 6))
+    powers = {float(power): f"1e{power}" if power else "1" for power in range(low, high + 1, step)}
+    powers[low] = ("≤" if clipped else "") + powers[low]
+    bottom = max(10.0**low, lowest)
+    logarithms = {name: np.log10(np.clip(values, bottom, 10.0**high)) for name, values in curves.items()}
+    for values in logarithms.values():
+        values[0] = np.nan
+    yield from _drawn(logarithms, times, width, powers, high)
+
+
+def observed_panel(curves: Mapping[str, NDArray[np.float64]], times: NDArray[np.float64], width: int) -> Iterator[Text]:
+    """Yield the lines of one panel on a linear axis; arguments as of `panel`, and index 0 is drawn."""
+    low = min(float(np.nanmin(values)) for values in curves.values())
+    high = max(float(np.nanmax(values)) for values in curves.values())
+    heights = np.linspace(low, high, TICKS)
+    ticks = {float(height): f"{height:.2g}" if abs(height) > 1e-9 * (high - low) else "0" for height in heights}
+    yield from _drawn(curves, times, width, ticks, high)
+
+
+def _drawn(
+    curves: Mapping[str, NDArray[np.float64]],
+    times: NDArray[np.float64],
+    width: int,
+    marks: Mapping[float, str],
+    high: float,
+) -> Iterator[Text]:
+    """Yield the lines of a panel.
+
+    Args:
+        curves: heights of shape `(T+1,)`; what is nan is not drawn.
+        times: shape `(T+1,)`.
+        width: of the panel with the names at its right.
+        marks: of the vertical axis; the first is its lower end.
+        high: its upper end.
+    """
     import plotext
 
-    low, high, clipped = decades(list(curves.values()), lowest)
+    low = next(iter(marks))
     names = {name: cut(write.plain(name), LONGEST_NAME) for name in curves}
     inner = width - max(map(cell_len, names.values())) - 1
     rows = max(ROWS, len(curves))
@@ -96,20 +160,14 @@ def panel(
     heights = {}
     for number, (name, values) in enumerate(curves.items()):
         shown = np.isfinite(values)
-        shown[0] = False
         if not shown.any():
             continue
-        logarithms = np.log10(np.clip(values[shown], max(10.0**low, lowest), 10.0**high))
         marker = plotext.marker("braille", plotext.pixel(COLOURS[number % len(COLOURS)][0]))
-        figure.draw(figure.signal(times[shown].tolist(), logarithms.tolist(), marker=marker).lines(True))
-        heights[name] = float((high - logarithms[-1]) / (high - low) * (rows - 1))
+        figure.draw(figure.signal(times[shown].tolist(), values[shown].tolist(), marker=marker).lines(True))
+        heights[name] = float((high - values[shown][-1]) / (high - low) * (rows - 1))
     ticks = np.linspace(times[0], times[-1], TICKS)
     figure.ruler("x", "lower").lim(float(times[0]), float(times[-1])).ticks(ticks.tolist(), [f"{t:.3g}" for t in ticks])
-    step = max(1, math.ceil((high - low) / 6))
-    powers = list(range(low, high + 1, step))
-    names_of_powers = [f"1e{power}" if power else "1" for power in powers]
-    names_of_powers[0] = ("≤" if clipped else "") + names_of_powers[0]
-    figure.ruler("y", "left").lim(low, high).ticks(powers, names_of_powers)
+    figure.ruler("y", "left").lim(low, high).ticks(list(marks), list(marks.values()))
     lines = Text.from_ansi(figure.build().string()).split("\n")[: rows + 3]
 
     labels = spread(heights, rows)

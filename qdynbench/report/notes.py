@@ -43,6 +43,13 @@ def reference_notes(run: Run) -> Iterator[str]:
             yield f"{mark} no reference at {where} ({solver}: {reason}): only what needs none is shown"
         else:
             yield f"{mark} reference {solver} not certified at {where} ({reason}): its own error is not known"
+    said: dict[tuple[str, str], set[int]] = {}
+    for cell in run.cells:
+        if cell.reference is not None:
+            for note in cell.reference.notes:
+                said.setdefault((cell.reference.solver, write.plain(note)), set()).add(cell.size)
+    for (solver, note), sizes in said.items():
+        yield f"reference {solver} at N = {write.spans(sizes)}: {note}"
 
 
 def solver_notes(run: Run) -> Iterator[str]:

@@ -26,10 +26,11 @@ KNOWLEDGE = {
     "trajectories": "knows trajectories alone",
 }
 ALWAYS = ("mean_relative_entropy", "infidelity", "skill")
+WITHOUT_STATES = ("spin_error", "entropy_error", "truncation")
+"""In their place where no cell has any of them: what can be compared without state vectors."""
 IF_ROOM = ("valid_time", "magnetization_error_z", "magnetization_error_x", "magnetization_error_y")
 HEADINGS = {
     "mean_relative_entropy": "MRE",
-    "valid_time": "valid time",
     "magnetization_error_x": "x error",
     "magnetization_error_y": "y error",
     "magnetization_error_z": "z error",
@@ -94,9 +95,13 @@ def _seeds(run: Run, cell: CellRecord) -> int:
 
 
 def _accuracy(run: Run) -> list[Part]:
+    return [_metric(run, metric) for metric in _shown(run)]
+
+
+def _shown(run: Run) -> list[str]:
     present = {score.metric for cell in run.cells for score in cell.scores}
-    shown = [metric for metric in ALWAYS if metric in present]
-    return [_metric(run, metric) for metric in shown or sorted(present)]
+    first = ALWAYS if present & set(ALWAYS) else WITHOUT_STATES if "spin_error" in present else sorted(present)
+    return [metric for metric in first if metric in present]
 
 
 def _if_room(run: Run) -> list[Part]:
@@ -114,7 +119,9 @@ def _metric(run: Run, metric: str) -> Part:
             return Text(text, "red" if found is not None and found.value < 0 else "")
         return Text(write.score(found), "dim" if found is not None and write.below_bound(found) else "")
 
-    return Part(Column(HEADINGS.get(metric, metric), "right" if metric == "skill" else "figure"), entry)
+    return Part(
+        Column(HEADINGS.get(metric, metric.replace("_", " ")), "right" if metric == "skill" else "figure"), entry
+    )
 
 
 def _cost(run: Run, space: str) -> list[Part]:
@@ -183,7 +190,8 @@ def _filled(run: Run, parts: list[Part], *, brief: bool = False) -> Table:
             found = list(same)
             for cell in [] if silent else over_seeds(found):
                 table.rows.append([part.entry(cell) for part in parts])
-                if not brief and (line := without_reference(cell)):
+                seen = {score.metric for score in cell.scores} <= set(_shown(run))
+                if not brief and not seen and (line := without_reference(cell)):
                     table.rows.append(Span(Text(line, "dim"), 4))
             if status is not Status.OK:
                 sizes = write.spans(cell.size for cell in found)

@@ -22,6 +22,8 @@ from qdynbench.task.yaml import Location, read
 
 MOST_KEPT = 1e9
 """Bytes of trajectories that one run may keep."""
+LONGEST_TRAINED = 64e9
+"""Bytes of one training trajectory where the task sets no limit of memory: a slip and not a large machine."""
 
 
 def load_task(
@@ -175,6 +177,11 @@ def check_names(task: Task, registry: Registry) -> None:
     _check_sizes(model_of(task.model, registry), task.sizes)
     if task.training is not None:
         registry.find("ensembles", task.training.ensemble)
+        size, limit = max(task.training.sizes), float(task.limits.memory or LONGEST_TRAINED)
+        needed = 16.0 * (task.training.steps + 1) * 2.0 ** min(size, 900)
+        if needed > limit:
+            takes = f"one trajectory of {size} spins takes {needed / 1e9:.3g} GB, more than {limit / 1e9:g} GB"
+            raise _Misplaced(("training", "sizes"), f"training.sizes: {takes}")
         _check_sizes(model_of(task.training.model or task.model, registry), task.training.sizes)
 
 

@@ -79,7 +79,7 @@ def parameters_frozen(subject: Subject) -> str:
 
 
 def supports_and_estimate(subject: Subject) -> str:
-    """`supports`, `estimate` and `promised_error` answer, also about a chain far too long, and with sane values."""
+    """What is asked before any work is done is answered, also about a chain far too long, and with sane values."""
     from qdynbench.testing.exercise import UNIFORM_PARAMETERS, uniform_chain
 
     if not isinstance(subject.solver_class.knowledge, Knowledge):
@@ -92,6 +92,9 @@ def supports_and_estimate(subject: Subject) -> str:
         refusal = solver.supports(blinded)
         if not (refusal is None or (isinstance(refusal, str) and refusal.strip())):
             raise Failure(f"supports must return None or a reason, it returned {refusal!r}")
+        needs_states = solver.needs_states(blinded)
+        if not isinstance(needs_states, bool):
+            raise Failure(f"needs_states must return True or False, it returned {needs_states!r}")
         cost = solver.estimate(blinded)
         if cost is None:
             continue

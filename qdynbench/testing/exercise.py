@@ -60,7 +60,7 @@ class Exercise:
 
     Attributes:
         problem: with the Hamiltonian or drive, whatever the solver may see of it.
-        initial: states, complex128, `(B, 2**N)`.
+        initial: states; of a long chain spinors alone.
     """
 
     problem: Problem
@@ -80,7 +80,7 @@ class Exercise:
             times,
             operator if isinstance(operator, PauliSum) else None,
             parameters or {},
-            batch=len(initial.states),
+            batch=len(initial),
             threads=torch.get_num_threads(),
             drive=None if isinstance(operator, PauliSum) else operator,
         )
@@ -94,13 +94,15 @@ class Exercise:
 
     def some(self, chosen: Sequence[int]) -> Exercise:
         """Return the same with some of the states."""
-        spinors = None if self.initial.spinors is None else self.initial.spinors[list(chosen)]
-        return Exercise(self.problem, Initial(self.initial.states[list(chosen)], spinors))
+        return Exercise(self.problem, self._each(lambda tensor: tensor[list(chosen)]))
 
     def fresh(self) -> Initial:
         """Return a copy of the initial states, for a solver that may not keep its hands off them."""
-        spinors = None if self.initial.spinors is None else self.initial.spinors.clone()
-        return Initial(self.initial.states.clone(), spinors)
+        return self._each(torch.Tensor.clone)
+
+    def _each(self, change: Callable[[torch.Tensor], torch.Tensor]) -> Initial:
+        parts = (self.initial.vectors, self.initial.spinors)
+        return Initial(*(None if part is None else change(part) for part in parts))
 
     def exact(self) -> torch.Tensor:
         """Return the trajectory by scipy's `expm`, complex128, shape `(B, T+1, 2**N)`."""

@@ -38,7 +38,7 @@ def block_order(subject: Subject) -> str:
 def shapes(subject: Subject) -> str:
     """Every array has the shape of the contract."""
     for _, tensors in subject.recorded:
-        rules.check_shapes(tensors, subject.exercise.problem, len(subject.exercise.initial.states))
+        rules.check_shapes(tensors, subject.exercise.problem, len(subject.exercise.initial))
     return ", ".join(sorted(subject.recorded[0][1])) if subject.recorded else ""
 
 

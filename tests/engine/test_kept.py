@@ -10,6 +10,7 @@ import qdynbench as package
 from qdynbench.engine.kept import KeptTrajectories, joined
 from qdynbench.metric import ScoreContext
 from qdynbench.physics.operators import PauliSum
+from qdynbench.solver import Initial
 from qdynbench.window import Window
 
 
@@ -40,7 +41,7 @@ def test_kept_trajectories_give_the_curves_and_leave_them_alone(small_task, tmp_
 
 
 def context(states: torch.Tensor) -> ScoreContext:
-    return ScoreContext(1, np.arange(3.0), PauliSum.from_terms(1, [(1.0, "Z", (0,))]), states[:, 0])
+    return ScoreContext(1, np.arange(3.0), PauliSum.from_terms(1, [(1.0, "Z", (0,))]), Initial(states[:, 0]))
 
 
 def test_portions_are_joined_and_no_more_is_kept_than_asked_for():

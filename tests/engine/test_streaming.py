@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from qdynbench import Block, Knowledge, Problem, Solver
+from qdynbench import Block, Initial, Knowledge, Problem, Solver
 from qdynbench.engine import reference
 from qdynbench.metric import ScoreContext
 from qdynbench.physics.operators import PauliSum
@@ -61,11 +61,12 @@ def test_observables_of_a_reference_that_is_not_kept_are_computed_once(monkeypat
     problem = Problem(12, np.linspace(0, 1, 4), operator)
     states = np.zeros((2, 1 << 12), dtype=np.complex128)
     states[:, [1, 77]] = 0.6, 0.8j
-    context = ScoreContext(12, problem.times, operator, torch.from_numpy(states))
+    initial = Initial(torch.from_numpy(states))
+    context = ScoreContext(12, problem.times, operator, initial)
     exact = reference.Reference(Stepwise(), problem)
     seen = []
     for _ in range(2):
-        cursor = exact.cursor(states, key="all", context=context)
+        cursor = exact.cursor(initial, key="all", context=context)
         for step in range(4):
             prediction = Window(context, step, torch.from_numpy(states)[:, None])
             [(_, beside)] = cursor.beside(prediction)

@@ -53,7 +53,7 @@ def test_without_a_reference_what_needs_none_is_scored_and_named(qdynbench, smal
     reason = {"none": "the task names none", "infeasible": "predicted time"}
     assert reason[why] in cell.reference.missing
     scores = {score.metric: score.value for score in cell.scores}
-    assert set(scores) == {"norm_drift", "energy_drift", "energy_variance_drift", "charge_drift"}
+    assert set(scores) == {"norm_drift", "energy_drift", "energy_variance_drift", "charge_drift", "echo_infidelity"}
     assert max(scores.values()) < 1e-12
     assert {"infidelity", "skill", "truncation"} <= set(cell.left_out)
     assert "no reference at N = 2, 3" in done.stdout

@@ -9,6 +9,7 @@ import torch
 
 from qdynbench.metric import Metric, ScoreContext
 from qdynbench.physics.operators import PauliSum
+from qdynbench.solver import Initial
 from qdynbench.window import Window
 
 Score = Callable[..., Metric]
@@ -45,7 +46,7 @@ def score() -> Score:
     ) -> Metric:
         size = int(reference.shape[-1]).bit_length() - 1
         times = np.linspace(0, 0.1 * (reference.shape[1] - 1), reference.shape[1])
-        context = ScoreContext(size, times, hamiltonian or ising(size), reference[:, 0].clone())
+        context = ScoreContext(size, times, hamiltonian or ising(size), Initial(reference[:, 0].clone()))
         scored = metric(context)
         edges = [0, *split, reference.shape[1]]
         for start, stop in itertools.pairwise(edges):

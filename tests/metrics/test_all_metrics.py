@@ -15,6 +15,7 @@ from qdynbench.metrics.infidelity import Infidelity
 from qdynbench.metrics.magnetization import MagnetizationErrorX, MagnetizationErrorY, MagnetizationErrorZ
 from qdynbench.metrics.relative_entropy import MeanRelativeEntropy
 from qdynbench.metrics.skill import Skill
+from qdynbench.metrics.spin_error import SpinError
 from qdynbench.metrics.valid_time import ValidTime
 
 Score = Callable[..., Metric]
@@ -31,6 +32,7 @@ ERRORS = [
     EnergyVarianceDrift,
     NormDrift,
     EntropyError,
+    SpinError,
 ]
 
 

@@ -18,8 +18,10 @@ from qdynbench.metrics.magnetization import (
 )
 from qdynbench.metrics.relative_entropy import MeanRelativeEntropy
 from qdynbench.metrics.skill import Skill
+from qdynbench.metrics.spin_error import SpinError
 from qdynbench.metrics.truncation import Truncation
 from qdynbench.physics.operators import PauliSum
+from qdynbench.solver import Initial
 from qdynbench.testing import independent
 from qdynbench.window import Window
 
@@ -88,7 +90,7 @@ def test_skill_is_undefined_where_nothing_moves(score: Score, random_states: Sta
 
 def test_metrics_that_need_no_states_take_observables(random_states: States) -> None:
     reference, prediction = random_states(2, 3, 4, seed=1), random_states(2, 3, 4, seed=2)
-    context = ScoreContext(2, np.arange(3.0), PauliSum.from_terms(2, [(1.0, "ZZ", (0, 1))]), reference[:, 0])
+    context = ScoreContext(2, np.arange(3.0), PauliSum.from_terms(2, [(1.0, "ZZ", (0, 1))]), Initial(reference[:, 0]))
     full = Window(context, 0, prediction)
     given = {str(axis): values for axis, values in full.spins.items()}
     given |= {"energy": full.energy, "norm": full.norm, "entropy": full.entropy}
@@ -125,7 +127,8 @@ def test_charge_drift_is_the_largest_of_the_conserved_charges(score: Score, rand
 def test_charge_drift_is_left_out_where_nothing_is_conserved(random_states: States) -> None:
     mixed = PauliSum.from_terms(2, [(1.0, "ZZ", (0, 1)), (0.5, "X", (0,)), (0.5, "Z", (0,))])
     for hamiltonian, expected in ((mixed, False), (None, False), (PauliSum.from_terms(2, [(1.0, "ZZ", (0, 1))]), True)):
-        assert ChargeDrift.applies(ScoreContext(2, np.arange(3.0), hamiltonian, random_states(2, 4))) is expected
+        context = ScoreContext(2, np.arange(3.0), hamiltonian, Initial(random_states(2, 4)))
+        assert ChargeDrift.applies(context) is expected
 
 
 def test_energy_variance_drift_against_matrices(score: Score, random_states: States) -> None:
@@ -143,7 +146,7 @@ def test_energy_variance_drift_against_matrices(score: Score, random_states: Sta
 
 def test_truncation_is_what_the_solver_says(random_states: States) -> None:
     states = random_states(2, 3, 4)
-    context = ScoreContext(2, np.arange(3.0), None, states[:, 0])
+    context = ScoreContext(2, np.arange(3.0), None, Initial(states[:, 0]))
     weight = torch.tensor([[0.0, 1e-9, 3e-9], [0.0, 0.0, 2e-3]], dtype=torch.float64)
     window = Window(context, 0, states, {"truncation": weight})
     metric = Truncation(context)
@@ -153,3 +156,15 @@ def test_truncation_is_what_the_solver_says(random_states: States) -> None:
     assert window.offers("energy")
     assert not Window(context, 0, states).offers("truncation")
     assert not Window(context, 0, None, {"truncation": weight}).offers("energy")
+
+
+def test_spin_error_sees_what_moves_between_sites(score: Score) -> None:
+    left, right = torch.zeros(2, 1, 3, 4, dtype=torch.complex128)
+    left[..., 2], right[..., 1] = 1, 1  # down-up and up-down
+    assert score(MagnetizationErrorZ, left, right).result() == pytest.approx(0)
+    assert score(SpinError, left, right).result() == pytest.approx(2)
+    moving = left.clone()
+    moving[:, 2] = right[:, 2]
+    curves = score(SpinError, moving, left, split=(1,)).curves()
+    assert curves["spin_overlap"] == pytest.approx(np.array([[1, 1, -1]]))
+    assert curves["spin_overlap_reference"] == pytest.approx(1)

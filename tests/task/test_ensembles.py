@@ -94,3 +94,11 @@ def test_a_state_does_not_depend_on_how_many_are_drawn_and_purposes_share_none()
 )
 def test_every_case_says_its_track(size, changes, expected):
     assert track(task(**changes), Case(size, 0)) == expected
+
+
+def test_product_states_of_long_chains_are_drawn_without_a_vector():
+    drawn = ensembles.RandomProduct().draw(200, 2, np.random.default_rng(0))
+    assert drawn.vectors is None
+    assert drawn[1:].spinors.shape == (1, 200, 2)
+    short = ensembles.RandomProduct().draw(4, 3, np.random.default_rng(0))
+    np.testing.assert_array_equal(short[1:].states, short.states[1:])

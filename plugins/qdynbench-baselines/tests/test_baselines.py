@@ -286,3 +286,18 @@ def test_estimates_are_finite_at_any_size() -> None:
 def test_registering_imports_no_torch() -> None:
     code = "import sys, qdynbench_baselines; sys.exit(bool({'torch', 'scipy'} & set(sys.modules)))"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_persistence_of_a_long_chain_tells_observables() -> None:
+    solver, problem = Persistence(), blind(40, steps=3)
+    assert solver.needs_states(blind(26))
+    assert not solver.needs_states(problem)
+    solver.problem = problem
+    spinors = torch.tensor([[0.6, 0.8j]], dtype=torch.complex128).expand(2, 40, 2)
+    (block,) = solver.solve(Initial(spinors=spinors))
+    assert block.states is None
+    assert {name: tuple(one.shape) for name, one in block.observables.items()} == {
+        **dict.fromkeys("xyz", (2, 4, 40)),
+        **dict.fromkeys(("norm", "entropy"), (2, 4)),
+    }
+    torch.testing.assert_close(block.observables["y"], torch.full((2, 4, 40), 0.96, dtype=torch.float64))
