@@ -67,4 +67,7 @@ def format_value(value: Value) -> str:
     """Write a value so that `parse_value` reads the same one back."""
     if isinstance(value, bool):
         return str(value).lower()
-    return format(value, "g") if isinstance(value, float) and float(format(value, "g")) == value else str(value)
+    if isinstance(value, float):
+        value += 0.0  # of two equal zeros one has a sign; they have to be the same text, which is hashed
+        return format(value, "g") if float(format(value, "g")) == value else str(value)
+    return str(value)

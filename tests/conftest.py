@@ -31,12 +31,10 @@ def qdynbench(tmp_path: Path) -> Command:
     return call
 
 
-@pytest.fixture
-def small_task(tmp_path: Path) -> Path:
-    """Return a task file that runs in a second or two."""
-    path = tmp_path / "small.yaml"
-    path.write_text(
-        """\
+@pytest.fixture(scope="session")
+def small_text() -> str:
+    """Return a task that runs in a second or two."""
+    return """\
 model: {family: ising, J: 1.0, g: -1.05, h: 0.5}
 sizes: [2, 3]
 times: {dt: 0.01, steps: 5}
@@ -45,5 +43,11 @@ solvers: [ed]
 timing: {batch_sizes: [1, 2], rounds: 3}
 limits: {seconds: 60, memory: 2 GB}
 """
-    )
+
+
+@pytest.fixture
+def small_task(small_text: str, tmp_path: Path) -> Path:
+    """Return its file, in the test's own folder."""
+    path = tmp_path / "small.yaml"
+    path.write_text(small_text)
     return path

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from qdynbench.errors import InputError
@@ -15,11 +15,16 @@ values = st.one_of(
 )
 
 
+@example({"a": -0.0})
 @given(st.dictionaries(st.from_regex(r"\A[a-z][a-z0-9_]{0,6}\Z"), values, max_size=4))
 def test_what_is_written_is_read_back(parameters):
     spec = SolverSpec("chebyshev", parameters)
     assert SolverSpec.parse(str(spec)) == spec
     assert str(SolverSpec.parse(str(spec))) == str(spec)
+
+
+def test_equal_solvers_have_equal_hashes():
+    assert len({SolverSpec("ode", {"a": value}) for value in (0, 0.0, -0.0)}) == 1
 
 
 def test_spelling_does_not_matter():

@@ -8,6 +8,12 @@ In a plugin's tests, one class is all it takes:
         solver = MySolver
 
 From Python, `run_checks(MySolver, {})` returns the list that `qdynbench check` prints.
+
+For tests of your own:
+
+- `qdynbench.testing.trajectories`: pose a problem, run any solver over it, compare with exact evolution.
+- `qdynbench.testing.matrix_product`: truncation, observables, drives and long chains of matrix product states.
+- `qdynbench.testing.absence`: what a solver says where the package it needs is not installed.
 """
 
 from __future__ import annotations

@@ -38,6 +38,16 @@ def uniform_chain(size: int) -> PauliSum:
     return PauliSum.from_terms(size, [*bonds, *fields])
 
 
+def random_strings(size: int, count: int, seed: int, *, letters: str = "XYZ", longest: int | None = None) -> PauliSum:
+    """Return `count` random Pauli strings, each of its own weight, on one to `longest` (all) sites in any order."""
+    random = np.random.default_rng(seed)
+    terms = []
+    for length in random.integers(1, min(size, longest or size) + 1, count):
+        sites = random.permutation(size)[:length]
+        terms.append((float(random.normal()), "".join(random.choice(list(letters), length)), sites.tolist()))
+    return PauliSum.from_terms(size, terms)
+
+
 UNIFORM_PARAMETERS = {"J": 1.0, "g": -1.05, "h": 0.5, "boundary": "open"}
 
 
@@ -46,6 +56,13 @@ def product_initial(size: int, count: int, seed: int) -> Initial:
     random = np.random.default_rng(seed)
     spinors = random.standard_normal((count, size, 2)) + 1j * random.standard_normal((count, size, 2))
     return initial_of(spinors / np.linalg.norm(spinors, axis=-1, keepdims=True))
+
+
+def random_states(size: int, count: int, seed: int) -> torch.Tensor:
+    """Return `count` normalised states with Gaussian amplitudes, complex128, `(count, 2**size)`: no products."""
+    generator = torch.Generator().manual_seed(seed)
+    states = torch.randn(count, 1 << size, dtype=torch.complex128, generator=generator)
+    return torch.nn.functional.normalize(states)
 
 
 def initial_of(spinors: NDArray[np.complex128]) -> Initial:

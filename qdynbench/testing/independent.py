@@ -63,3 +63,11 @@ def evolve(
     propagators = np.array([expm(generator * time) for time in times])
     states: NDArray[np.complex128] = np.einsum("tij,bj->bti", propagators, initial)
     return states
+
+
+def half_chain_entropy(state: NDArray[np.complex128]) -> float:
+    """Return the entropy (natural logarithm) of the left `N // 2` spins of a state `(2**N,)`, normalised or not."""
+    size = len(state).bit_length() - 1
+    weights = np.linalg.svd(state.reshape(2 ** (size // 2), -1), compute_uv=False) ** 2
+    weights = weights[weights > 1e-20] / weights.sum()
+    return float(-(weights * np.log(weights)).sum())

@@ -20,7 +20,7 @@ EXPECTED = {
     "short": (Status.INVALID, "only 5 came"),
     "raises": (Status.FAILED, "flux capacitor"),
     "raisesinput": (Status.FAILED, "cannot prepare this"),
-    "hangs": (Status.TIMEOUT, "longer than 3 s"),
+    "hangs": (Status.TIMEOUT, "longer than 8 s"),
     "exits": (Status.CRASHED, "exited with status 7"),
     "disconnects": (Status.CRASHED, "closed its connection"),
     "segfaults": (Status.CRASHED, "SIGSEGV"),
@@ -37,7 +37,7 @@ def faulty_run(qdynbench, small_task, tmp_path):
     arguments = [part for name in EXPECTED for part in ("--solver", name)]
     done = qdynbench(
         *("run", small_task, "--plugin", FAULTY, "--solver", "ed", *arguments),
-        *("--set", "limits.seconds=3", "--set", "sizes=[2]", "--set", "limits.memory=1200000000"),
+        *("--set", "limits.seconds=8", "--set", "sizes=[2]", "--set", "limits.memory=1200000000"),
     )
     return done, Run(tmp_path / "runs" / "small")
 

@@ -47,10 +47,19 @@ def start(task: Path, folder: str, where: Path) -> subprocess.Popen[bytes]:
     return subprocess.Popen(command, cwd=where, env={**os.environ, "XDG_CACHE_HOME": str(where / "cache")})
 
 
+@pytest.fixture(scope="module")
+def whole(small_text, tmp_path_factory) -> Run:
+    """The run that nothing disturbs."""
+    folder = tmp_path_factory.mktemp("whole")
+    (folder / "slow.py").write_text(SLOW)
+    (folder / "small.yaml").write_text(small_text)
+    assert start(folder / "small.yaml", "whole", folder).wait(timeout=120) == 0
+    return Run(folder / "whole")
+
+
 @pytest.mark.parametrize("sign", [signal.SIGKILL, signal.SIGINT])
-def test_a_killed_run_reuses_all_finished_cells(small_task, tmp_path, sign):
+def test_a_killed_run_reuses_all_finished_cells(whole, small_task, tmp_path, sign):
     (tmp_path / "slow.py").write_text(SLOW)
-    assert start(small_task, "whole", tmp_path).wait(timeout=120) == 0
     broken = start(small_task, "broken", tmp_path)
     cells = tmp_path / "broken" / "cells"
     deadline = time.monotonic() + 60
@@ -66,7 +75,7 @@ def test_a_killed_run_reuses_all_finished_cells(small_task, tmp_path, sign):
     assert len(before) == 3
     assert start(small_task, "broken", tmp_path).wait(timeout=120) == 0
     assert {path.name: path.read_bytes() for path in cells.glob("*n2*.json")} == before
-    pd.testing.assert_frame_equal(accuracy(Run(tmp_path / "broken")), accuracy(Run(tmp_path / "whole")))
+    pd.testing.assert_frame_equal(accuracy(Run(tmp_path / "broken")), accuracy(whole))
 
 
 def test_a_changed_task_runs_its_cells_again_and_a_fault_is_tried_again(qdynbench, small_task, tmp_path):

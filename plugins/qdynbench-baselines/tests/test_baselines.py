@@ -19,6 +19,7 @@ from qdynbench.errors import InputError
 from qdynbench.physics.operators import PauliSum
 from qdynbench.solver import Initial, Problem, Solver
 from qdynbench.testing import independent
+from qdynbench.testing.trajectories import trajectory
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -109,19 +110,9 @@ def blind(size: int, steps: int = 100, dt: float = 0.002, batch: int = 3) -> Pro
 
 
 def evolve(solver: Solver, problem: Problem, states: NDArray[np.complex128]) -> NDArray[np.complex128]:
-    solver.problem = problem
-    assert solver.supports(problem) is None
-    solver.prepare(problem)
-    columns, reached = [], 0
-    for block in solver.solve(Initial(torch.from_numpy(states))):
-        assert block.start == reached
-        assert block.states is not None
-        columns.append(block.states.clone().numpy())
-        reached += block.states.shape[1]
-    assert reached == problem.steps + 1
-    trajectory = np.concatenate(columns, axis=1)
-    assert np.array_equal(trajectory[:, 0], states)
-    return trajectory
+    found = trajectory(solver, problem, torch.from_numpy(states)).numpy()
+    assert np.array_equal(found[:, 0], states)
+    return found
 
 
 def error(solver: Solver, model: PauliSum, problem: Problem, batch: int = 3) -> float:
@@ -133,8 +124,8 @@ def error(solver: Solver, model: PauliSum, problem: Problem, batch: int = 3) -> 
 
 def test_persistence_repeats_the_first_state() -> None:
     states = product_states(3, 4, seed=0)
-    trajectory = evolve(Persistence(), blind(3), states)
-    assert np.array_equal(trajectory, np.broadcast_to(states[:, None], trajectory.shape))
+    found = evolve(Persistence(), blind(3), states)
+    assert np.array_equal(found, np.broadcast_to(states[:, None], found.shape))
 
 
 @pytest.mark.parametrize("size", [2, 3, 4])
@@ -234,8 +225,8 @@ def test_local_generator_stands_noise(context: Context) -> None:
     assert 1e-8 < small < 1e-2
     assert small < large < 1e-1
     # Hermitian whatever the noise: the norm stays.
-    trajectory = evolve(noisier, blind(6), product_states(6, 2, seed=3))
-    np.testing.assert_allclose(np.linalg.norm(trajectory, axis=-1), 1, atol=1e-12)
+    found = evolve(noisier, blind(6), product_states(6, 2, seed=3))
+    np.testing.assert_allclose(np.linalg.norm(found, axis=-1), 1, atol=1e-12)
 
 
 def test_local_generator_reports_what_it_cannot_represent(context: Context) -> None:

@@ -10,7 +10,6 @@ from typing import ClassVar
 
 import numpy as np
 import pytest
-import scipy.linalg
 import torch
 from qdynbench_dynamiqs.matching import smallest
 from qdynbench_dynamiqs.solver import ABSENT, Dynamiqs, qarray
@@ -18,10 +17,18 @@ from qdynbench_dynamiqs.solver import ABSENT, Dynamiqs, qarray
 from qdynbench.errors import InputError
 from qdynbench.physics.drive import Drive, Segment
 from qdynbench.physics.operators import PauliSum
-from qdynbench.solver import Initial, Problem
-from qdynbench.testing import ConformanceTests, independent
+from qdynbench.solver import Problem
+from qdynbench.testing import ConformanceTests, independent, trajectories
 from qdynbench.testing.absence import refusal_without
-from qdynbench.testing.exercise import graded_chain, product_initial, uniform_chain
+from qdynbench.testing.trajectories import (
+    errors,
+    exact,
+    graded_chain,
+    product_initial,
+    random_strings,
+    trajectory,
+    uniform_chain,
+)
 
 installed = pytest.mark.skipif(ABSENT is not None, reason=str(ABSENT))
 METHODS = ["dopri8", "tsit5", "expm"]
@@ -40,65 +47,29 @@ def quick_compilation() -> Iterator[None]:
         yield
 
 
-def posed(operator: PauliSum, dt: float, steps: int = STEPS) -> Problem:
-    return Problem(operator.size, np.linspace(0, dt * steps, steps + 1), operator, batch=BATCH)
-
-
-def random_sum(size: int, count: int, seed: int) -> PauliSum:
-    """Strings of random letters on random sites, in any order, with random weights."""
-    random = np.random.default_rng(seed)
-    terms = []
-    for length in random.integers(1, size + 1, count):
-        sites = random.permutation(size)[:length]
-        terms.append((float(random.normal()), "".join(random.choice(list("XYZ"), length)), sites.tolist()))
-    return PauliSum.from_terms(size, terms)
+def posed(model: PauliSum | Drive, dt: float, steps: int = STEPS) -> Problem:
+    return trajectories.posed(model, dt, steps, BATCH)
 
 
 def evolve(problem: Problem, states: torch.Tensor, **parameters: object) -> torch.Tensor:
-    """Return the whole trajectory, after checking the order of the blocks."""
-    solver = Dynamiqs(**parameters)  # type: ignore[arg-type]  # parametrised
-    solver.problem = problem
-    assert solver.supports(problem) is None
-    solver.prepare(problem)
-    columns, reached = [], 0
-    for block in solver.solve(Initial(states)):
-        assert block.start == reached
-        assert block.states is not None
-        columns.append(block.states.clone())
-        reached += block.states.shape[1]
-    assert reached == problem.steps + 1
-    return torch.cat(columns, dim=1)
-
-
-def exact(problem: Problem, states: torch.Tensor) -> torch.Tensor:
-    """Return the trajectory by `expm` of matrices of Kronecker products, piece by piece."""
-    matrices = [independent.dense(hamiltonian) for hamiltonian in problem.hamiltonians]
-    columns = [states.numpy()]
-    for step in range(problem.steps):
-        now = columns[-1]
-        for index, duration in problem.pieces(step):
-            now = now @ scipy.linalg.expm(-1j * duration * matrices[index]).T
-        columns.append(now)
-    return torch.from_numpy(np.stack(columns, axis=1))
-
-
-def errors(actual: torch.Tensor, wanted: torch.Tensor) -> torch.Tensor:
-    return (actual - wanted).norm(dim=-1)
+    return trajectory(Dynamiqs(**parameters), problem, states)  # type: ignore[arg-type]  # parametrised
 
 
 @installed
 @pytest.mark.parametrize("method", METHODS)
 def test_random_sums_of_strings(method: str) -> None:
     for seed in range(3):
-        problem = posed(random_sum(3, 30, seed), 0.05)  # dense, so one compilation serves all
+        problem = posed(random_strings(3, 30, seed), 0.05)  # dense, so one compilation serves all
         states = product_initial(3, BATCH, seed=1).states
-        trajectory = evolve(problem, states, method=method)
-        assert torch.equal(trajectory[:, 0], states)
-        assert errors(trajectory, exact(problem, states)).max() < 1e-10
+        found = evolve(problem, states, method=method)
+        assert torch.equal(found[:, 0], states)
+        assert errors(found, exact(problem, states)).max() < 1e-10
 
 
 @installed
-@pytest.mark.parametrize("operator", [graded_chain(4), random_sum(4, 9, seed=2), random_sum(2, 1, 0), PauliSum(2, ())])
+@pytest.mark.parametrize(
+    "operator", [graded_chain(4), random_strings(4, 9, seed=2), random_strings(2, 1, 0), PauliSum(2, ())]
+)
 @pytest.mark.parametrize("dense", [True, False])
 def test_the_operator_of_dynamiqs_is_the_matrix(operator: PauliSum, dense: bool) -> None:
     import jax
@@ -126,9 +97,9 @@ def test_the_tolerance_is_met_and_not_overdone(method: str) -> None:
 @installed
 def test_drives_and_kicks_of_either_sign() -> None:
     """Segments that end between the times of the grid, a kick forwards and a kick backwards."""
-    bonds, fields = uniform_chain(3), random_sum(3, 4, seed=6)
+    bonds, fields = uniform_chain(3), random_strings(3, 4, seed=6)
     segments = (Segment(bonds, 0.35), Segment(fields, 0, kick=0.7), Segment(bonds, 0.1), Segment(bonds, 0, kick=-0.4))
-    problem = dataclasses.replace(posed(bonds, 0.06), hamiltonian=None, drive=Drive(segments))
+    problem = posed(Drive(segments), 0.06)
     states = product_initial(3, BATCH, seed=3).states
     assert errors(evolve(problem, states, method="expm"), exact(problem, states)).max() < 1e-10
 

@@ -2,30 +2,24 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 
-import numpy as np
 import pytest
-import scipy.linalg
 import torch
 
 from qdynbench.physics.drive import Drive, Segment
 from qdynbench.physics.operators import PauliSum
-from qdynbench.solver import Initial, Problem, Solver
-from qdynbench.testing import independent
-from qdynbench.testing.exercise import product_initial
+from qdynbench.solver import Problem
+from qdynbench.testing import trajectories
+from qdynbench.testing.trajectories import product_initial, random_strings
 
 Evolve = Callable[..., torch.Tensor]
 
 
 def strings(size: int, count: int, longest: int = 3, letters: str = "XYZ", seed: int = 0) -> PauliSum:
     """Random Pauli strings on one to `longest` sites in any order; some share their sites."""
-    random = np.random.default_rng(seed)
-    terms = []
-    for length in random.integers(1, min(size, longest) + 1, count):
-        sites = random.permutation(size)[:length]
-        terms.append((float(random.normal()), "".join(random.choice(list(letters), length)), sites.tolist()))
-    return PauliSum.from_terms(size, terms)
+    return random_strings(size, count, seed, letters=letters, longest=longest)
 
 
 def xxz(size: int, *, periodic: bool = False) -> PauliSum:
@@ -44,53 +38,20 @@ def kicked(size: int) -> Drive:
 
 @pytest.fixture
 def posed() -> Callable[..., Problem]:
-    """Pose a Hamiltonian or a drive on a grid."""
-
-    def pose(model: PauliSum | Drive, dt: float, steps: int, batch: int = 3, threads: int = 2) -> Problem:
-        times = np.linspace(0, dt * steps, steps + 1)
-        given = {"drive": model} if isinstance(model, Drive) else {"hamiltonian": model}
-        return Problem(size=model.size, times=times, batch=batch, threads=threads, **given)  # type: ignore[arg-type]
-
-    return pose
+    """Pose a Hamiltonian or a drive on a grid, for two threads."""
+    return functools.partial(trajectories.posed, threads=2)
 
 
 @pytest.fixture
 def evolve() -> Evolve:
-    """Return the whole trajectory, after checking the order of the blocks."""
-
-    def run(solver: Solver, problem: Problem, states: torch.Tensor) -> torch.Tensor:
-        assert solver.supports(problem) is None
-        solver.problem = problem
-        solver.prepare(problem)
-        given, columns, reached = states.clone(), [], 0
-        for block in solver.solve(Initial(states)):
-            assert block.states is not None
-            assert block.start == reached
-            assert block.states.is_contiguous()
-            columns.append(block.states.to(torch.complex128, copy=True))
-            reached += block.states.shape[1]
-        assert reached == problem.steps + 1
-        assert torch.equal(states, given)
-        return torch.cat(columns, dim=1)
-
-    return run
+    """Return the whole trajectory, after checking that its blocks come in order, and as they are sent."""
+    return functools.partial(trajectories.trajectory, contiguous=True)
 
 
 @pytest.fixture
 def exact() -> Callable[[Problem, torch.Tensor], torch.Tensor]:
     """Return the trajectory by the exponentials of all pieces, of matrices made of Kronecker products."""
-
-    def run(problem: Problem, states: torch.Tensor) -> torch.Tensor:
-        matrices = [independent.dense(operator) for operator in problem.hamiltonians]
-        columns = [states.numpy()]
-        for step in range(problem.steps):
-            now = columns[-1]
-            for index, action in problem.pieces(step):
-                now = now @ scipy.linalg.expm(-1j * action * matrices[index]).T
-            columns.append(now)
-        return torch.from_numpy(np.stack(columns, axis=1))
-
-    return run
+    return trajectories.exact
 
 
 @pytest.fixture
@@ -108,4 +69,4 @@ def product() -> Callable[..., torch.Tensor]:
 @pytest.fixture
 def error() -> Callable[[torch.Tensor, torch.Tensor], float]:
     """The largest 2-norm of a difference of states."""
-    return lambda actual, wanted: float((actual - wanted).norm(dim=-1).max())
+    return lambda actual, wanted: float(trajectories.errors(actual, wanted).max())

@@ -14,8 +14,8 @@ import torch
 from qdynbench_exact.ed import ExactDiagonalization, quspin_hamiltonian
 
 from qdynbench.physics.operators import PauliSum
-from qdynbench.solver import Initial, Problem
-from qdynbench.testing import independent
+from qdynbench.solver import Problem
+from qdynbench.testing import independent, trajectories
 
 BENCHMARK = Path(__file__).parents[1] / "benchmarks" / "ed_vs_numpy.py"
 
@@ -32,42 +32,17 @@ def ising(size: int, g: float = -1.05, h: float = 0.5, *, periodic: bool = False
     )
 
 
-def asymmetric(size: int, count: int, letters: str, seed: int = 0) -> PauliSum:
-    """Random strings, each of its own weight and of one to all sites in any order; some of them meet twice."""
-    random = np.random.default_rng(seed)
-    terms = []
-    for length in random.integers(1, size + 1, count):
-        sites = random.permutation(size)[:length]
-        terms.append((float(random.normal()), "".join(random.choice(list(letters), length)), sites.tolist()))
-    return PauliSum.from_terms(size, terms)
-
-
 def posed(operator: PauliSum, steps: int, dt: float = 0.002, batch: int = 3) -> Problem:
-    times = np.linspace(0, dt * steps, steps + 1)
-    return Problem(size=operator.size, times=times, hamiltonian=operator, batch=batch)
+    return trajectories.posed(operator, dt, steps, batch)
 
 
-def random_states(size: int, batch: int = 3, seed: int = 1) -> torch.Tensor:
-    generator = torch.Generator().manual_seed(seed)
-    states = torch.randn(batch, 2**size, dtype=torch.complex128, generator=generator)
-    return torch.nn.functional.normalize(states, dim=1)
+def random_states(size: int, batch: int = 3) -> torch.Tensor:
+    return trajectories.random_states(size, batch, seed=1)
 
 
 def evolve(problem: Problem, states: torch.Tensor, **parameters: str) -> torch.Tensor:
-    """Return the whole trajectory, after checking the order of the blocks."""
     solver = ExactDiagonalization(**parameters)  # type: ignore[arg-type]  # parametrised
-    solver.problem = problem
-    assert solver.supports(problem) is None
-    solver.prepare(problem)
-    columns, reached = [], 0
-    for block in solver.solve(Initial(states)):
-        assert block.start == reached
-        assert block.states is not None
-        assert block.states.is_contiguous()
-        columns.append(block.states.clone())
-        reached += block.states.shape[1]
-    assert reached == problem.steps + 1
-    return torch.cat(columns, dim=1)
+    return trajectories.trajectory(solver, problem, states, contiguous=True)
 
 
 def expected(problem: Problem, states: torch.Tensor, indices: list[int]) -> torch.Tensor:
@@ -79,7 +54,7 @@ def expected(problem: Problem, states: torch.Tensor, indices: list[int]) -> torc
 
 
 def error(actual: torch.Tensor, wanted: torch.Tensor) -> float:
-    return float((actual - wanted).norm(dim=-1).max())
+    return float(trajectories.errors(actual, wanted).max())
 
 
 @pytest.mark.parametrize("size", range(1, 9))
@@ -95,7 +70,7 @@ def test_agrees_with_expm_to_1e_12_over_500_steps(size: int, mode: str) -> None:
 @pytest.mark.parametrize("letters", ["XZ", "XYZ"])
 @pytest.mark.parametrize("size", [1, 2, 3, 5])
 def test_bit_order_and_signs_of_asymmetric_hamiltonians(size: int, letters: str) -> None:
-    operator = asymmetric(size, 12, letters)
+    operator = trajectories.random_strings(size, 12, seed=0, letters=letters)
     np.testing.assert_allclose(quspin_hamiltonian(operator).toarray(), independent.dense(operator), atol=1e-13)
     problem = posed(operator, 40, dt=0.05)
     first = torch.zeros(1, 2**size, dtype=torch.complex128)

@@ -12,19 +12,15 @@ from qdynbench_exact.matrix_free.device import DeviceKernel
 
 from qdynbench.physics.operators import PauliSum
 from qdynbench.testing import independent
+from qdynbench.testing.trajectories import random_states, random_strings
 
 ROUNDING = {torch.complex128: 1e-13, torch.complex64: 1e-4}
 DTYPES = pytest.mark.parametrize("dtype", list(ROUNDING), ids=["double", "single"])
 
 
-def strings(size: int, letters: str, seed: int, count: int = 14) -> PauliSum:
+def strings(size: int, letters: str, seed: int) -> PauliSum:
     """Random strings of any length."""
-    random = np.random.default_rng(seed)
-    terms = []
-    for length in random.integers(1, size + 1, count):
-        sites = random.permutation(size)[:length]
-        terms.append((float(random.normal()), "".join(random.choice(list(letters), length)), sites.tolist()))
-    return PauliSum.from_terms(size, terms)
+    return random_strings(size, 14, seed, letters=letters)
 
 
 def exchange(size: int) -> PauliSum:
@@ -49,10 +45,7 @@ def field(size: int) -> PauliSum:
 
 
 def states(size: int, batch: int, seed: int = 3) -> torch.Tensor:
-    generator = torch.Generator().manual_seed(seed)
-    return torch.nn.functional.normalize(
-        torch.randn(batch, 2**size, dtype=torch.complex128, generator=generator), dim=1
-    )
+    return random_states(size, batch, seed)
 
 
 def every_third(array: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:

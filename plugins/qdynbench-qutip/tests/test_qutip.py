@@ -6,7 +6,6 @@ from typing import ClassVar
 
 import numpy as np
 import pytest
-import scipy.linalg
 import torch
 from qdynbench_qutip.matching import smallest
 from qdynbench_qutip.solver import ABSENT, LARGEST_DENSE, QuTiP
@@ -14,70 +13,37 @@ from qdynbench_qutip.solver import ABSENT, LARGEST_DENSE, QuTiP
 from qdynbench.errors import InputError
 from qdynbench.physics.drive import Drive, Segment
 from qdynbench.physics.operators import PauliSum
-from qdynbench.solver import Initial, Problem
-from qdynbench.testing import ConformanceTests, independent
+from qdynbench.solver import Problem
+from qdynbench.testing import ConformanceTests
 from qdynbench.testing.absence import refusal_without
-from qdynbench.testing.exercise import graded_chain, product_initial, uniform_chain
+from qdynbench.testing.trajectories import (
+    errors,
+    exact,
+    graded_chain,
+    posed,
+    product_initial,
+    random_strings,
+    trajectory,
+    uniform_chain,
+)
 
 installed = pytest.mark.skipif(ABSENT is not None, reason=str(ABSENT))
 METHODS = ["vern9", "adams", "krylov", "diag"]
 
 
-def posed(operator: PauliSum, steps: int, dt: float, batch: int = 3) -> Problem:
-    return Problem(operator.size, np.linspace(0, dt * steps, steps + 1), operator, batch=batch)
-
-
-def random_sum(size: int, count: int, seed: int) -> PauliSum:
-    """Strings of random letters on random sites, in any order, with random weights."""
-    random = np.random.default_rng(seed)
-    terms = []
-    for length in random.integers(1, size + 1, count):
-        sites = random.permutation(size)[:length]
-        terms.append((float(random.normal()), "".join(random.choice(list("XYZ"), length)), sites.tolist()))
-    return PauliSum.from_terms(size, terms)
-
-
 def evolve(problem: Problem, states: torch.Tensor, **parameters: object) -> torch.Tensor:
-    """Return the whole trajectory, after checking the order of the blocks."""
-    solver = QuTiP(**parameters)  # type: ignore[arg-type]  # parametrised
-    solver.problem = problem
-    assert solver.supports(problem) is None
-    solver.prepare(problem)
-    columns, reached = [], 0
-    for block in solver.solve(Initial(states)):
-        assert block.start == reached
-        assert block.states is not None
-        columns.append(block.states.clone())
-        reached += block.states.shape[1]
-    assert reached == problem.steps + 1
-    return torch.cat(columns, dim=1)
-
-
-def exact(problem: Problem, states: torch.Tensor) -> torch.Tensor:
-    """Return the trajectory by `expm` of matrices of Kronecker products, piece by piece."""
-    matrices = [independent.dense(hamiltonian) for hamiltonian in problem.hamiltonians]
-    columns = [states.numpy()]
-    for step in range(problem.steps):
-        now = columns[-1]
-        for index, duration in problem.pieces(step):
-            now = now @ scipy.linalg.expm(-1j * duration * matrices[index]).T
-        columns.append(now)
-    return torch.from_numpy(np.stack(columns, axis=1))
-
-
-def errors(actual: torch.Tensor, wanted: torch.Tensor) -> torch.Tensor:
-    return (actual - wanted).norm(dim=-1)
+    return trajectory(QuTiP(**parameters), problem, states)  # type: ignore[arg-type]  # parametrised
 
 
 @installed
 @pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize("size", [1, 2, 3, 6])
 def test_random_sums_of_strings(size: int, method: str) -> None:
-    problem = posed(random_sum(size, 8, seed=size), 12, 0.1)
+    problem = posed(random_strings(size, 8, seed=size), 0.1, 12)
     states = product_initial(size, 3, seed=1).states
-    trajectory = evolve(problem, states, method=method)
-    assert torch.equal(trajectory[:, 0], states)
-    assert errors(trajectory, exact(problem, states)).max() < 2e-10
+    found = evolve(problem, states, method=method)
+    assert torch.equal(found[:, 0], states)
+    assert errors(found, exact(problem, states)).max() < 2e-10
 
 
 @installed
@@ -85,7 +51,7 @@ def test_random_sums_of_strings(size: int, method: str) -> None:
 @pytest.mark.parametrize(("size", "steps", "dt"), [(2, 50, 0.02), (4, 40, 0.5), (7, 100, 0.01)])
 @pytest.mark.parametrize("method", ["vern9", "adams", "krylov"])
 def test_the_tolerance_is_met_and_not_overdone(method: str, size: int, steps: int, dt: float, tolerance: float) -> None:
-    problem = posed(uniform_chain(size), steps, dt, batch=8)
+    problem = posed(uniform_chain(size), dt, steps, batch=8)
     states = product_initial(size, 8, seed=2).states
     solver = QuTiP(method=method, tolerance=tolerance, krylov_dim=16)  # type: ignore[arg-type]  # parametrised
     solver.problem = problem
@@ -103,7 +69,7 @@ def test_the_tolerance_is_met_and_not_overdone(method: str, size: int, steps: in
 @pytest.mark.parametrize("method", ["vern9", "adams"])
 def test_a_lone_moving_state_stays_within_the_promise(method: str) -> None:
     """The other states of the batch are one eigenstate near E = 0, which hides the error of the outermost one."""
-    problem = posed(uniform_chain(5), 10, 1.0, batch=64)
+    problem = posed(uniform_chain(5), 1.0, 10, batch=64)
     energies, vectors = np.linalg.eigh(problem.hamiltonians[0].to_dense())
     chosen = np.full(64, np.abs(energies).argmin())
     chosen[10] = np.abs(energies).argmax()
@@ -117,7 +83,7 @@ def test_a_lone_moving_state_stays_within_the_promise(method: str) -> None:
 @installed
 def test_a_batch_of_as_many_states_as_dimensions_is_no_operator() -> None:
     """QuTiP treats square matrices in a way of its own (traces, density matrices)."""
-    problem = posed(random_sum(3, 8, seed=9), 10, 0.1, batch=8)
+    problem = posed(random_strings(3, 8, seed=9), 0.1, 10, batch=8)
     states = product_initial(3, 8, seed=4).states
     for method in METHODS:
         assert errors(evolve(problem, states, method=method), exact(problem, states)).max() < 2e-10
@@ -127,9 +93,9 @@ def test_a_batch_of_as_many_states_as_dimensions_is_no_operator() -> None:
 @pytest.mark.parametrize("method", METHODS)
 def test_drives_and_kicks_of_either_sign(method: str) -> None:
     """Segments that end between the times of the grid, a kick forwards, a kick backwards, and many steps in one."""
-    bonds, fields = random_sum(4, 6, seed=5), random_sum(4, 6, seed=6)
+    bonds, fields = random_strings(4, 6, seed=5), random_strings(4, 6, seed=6)
     segments = (Segment(bonds, 0.35), Segment(fields, 0, kick=0.7), Segment(fields, 0.1), Segment(bonds, 0, kick=-0.4))
-    problem = dataclasses.replace(posed(bonds, 30, 0.04), hamiltonian=None, drive=Drive(segments))
+    problem = posed(Drive(segments), 0.04, 30)
     states = product_initial(4, 3, seed=3).states
     assert errors(evolve(problem, states, method=method), exact(problem, states)).max() < 2e-10
 
@@ -138,7 +104,7 @@ def test_drives_and_kicks_of_either_sign(method: str) -> None:
 @pytest.mark.parametrize("method", ["vern9", "krylov"])
 def test_sparse_hamiltonians_and_several_blocks(method: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("qdynbench_qutip.solver.block_length", lambda *_, **__: 7)
-    problem = posed(graded_chain(7), 20, 0.05)
+    problem = posed(graded_chain(7), 0.05, 20)
     assert problem.dimension > LARGEST_DENSE
     states = product_initial(7, 3, seed=7).states
     assert errors(evolve(problem, states, method=method), exact(problem, states)).max() < 1e-10
@@ -148,13 +114,13 @@ def test_sparse_hamiltonians_and_several_blocks(method: str, monkeypatch: pytest
 @pytest.mark.parametrize("method", METHODS)
 def test_nothing_moves_without_a_hamiltonian(method: str) -> None:
     states = product_initial(2, 2, seed=1).states
-    trajectory = evolve(posed(PauliSum(2, ()), 5, 0.1), states, method=method)
-    assert errors(trajectory, states[:, None].expand(-1, 6, -1)).max() < 1e-12
+    found = evolve(posed(PauliSum(2, ()), 0.1, 5), states, method=method)
+    assert errors(found, states[:, None].expand(-1, 6, -1)).max() < 1e-12
 
 
 @installed
 def test_a_tolerance_beyond_double_precision_is_refused_with_the_least() -> None:
-    problem = posed(uniform_chain(6), 100, 1.0)
+    problem = posed(uniform_chain(6), 1.0, 100)
     least = smallest(problem)
     assert f"at least {least:.2g}" in (QuTiP(tolerance=least / 2).supports(problem) or "")
     assert QuTiP(tolerance=least).supports(problem) is None
@@ -164,7 +130,7 @@ def test_a_tolerance_beyond_double_precision_is_refused_with_the_least() -> None
 @installed
 @pytest.mark.parametrize("method", ["vern9", "adams", "krylov"])
 def test_the_least_tolerance_is_reached(method: str) -> None:
-    problem = posed(uniform_chain(4), 20, 0.5)
+    problem = posed(uniform_chain(4), 0.5, 20)
     states = product_initial(4, 3, seed=8).states
     tolerance = 3 * smallest(problem)
     assert errors(evolve(problem, states, method=method, tolerance=tolerance), exact(problem, states)).max() < tolerance
@@ -186,7 +152,7 @@ def test_the_protocol_is_named() -> None:
 @pytest.mark.parametrize("method", METHODS)
 def test_the_estimate_is_finite_and_grows(method: str) -> None:
     small, large = (
-        QuTiP(method=method).estimate(posed(uniform_chain(n), 50, 0.02, batch=64))  # type: ignore[arg-type]  # parametrised
+        QuTiP(method=method).estimate(posed(uniform_chain(n), 0.02, 50, batch=64))  # type: ignore[arg-type]  # parametrised
         for n in (6, 60)
     )
     assert 1e5 < small.bytes < 1e9
@@ -203,7 +169,7 @@ def test_without_qutip_the_solver_says_how_to_install_it() -> None:
 
 
 def test_a_gpu_is_refused() -> None:
-    problem = dataclasses.replace(posed(uniform_chain(2), 2, 0.1), device="cuda")
+    problem = dataclasses.replace(posed(uniform_chain(2), 0.1, 2), device="cuda")
     assert QuTiP().supports(problem) is not None
 
 

@@ -10,8 +10,9 @@ import pytest
 import torch
 from qdynbench_sru.solver import SimpleRecurrentUnit
 
-from qdynbench.solver import Initial, Problem
+from qdynbench.solver import Problem
 from qdynbench.testing.exercise import ExactTrajectories, FitRecorder, product_initial, uniform_chain
+from qdynbench.testing.trajectories import trajectory
 
 DT = 0.002
 
@@ -21,18 +22,8 @@ def exact_data(sizes=(2, 3, 4), count=60, steps=40, seed=7) -> ExactTrajectories
 
 
 def predicted(solver: SimpleRecurrentUnit, size: int, states: torch.Tensor, steps: int, dt: float = DT) -> torch.Tensor:
-    """Return whole trajectories, after checking the order of the blocks."""
-    problem = Problem(size=size, times=np.arange(steps + 1) * dt, batch=len(states))
-    assert solver.supports(problem) is None
-    solver.problem = problem
-    solver.prepare(problem)
-    blocks, position = [], 0
-    for block in solver.solve(Initial(states)):
-        assert block.start == position
-        position += block.states.shape[1]
-        blocks.append(block.states.clone())
-    assert position == steps + 1
-    return torch.cat(blocks, 1)
+    """Return whole trajectories of a chain whose Hamiltonian the solver is not told."""
+    return trajectory(solver, Problem(size=size, times=np.arange(steps + 1) * dt, batch=len(states)), states)
 
 
 def relative_entropy(truth: torch.Tensor, prediction: torch.Tensor) -> float:
@@ -56,18 +47,25 @@ def mre():
     return relative_entropy
 
 
+def fit(folder: Path, data=None, seed=3, **parameters) -> SimpleRecurrentUnit:
+    """Fit a solver on little data."""
+    solver = SimpleRecurrentUnit(**parameters)
+    folder.mkdir(exist_ok=True)
+    solver.fit(exact_data() if data is None else data, FitRecorder(folder, seed))
+    return solver
+
+
 @pytest.fixture
 def fitted(tmp_path: Path) -> Callable[..., SimpleRecurrentUnit]:
-    """Fit a solver on little data."""
+    """Fit a solver on little data, in the test's own folder."""
+    return lambda data=None, folder=None, **more: fit(folder or tmp_path / "work", data, **more)
 
-    def fit(data=None, seed=3, folder=None, **parameters) -> SimpleRecurrentUnit:
-        solver = SimpleRecurrentUnit(**parameters)
-        folder = folder or tmp_path / "work"
-        folder.mkdir(exist_ok=True)
-        solver.fit(exact_data() if data is None else data, FitRecorder(folder, seed))
-        return solver
 
-    return fit
+@pytest.fixture(scope="session")
+def little(tmp_path_factory) -> SimpleRecurrentUnit:
+    """A solver with the padded encoder, trained on 2 spins with room for 3. Not to be trained any further."""
+    data = exact_data(sizes=(2,), count=30)
+    return fit(tmp_path_factory.mktemp("little"), data, encoder="padded", largest=3, effort=0.2)
 
 
 @pytest.fixture(scope="session")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import signal
 import subprocess
 import sys
@@ -18,15 +19,14 @@ from qdynbench_sru.training.progress import Standing
 from qdynbench.testing.exercise import FitRecorder
 
 KILLED = """
-import os, signal, sys
+import json, os, signal, sys
 from pathlib import Path
 import numpy as np
 from qdynbench.testing.exercise import ExactTrajectories, FitRecorder, uniform_chain
 from qdynbench_sru.scan import use
 from qdynbench_sru.solver import SimpleRecurrentUnit
 
-work, moment, number = Path(sys.argv[1]), sys.argv[2], 2
-writes = 0
+moment, number, writes = "never", 2, 0
 
 def die():
     os.kill(os.getpid(), signal.SIGKILL)
@@ -40,7 +40,6 @@ def audit(event, arguments):
     if event == "os.rename" and moment == "written" and writes == number:
         die()
 
-sys.addaudithook(audit)
 opened = Path.open
 
 class Half:
@@ -59,42 +58,55 @@ def half_open(self, *arguments, **named):
     file = opened(self, *arguments, **named)
     return Half(file) if moment == "half" and str(self).endswith(".partial") and writes == number else file
 
-Path.open = half_open
-
 class Told(FitRecorder):
     def progress(self, fraction, **figures):
         if moment == "replaced" and writes == number:
             die()
 
-solver = SimpleRecurrentUnit(encoder="padded", effort=0.05)
-with use("reference"):  # which need not be compiled
-    solver.fit(ExactTrajectories(uniform_chain, (2,), np.arange(41) * 0.002, 12), Told(work, seed=5))
-out = work / "out"
-out.mkdir()
-solver.save(out)
+def fit(work):
+    sys.addaudithook(audit)
+    Path.open = half_open
+    solver = SimpleRecurrentUnit(encoder="padded", effort=0.05)
+    with use("reference"):  # which need not be compiled
+        solver.fit(ExactTrajectories(uniform_chain, (2,), np.arange(41) * 0.002, 12), Told(work, seed=5))
+    out = work / "out"
+    out.mkdir()
+    solver.save(out)
+
+# A process of its own for each fit; that torch is imported once, before they part, is all that they share.
+fits = {}
+for name, moment in json.loads(sys.argv[1]).items():
+    fits[name] = os.fork()
+    if fits[name] == 0:
+        fit(Path(name))
+        os._exit(0)
+print(json.dumps({name: os.waitstatus_to_exitcode(os.waitpid(fit, 0)[1]) for name, fit in fits.items()}))
 """
 MOMENTS = ("before", "half", "written", "replaced")
 
 
-def start(work, moment):
-    work.mkdir(exist_ok=True)
-    return subprocess.Popen([sys.executable, "-c", KILLED, str(work), moment], stderr=subprocess.PIPE)
+def fits(folder, moments):
+    """Fit in folders of these names, each killed at its moment, and return how the processes ended."""
+    for name in moments:
+        (folder / name).mkdir(exist_ok=True)
+    command = [sys.executable, "-c", KILLED, json.dumps(moments)]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=300, check=False)
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout), done.stderr
 
 
 def test_a_kill_while_a_checkpoint_is_written_loses_nothing_of_the_one_before(tmp_path):
     """SIGKILL before the file exists, when half of it is written, before it replaces the old one, and just after."""
-    killed = {moment: start(tmp_path / moment, moment) for moment in MOMENTS}
-    undisturbed = start(tmp_path / "never", "never")
-    assert undisturbed.wait(300) == 0, undisturbed.stderr.read()
+    ended, said = fits(tmp_path, {"never": "never"} | {moment: moment for moment in MOMENTS})
+    assert ended == {"never": 0} | dict.fromkeys(MOMENTS, -signal.SIGKILL), said
     expected = safetensors.torch.load_file(tmp_path / "never" / "out" / "weights.safetensors")
-    for moment, fit in killed.items():
-        assert fit.wait(300) == -signal.SIGKILL, moment
+    for moment in MOMENTS:
         # The third checkpoint would be the last; the first or the second is there, and whole.
         tensors = safetensors.torch.load_file(tmp_path / moment / checkpoint.FILE)
         assert any(name.startswith("optimizer/") for name in tensors)
-    resumed = {moment: start(tmp_path / moment, "never") for moment in MOMENTS}
-    for moment, fit in resumed.items():
-        assert fit.wait(300) == 0, fit.stderr.read()
+    resumed, said = fits(tmp_path, dict.fromkeys(MOMENTS, "never"))
+    assert resumed == dict.fromkeys(MOMENTS, 0), said
+    for moment in MOMENTS:
         weights = safetensors.torch.load_file(tmp_path / moment / "out" / "weights.safetensors")
         assert all(torch.equal(weights[name], expected[name]) for name in expected), moment
 

@@ -23,7 +23,7 @@ needs_triton = pytest.mark.skipif(
 def run(interpreted):
     """Run the checks in a process of its own: Triton decides at import whether it interprets."""
     environment = os.environ | {"TRITON_INTERPRET": "1" if interpreted else "0"}
-    command = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", str(CHECKS)]
+    command = [sys.executable, "-m", "pytest", "-q", "-x", "-n", "0", "-p", "no:cacheprovider", str(CHECKS)]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
 

@@ -21,7 +21,7 @@ CHECKS = Path(__file__).parent / "checks"
 def run(name, interpreted):
     """Run the tests of one file in a process of its own."""
     environment = os.environ | {"TRITON_INTERPRET": "1" if interpreted else "0"}
-    command = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", str(CHECKS / name)]
+    command = [sys.executable, "-m", "pytest", "-q", "-x", "-n", "0", "-p", "no:cacheprovider", str(CHECKS / name)]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
 

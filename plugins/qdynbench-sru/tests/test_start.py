@@ -18,12 +18,11 @@ MANIFEST = {"solver": "sru[encoder=padded,largest=3]", "training": {"sizes": [2]
 
 
 @pytest.fixture
-def base(fitted, trajectories, tmp_path) -> Path:
-    """Weights of the padded encoder, trained on 2 spins with room for 3."""
-    solver = fitted(trajectories(sizes=(2,), count=30), encoder="padded", largest=3, effort=0.2)
+def base(little, tmp_path) -> Path:
+    """Weights of the padded encoder, trained on 2 spins with room for 3, in a folder of the test's own."""
     folder = tmp_path / "base"
     folder.mkdir()
-    solver.save(folder)
+    little.save(folder)
     (folder / "manifest.json").write_text(json.dumps(MANIFEST))
     return folder
 
