@@ -27,7 +27,7 @@ from qdynbench.metric import Metric, ScoreContext
 from qdynbench.metrics.echo import EchoInfidelity
 from qdynbench.metrics.infidelity import ray_distance
 from qdynbench.plugins import Registry
-from qdynbench.solver import Initial, Problem, Solver
+from qdynbench.solver import Problem, Solver
 from qdynbench.task.case import Case, Purpose, draw, generator
 from qdynbench.task.ensembles import Draw
 from qdynbench.task.pose import pose
@@ -132,18 +132,18 @@ class Scorer:
         """
         if fresh:
             self._chunks, self._beside, self._kept = [], [], []
-        self._case = Case(size, seed)
-        drawn = self._draw(self._case, Purpose.TEST, start, stop)
-        problem = self._problem(self._case, batch=1)
+        self._case = case = Case(size, seed)
+        drawn = self._draw(case, Purpose.TEST, start, stop)
+        problem = self._problem(case, batch=1)
         in_vectors = vectors or (referenced and self._in_vectors(problem))
-        context = _context(problem, initial_of(drawn, in_vectors))
+        context = ScoreContext(case.size, problem.times, problem.hamiltonian, initial_of(drawn, in_vectors))
         self._context_now = context
         self._cursor: Cursor | None = None
         if referenced:
-            reference = self._reference("test", self._case, self.task.times.grid())
+            reference = self._reference("test", case, self.task.times.grid())
             self._cursor = reference.cursor(context.initial, key=(seed, start, stop), context=context)
-            if self._case not in self._bounds:
-                self._bounds[self._case] = self._certify(self._case)
+            if case not in self._bounds:
+                self._bounds[case] = self._certify(case)
         kinds = [kind for kind in self.metrics if kind.applies(context)]
         scored = [kind for kind in kinds if referenced or not kind.needs_reference]
         self._chunks.append({kind.name: kind(context) for kind in scored})
@@ -234,7 +234,7 @@ class Scorer:
         drawn = self._draw(case, Purpose.TEST, 0, min(CERTIFIED_STATES, self._states_of_task()))
         if case.size > STEPWISE:
             drawn = drawn[:1]
-        context = _context(problem, initial_of(drawn, vectors=True))
+        context = ScoreContext(case.size, problem.times, problem.hamiltonian, initial_of(drawn, vectors=True))
         judged = [kind for kind in self.metrics if kind.needs_reference and kind.per_time and kind.better == "lower"]
         kinds = [kind for kind in judged if kind.applies(context)]
         metrics = {kind.name: kind(context) for kind in kinds}
@@ -298,7 +298,3 @@ def _drop(metrics: dict[str, Metric], window: Window, *, of_reference: bool = Fa
     for name, metric in list(metrics.items()):
         if (metric.needs_reference or not of_reference) and not all(map(window.offers, metric.reads)):
             del metrics[name]
-
-
-def _context(problem: Problem, initial: Initial) -> ScoreContext:
-    return ScoreContext(problem.size, problem.times, problem.hamiltonian, initial)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 from qdynbench.record.results import Run
 from qdynbench.record.schema import CellRecord, Status
@@ -20,13 +20,17 @@ def reference_mark(cell: CellRecord) -> str:
     return NO_REFERENCE if cell.reference.missing else UNCERTIFIED if cell.reference.uncertified else ""
 
 
-def without_reference(cell: CellRecord) -> str:
-    """Return what could be scored in a cell without a reference, or nothing."""
-    if cell.reference is None or not cell.reference.missing:
+def beside_columns(cell: CellRecord, shown: Collection[str]) -> str:
+    """Return what could be scored where the columns do not say it: without a reference, or without states."""
+    if cell.reference is None:
         return ""
-    scores = [found for name in dict.fromkeys(score.metric for score in cell.scores) if (found := score_of(cell, name))]
+    names = dict.fromkeys(score.metric for score in cell.scores)
+    told = names and (names.keys() <= set(shown) if cell.reference.missing else names.keys() & set(shown))
+    if told or not (names or cell.reference.missing):
+        return ""
+    scores = [found for name in names if (found := score_of(cell, name))]
     parts = [f"{found.metric.replace('_', ' ')} {write.score(found)}" for found in scores]
-    return f" {cell.size}{NO_REFERENCE} {', '.join(parts) or 'nothing could be scored'}"
+    return f" {cell.size}{reference_mark(cell)} {', '.join(parts) or 'nothing could be scored'}"
 
 
 def reference_notes(run: Run) -> Iterator[str]:

@@ -17,7 +17,7 @@ from qdynbench.report import format as write
 from qdynbench.report.comparison import Error, compare_errors, final_error
 from qdynbench.report.extract import extrapolations, label_of, score_of, solve_time, solvers_of, states_of
 from qdynbench.report.layout import Column, Span, Table, status_text, wrapped
-from qdynbench.report.notes import reference_mark, reference_notes, solver_notes, without_reference
+from qdynbench.report.notes import beside_columns, reference_mark, reference_notes, solver_notes
 from qdynbench.report.seeds import over_seeds
 
 KNOWLEDGE = {
@@ -190,8 +190,7 @@ def _filled(run: Run, parts: list[Part], *, brief: bool = False) -> Table:
             found = list(same)
             for cell in [] if silent else over_seeds(found):
                 table.rows.append([part.entry(cell) for part in parts])
-                seen = {score.metric for score in cell.scores} <= set(_shown(run))
-                if not brief and not seen and (line := without_reference(cell)):
+                if not brief and (line := beside_columns(cell, _shown(run))):
                     table.rows.append(Span(Text(line, "dim"), 4))
             if status is not Status.OK:
                 sizes = write.spans(cell.size for cell in found)

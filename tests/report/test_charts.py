@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from rich.console import Console
 
 from qdynbench.record.results import Run
-from qdynbench.report.charts import charts, decades, mean_curves, panel, spread
+from qdynbench.report.charts import charts, decades, mean_curves, observed_panel, panel, spread
 
 Curves = dict[str, NDArray[np.float64]]
 TIMES = np.linspace(0, 0.2, 101)
@@ -88,3 +88,14 @@ def test_names_share_no_row_and_keep_their_order(heights: list[float]) -> None:
 def test_a_terminal_without_unicode_gets_no_braille(usual: Run) -> None:
     stream = io.TextIOWrapper(io.BytesIO(), encoding="ascii")
     assert list(charts(usual, Console(width=80, file=stream))) == []
+
+
+def test_an_observable_is_drawn_as_it_is_from_time_0_on() -> None:
+    curves = {"tebd": np.cos(10 * TIMES), "persistence": np.ones_like(TIMES)}
+    lines = [line.plain for line in observed_panel(curves, TIMES, 80)]
+    assert max(map(len, lines)) <= 80
+    assert lines[1].lstrip().startswith("1┤")
+    assert lines[1].endswith("persistence")
+    assert lines[-3].endswith("tebd")
+    assert f"{np.cos(2.0):.2g}┤" in lines[-3]
+    assert braille_rows(lines)[0] == 1

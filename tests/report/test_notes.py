@@ -5,6 +5,7 @@ from typing import Any
 
 from qdynbench.record.results import Run
 from qdynbench.record.schema import ReferenceRecord, Score
+from qdynbench.report.notes import beside_columns
 
 MakeRun = Callable[..., Run]
 Show = Callable[..., str]
@@ -45,3 +46,17 @@ def test_a_row_without_a_reference_shows_what_it_has(make_run: MakeRun, shown: S
     words = " ".join(shown(run, width=120).split())
     assert "40§ norm drift 2.00e-12" in words
     assert "§ no reference at N = 40 (ed: predicted memory 70 GB, limit 2 GB)" in words
+
+
+def test_a_row_whose_columns_are_empty_says_what_was_scored(make_run: MakeRun) -> None:
+    observed = [
+        Score(metric=name, step=1, value=1e-3, low=1e-3, high=1e-3, unit="1") for name in ("spin_error", "skill")
+    ]
+    reference = ReferenceRecord(solver="tdvp", uncertified="too large", notes=["bond was full"])
+    cell = make_run({"tebd": {40: entry(None, reference=reference)}}).cells[0]
+    cell = cell.model_copy(update={"scores": observed[:1]})
+    assert beside_columns(cell, ["infidelity"]) == " 40° spin error 1.00e-3"
+    assert beside_columns(cell, ["spin_error", "truncation"]) == ""
+    assert beside_columns(cell.model_copy(update={"scores": observed}), ["infidelity", "skill"]) == ""
+    missing = ReferenceRecord(solver="none", missing="the task names none")
+    assert beside_columns(cell.model_copy(update={"scores": [], "reference": missing}), []).endswith("could be scored")

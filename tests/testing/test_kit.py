@@ -15,8 +15,8 @@ import torch
 
 from qdynbench import Block, Cost, FitContext, Initial, Knowledge, Problem, Solver, TrainingData
 from qdynbench.errors import InputError
-from qdynbench.testing import CheckResult, ConformanceTests, passed, run_checks
-from qdynbench.testing.kit import CHECKS, perform
+from qdynbench.testing import CheckResult, ConformanceTests, oracles, passed, run_checks
+from qdynbench.testing.kit import BY_NAME, CHECKS, perform
 from qdynbench.testing.subject import Subject
 
 
@@ -103,6 +103,53 @@ class Spins(Chebyshev):
             given["energy"] = self.problem.hamiltonian.expectation(block.states)
             given["entropy"] = entanglement.half_chain_entropy(block.states)
             yield Block(block.start, observables=given)
+
+
+class Fermions(Chebyshev):
+    """Solves the open XX chain from the Neel state at any size, with its clock as fast as `pace`."""
+
+    pace: float = 1.0
+    promise: float | None = None
+
+    def needs_states(self, problem: Problem) -> bool:
+        return problem.size <= 14
+
+    def supports(self, problem: Problem) -> str | None:
+        return None
+
+    def estimate(self, problem: Problem) -> Cost:
+        return Cost(bytes=1e6, seconds=1.0)
+
+    def promised_error(self) -> float | None:
+        return self.promise
+
+    def prepare(self, problem: Problem) -> None:
+        if self.needs_states(problem):
+            super().prepare(problem)
+
+    def solve(self, initial: Initial) -> Iterator[Block]:
+        if initial.vectors is not None:
+            yield from super().solve(initial)
+            return
+        z = oracles.xx_open_chain(self.problem.size, self.pace * self.problem.times)
+        yield Block(0, observables={"z": torch.from_numpy(z)[None]})
+
+
+@pytest.mark.parametrize(
+    ("parameters", "status", "detail"),
+    [
+        ({}, "passed", "no promised error"),
+        ({"pace": 1.1}, "failed", "1.0e-02 allowed where no error is promised"),
+        ({"promise": 1e-6}, "passed", "2.0e-06 allowed"),
+        ({"pace": 1.001, "promise": 1e-6}, "failed", "2.0e-06 allowed"),
+    ],
+)
+def test_a_solver_that_needs_no_vector_is_held_to_40_spins(
+    tmp_path: Path, parameters: dict[str, float], status: str, detail: str
+) -> None:
+    result = perform(BY_NAME["oracle_xx_neel_40"], Subject(Fermions, parameters, "fermions", tmp_path))
+    assert result.status == status, result
+    assert detail in result.detail
 
 
 class TestChebyshev(ConformanceTests):
@@ -333,6 +380,11 @@ class UnseededFit(Propagator):
         self.propagators = {k: v + 1e-3 * noise.normal(size=v.shape) for k, v in self.propagators.items()}
 
 
+class Undecided(Chebyshev):
+    def needs_states(self, problem: Problem) -> bool:
+        return None  # type: ignore[return-value]
+
+
 class ProgressBackwards(Propagator):
     def fit(self, data: TrainingData, context: FitContext) -> None:
         context.progress(1.0)
@@ -366,6 +418,7 @@ class FailsToFit(Propagator):
         (StartsOneStepLate, "first_state", "initial state expected at time index 0"),
         (Random, "determinism", "two solvers under one seed differ"),
         (Remembers, "preparation", "3 spins in between"),
+        (Undecided, "supports_and_estimate", "needs_states must return True or False, it returned None"),
         (NegativeCost, "supports_and_estimate", "bytes = -1.0"),
         (SilentRefusal, "supports_and_estimate", "None or a reason, it returned ''"),
         (Overflows, "supports_and_estimate", "Error: "),
