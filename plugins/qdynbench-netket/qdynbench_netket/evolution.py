@@ -108,7 +108,7 @@ class Evolution:
             CubicHermiteSpline(times[stops], at_stops, rates)(times) if finite else np.full((len(times), 1), np.nan),
             stops,
             rates,
-            eigenvalues / eigenvalues[-1],
+            eigenvalues / max(eigenvalues[-1], np.finfo(np.float64).tiny),
             float(state.sampler_state.acceptance) if self._samples else 1.0,
         )
 

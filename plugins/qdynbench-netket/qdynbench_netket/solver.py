@@ -43,7 +43,7 @@ class NetketTvmc(Solver):
 
     Attributes:
         order: most spins in a correlator of the wave function: 2 is the Jastrow wave function, N any state.
-        samples: basis states drawn for every evaluation; 0 sums over all of them.
+        samples: basis states drawn for every evaluation, in 16 chains; 0 sums over all of them.
         method: NetKet's integrator, `rk4` or `heun` (of second order, the usual one for sampled forces).
         step: longest time step. A longer step of the grid is divided evenly; a finer grid is interpolated.
         tolerance: largest drift of the energy, in units of `sum |coefficients|`. The variational principle conserves
