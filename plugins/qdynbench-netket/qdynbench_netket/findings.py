@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from numpy.typing import NDArray
 
     from qdynbench.physics.operators import PauliSum
+    from qdynbench_netket.evolution import Course
 
-LARGE_RESIDUAL = 0.01
-"""Share of the motion that the ansatz leaves out, from which on it is worth a note."""
+LARGE_RESIDUALS = (0.01, 0.1)
+"""Shares of the motion that the ansatz leaves out, the largest of which that was exceeded is noted."""
 
 LOW_ACCEPTANCE = 0.1
 
@@ -45,63 +47,30 @@ def _across(changes: NDArray[np.complex128], states: NDArray[np.complex128]) -> 
     return across
 
 
-@dataclass
-class Findings:
-    """Collects of each state of a batch what may be worth a note, and writes the notes.
+def remarks(
+    course: Course, *, halvings: int, drift: float, residual: float, tolerance: float, cutoff: float, sampled: bool
+) -> Iterator[str]:
+    """Yield what is to be said of one state; in round numbers, so that many states say the same.
 
-    Attributes:
+    Args:
+        course: its evolution.
+        halvings: how often the step was halved.
+        drift: largest drift of its energy, in units of `sum |coefficients|`.
+        residual: its largest `R**2`.
+        tolerance: of the drift.
         cutoff: of the geometric tensor.
-        tolerance: of the energy's drift.
         sampled: whether averages are sampled.
     """
-
-    cutoff: float
-    tolerance: float
-    sampled: bool
-    halvings: list[int] = field(default_factory=list)
-    drifts: list[float] = field(default_factory=list)
-    residuals: list[float] = field(default_factory=list)
-    dropped: list[int] = field(default_factory=list)
-    acceptances: list[float] = field(default_factory=list)
-    couplings: int = 0
-
-    def add(self, *, halvings: int, drift: float, residual: float, course: Any) -> None:
-        """Take note of one state, `course` being its `evolution.Course`."""
-        self.halvings.append(halvings)
-        self.drifts.append(drift)
-        self.residuals.append(residual)
-        self.dropped.append(int((course.eigenvalues < self.cutoff).sum()))
-        self.acceptances.append(course.acceptance)
-        self.couplings = len(course.eigenvalues)
-
-    def notes(self) -> list[str]:
-        """Return the notes; they give the worst of all states."""
-        found: list[str] = []
-        total = len(self.halvings)
-        if not total:
-            return found
-        if shortened := sum(h > 0 for h in self.halvings):
-            found.append(
-                f"{shortened} of {total} states took a shorter step, down to 1/{2 ** max(self.halvings)} of it, since "
-                "the energy drifted or the couplings diverged"
-            )
-        limit = SAMPLED_DRIFT if self.sampled else self.tolerance
-        if drifting := sum(drift >= limit for drift in self.drifts):
-            which = "sampled energy" if self.sampled else "energy, even at the shortest step,"
-            found.append(
-                f"the {which} of {drifting} of {total} states drifts by up to {max(self.drifts):.1e} sum |coefficients|"
-            )
-        large = sum(residual > LARGE_RESIDUAL for residual in self.residuals)
-        if large:
-            found.append(
-                f"the wave function cannot follow up to R^2 = {max(self.residuals):.1e} of the motion "
-                f"(above {LARGE_RESIDUAL} in {large} of {total} states)"
-            )
-        if cut := sum(dropped > 0 for dropped in self.dropped):
-            found.append(
-                f"at the last time up to {max(self.dropped)} of {self.couplings} directions of the geometric tensor "
-                f"were below the cutoff (in {cut} of {total} states)"
-            )
-        if self.sampled and min(self.acceptances) < LOW_ACCEPTANCE:
-            found.append(f"the sampler accepted as little as {min(self.acceptances):.1%} of the proposed spin flips")
-        return found
+    if halvings:
+        yield "a state took a shorter step, since its energy drifted or its couplings diverged"
+    if sampled and drift >= SAMPLED_DRIFT:
+        yield f"the energy of a state drifts by more than {SAMPLED_DRIFT} sum |coefficients|: too few samples"
+    if not sampled and drift >= tolerance:
+        yield f"the energy of a state drifts by more than {tolerance} sum |coefficients| even at the shortest step"
+    reached = [level for level in LARGE_RESIDUALS if residual > level]
+    if reached:
+        yield f"the wave function of a state cannot follow a share R^2 > {reached[-1]} of the motion"
+    if (course.eigenvalues < cutoff).any():
+        yield "directions of the geometric tensor of a state fell below the cutoff"
+    if sampled and course.acceptance < LOW_ACCEPTANCE:
+        yield f"the sampler of a state accepted less than {LOW_ACCEPTANCE:.0%} of the proposed spin flips"

@@ -18,7 +18,7 @@ from qdynbench.physics.schedule import strength
 from qdynbench.solver import Block, Cost, Initial, Knowledge, Problem, Solver
 from qdynbench_netket import ansatz, frame
 from qdynbench_netket.cost import predicted
-from qdynbench_netket.findings import Findings, left_out
+from qdynbench_netket.findings import left_out, remarks
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -124,12 +124,10 @@ class NetketTvmc(Solver):
         """
         yield Block(0, initial.states[:, None])
         problem = self.problem
-        findings = Findings(cutoff=self.cutoff, tolerance=self.tolerance, sampled=self.samples > 0)
         followed = np.empty((len(initial.states), problem.steps, problem.dimension), dtype=np.complex128)
         for number, state in enumerate(initial.states.numpy()):
             spinors = None if initial.spinors is None else initial.spinors[number].numpy()
-            followed[number] = self._follow(state, spinors, findings)
-        self.notes.extend(findings.notes())
+            followed[number] = self._follow(state, spinors)
         yield Block(1, torch.from_numpy(followed))
 
     def _start(
@@ -149,9 +147,7 @@ class NetketTvmc(Solver):
             raise ValueError("an entangled initial state has a vanishing amplitude, whose logarithm does not exist")
         return ansatz.couplings_of(state, self._table), (False,) * size
 
-    def _follow(
-        self, state: NDArray[np.complex128], spinors: NDArray[np.complex128] | None, findings: Findings
-    ) -> NDArray[np.complex128]:
+    def _follow(self, state: NDArray[np.complex128], spinors: NDArray[np.complex128] | None) -> NDArray[np.complex128]:
         """Return the trajectory of one state after its start, shape `(T, 2**N)`."""
         problem, hamiltonian = self.problem, self.problem.hamiltonians[0]
         scale = strength(hamiltonian)
@@ -177,5 +173,14 @@ class NetketTvmc(Solver):
                 )
         stops = ansatz.states(course.couplings[course.stops], self._table)
         residual = left_out(course.rates @ self._table.T, stops, operator)
-        findings.add(halvings=halvings, drift=drift, residual=residual, course=course)
+        found = remarks(
+            course,
+            halvings=halvings,
+            drift=drift,
+            residual=residual,
+            tolerance=self.tolerance,
+            cutoff=self.cutoff,
+            sampled=self.samples > 0,
+        )
+        self.notes.extend(note for note in found if note not in self.notes)
         return ansatz.with_phases(frame.turn_states(inside, turned), state, energy, problem.dt)

@@ -147,8 +147,7 @@ def test_a_drifting_energy_shortens_the_step() -> None:
     wanted = exact(problem, initial)
     assert infidelity(finer, wanted) < 0.1 * infidelity(rough, wanted)
     assert silent == []
-    assert len(notes) == 1
-    assert notes[0].startswith("2 of 2 states took a shorter step, down to 1/")
+    assert notes == ["a state took a shorter step, since its energy drifted or its couplings diverged"]
 
 
 @installed
