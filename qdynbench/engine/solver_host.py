@@ -279,7 +279,7 @@ def library_versions() -> dict[str, str]:
     import sys
 
     numerics = ("numpy", "scipy", "torch", "quspin", "numba", "triton", "safetensors")
-    names = (*numerics, "qutip", "jax", "diffrax", "dynamiqs", "tenpy", "quimb")
+    names = (*numerics, "qutip", "jax", "diffrax", "dynamiqs", "netket", "tenpy", "quimb")
     loaded = ((name, sys.modules.get(name)) for name in names)
     return {name: str(getattr(module, "__version__", "?")) for name, module in loaded if module is not None}
 
