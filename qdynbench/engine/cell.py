@@ -163,8 +163,8 @@ class CellRunner:
         memory = self._plan.environment.memory
         if needed <= memory:
             return None
-        whose = "state vectors" if vectors else f"the states of ensemble {self._plan.task.ensemble} are vectors and"
-        return f"{whose} of {case.size} spins take {_bytes(needed)}, limit {_bytes(memory)}"
+        why = "" if vectors else f"the ensemble {self._plan.task.ensemble} holds no product states: "
+        return f"{why}state vectors of {case.size} spins take {_bytes(needed)}, limit {_bytes(memory)}"
 
     def _reference(self, case: Case) -> ReferenceRecord:
         """Return what the accuracy of a case can be measured against; without a reference, why there is none."""

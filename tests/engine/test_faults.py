@@ -67,4 +67,4 @@ def test_a_size_that_cannot_be_dense_is_infeasible_not_a_crash(qdynbench, small_
     assert cell.status is Status.INFEASIBLE
     assert "predicted memory" in cell.reason
     assert run.cell("ed", 2, 0).status is Status.OK
-    assert run.cell("persistence", size, 0).status is Status.INFEASIBLE
+    assert run.cell("persistence", size, 0).status is Status.OK  # it needs no state vector to say that nothing moves
