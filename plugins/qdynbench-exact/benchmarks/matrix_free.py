@@ -30,6 +30,9 @@ if TYPE_CHECKING:
 SETTLE = 0.04
 """Seconds of rest: torch's idle threads spin for a while, and would take a core from whoever follows."""
 
+UNMEASURED = 3
+"""Calls after the rest: until the caches hold what the one before has left of them."""
+
 COUNTED = {"product": 16 + 8 + 16, "copy": 16 + 16}
 """Bytes for an amplitude."""
 
@@ -61,12 +64,13 @@ def random_state(size: int) -> torch.Tensor:
 
 
 def alternate(contenders: dict[str, Callable[[], object]], rounds: int, repeat: int) -> dict[str, list[float]]:
-    """Return seconds of one call of each; each round calls each once unmeasured, after a rest, then `repeat` times."""
+    """Return seconds of one call of each; each round lets each rest and settle, then calls it `repeat` times."""
     seconds: dict[str, list[float]] = {name: [] for name in contenders}
     for _ in range(rounds):
         for name, call in contenders.items():
             time.sleep(SETTLE)
-            call()
+            for _ in range(UNMEASURED):
+                call()
             start = time.perf_counter()
             for _ in range(repeat):
                 call()
@@ -96,7 +100,7 @@ def bandwidths(size: int, threads: int, rounds: int) -> dict[str, Pair]:
         "state, numpy": lambda: np.copyto(copy.numpy(), state.numpy()),
     }
     found: dict[str, Pair] = {}
-    for name, seconds in alternate(contenders, rounds, repeat=max(10, 2**18 >> size)).items():
+    for name, seconds in alternate(contenders, rounds, repeat=max(20, 2**18 >> size)).items():
         what = name.split(",")[0]
         counted = COUNTED.get(what, COUNTED["copy"]) * 2.0 ** (LARGE if what == "large" else size)
         here = counted / statistics.median(seconds), counted / min(seconds)

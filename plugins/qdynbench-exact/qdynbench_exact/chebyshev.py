@@ -28,8 +28,8 @@ if TYPE_CHECKING:
 
     from qdynbench.physics.operators import PauliSum
 
-BLOCK_BYTES = 16e6
-"""Of the states that a window yields: they still lie in the cache when they are read."""
+BLOCK_BYTES = 32e6
+"""Of the states that a window yields: most of them still lie in the third cache when they are read."""
 
 LARGEST_BLOCK_BYTES = 256e6
 """Of a window whose states would not fit into the cache anyway."""

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+import os
+import sys
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor, wait
 from itertools import pairwise
 
-TASKS = 4
+TASKS = 2
 """Ranges for each thread: one that was held up leaves the rest to the others."""
 
 
 def share(threads: int, count: int, work: Callable[[int, int], object]) -> None:
-    """Call `work(begin, end)` for ranges that together are `0` to `count`; the calling thread takes its part.
+    """Call `work(begin, end)` for ranges that together are `0` to `count`, on so many threads.
 
-    It would rather work than wait: of two threads that are woken at once Linux often puts both on one core, where they
-    take turns. With one thread, or one thing to do, nothing else is woken.
+    With one thread, or one thing to do, that is the calling thread.
     """
     bounds = sorted({count * part // (TASKS * threads) for part in range(TASKS * threads + 1)})
     if threads == 1 or len(bounds) <= 2:
@@ -27,14 +28,28 @@ def share(threads: int, count: int, work: Callable[[int, int], object]) -> None:
         for begin, end in ranges:
             work(begin, end)
 
-    others = [_pool(threads - 1).submit(take) for _ in range(threads - 1)]
-    try:
-        take()
-    finally:
-        for other in others:
-            other.result()
+    parts = [_pool(threads).submit(take) for _ in range(threads)]
+    wait(parts)
+    for part in parts:
+        part.result()
 
 
 @functools.lru_cache(maxsize=1)
 def _pool(threads: int) -> ThreadPoolExecutor:
-    return ThreadPoolExecutor(threads, thread_name_prefix="qdynbench-exact")
+    return ThreadPoolExecutor(threads, "qdynbench-exact", _settle, (_cores(threads),))
+
+
+def _cores(threads: int) -> Iterator[set[int]]:
+    """Yield a part of the processor for each thread, all of them disjoint where it has enough cores."""
+    allowed = sorted(os.sched_getaffinity(0)) if sys.platform == "linux" else []
+    return iter([set(allowed[number::threads]) or set(allowed) for number in range(threads)])
+
+
+def _settle(cores: Iterator[set[int]]) -> None:
+    """Keep this thread to its part of the processor.
+
+    Linux wakes a thread that has slept for a while on the core of whoever woke it, and may leave it there for longer
+    than a product takes: two threads then take turns on one core beside an idle one.
+    """
+    if mine := next(cores):
+        os.sched_setaffinity(0, mine)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 
 import pytest
@@ -16,18 +17,23 @@ def test_every_part_is_done_once(threads: int, count: int) -> None:
     assert sorted(done) == list(range(count))
 
 
-def test_the_caller_works_beside_the_others() -> None:
+def test_parts_run_at_the_same_time_on_cores_of_their_own() -> None:
     """Two parts that wait for each other: neither would end if one thread did both."""
-    meeting, found = threading.Barrier(2, timeout=20), set()
+    meeting, cores = threading.Barrier(2, timeout=20), {}
 
     def work(begin: int, end: int) -> None:
         if begin < 2:
             meeting.wait()
-        found.add(threading.get_ident())
+        cores[threading.get_ident()] = frozenset(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else None
 
-    share(2, 8, work)
-    assert threading.get_ident() in found
-    assert len(found) == 2
+    share(2, 4, work)
+    assert len(cores) == 2
+    assert threading.get_ident() not in cores
+    allowed = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else set()
+    if len(allowed) > 1:
+        one, other = cores.values()
+        assert not one & other
+        assert one | other == allowed
 
 
 @pytest.mark.parametrize("wrong", [0, 7])
