@@ -1,8 +1,9 @@
 """The matrix-free product against the machine's copy bandwidth, and `chebyshev` against QuSpin's paths at 20 spins.
 
-    python benchmarks/matrix_free.py --threads 2                    # both
+    python benchmarks/matrix_free.py --threads 2                    # all
     python benchmarks/matrix_free.py --threads 2 --part product     # 14 to 22 spins
     python benchmarks/matrix_free.py --threads 2 --part evolution   # 20 spins, one state, t = 0.2, error 1e-10
+    python benchmarks/matrix_free.py --threads 2 --part memory      # of chebyshev in the same evolution
 
 The model is the mixed-field Ising chain. The product's bytes are counted as if every array passed once: per amplitude
 it reads 16 of the state and 8 of the diagonal and writes 16. The copy bandwidth is that of arrays of 128 MB, far beyond
@@ -155,6 +156,35 @@ def evolutions(size: int, action: float, threads: int, rounds: int) -> dict[str,
     }
 
 
+def memory(size: int, action: float, threads: int) -> tuple[float, float]:
+    """Return the peak memory of `chebyshev` from `prepare` to the last block, measured and predicted, in state vectors.
+
+    The initial state is in neither figure.
+    """
+    import numpy as np
+    from qdynbench_exact.chebyshev import Chebyshev
+
+    from qdynbench.engine.memory import peak_host, reset_peak, resident
+    from qdynbench.solver import Initial, Problem
+
+    def evolved(state: torch.Tensor) -> float:
+        spins = state.shape[1].bit_length() - 1
+        problem = Problem(size=spins, times=np.array([0, action]), hamiltonian=ising(spins), threads=threads)
+        solver = Chebyshev()
+        solver.problem = problem
+        solver.prepare(problem)
+        for _ in solver.solve(Initial(state)):
+            pass
+        return solver.estimate(problem).bytes
+
+    evolved(random_state(14))  # with all that is compiled and imported
+    state = random_state(size)
+    reset_peak("cpu")
+    before = resident()
+    predicted = evolved(state)
+    return (peak_host() - before) / state.nbytes, predicted / state.nbytes
+
+
 def _speed(pair: Pair) -> str:
     return f"{pair[0] / 1e9:.1f} GB/s (at most {pair[1] / 1e9:.1f})"
 
@@ -169,9 +199,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--rounds", type=int, default=9)
-    parser.add_argument("--part", choices=["product", "evolution", "both"], default="both")
+    parser.add_argument("--part", choices=["product", "evolution", "memory", "all"], default="all")
     parser.add_argument("--sizes", type=int, nargs="*", default=[14, 16, 18, 20, 22])
-    parser.add_argument("--spins", type=int, default=20, help="of the evolution")
+    parser.add_argument("--spins", type=int, default=20, help="of evolution and memory")
     options = parser.parse_args()
     # Read by the libraries when they are first imported, which is in the functions above.
     os.environ.update({name: str(options.threads) for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS")})
@@ -179,7 +209,10 @@ def main() -> None:
     import torch
 
     torch.set_num_threads(options.threads)
-    if options.part != "evolution":
+    if options.part in {"memory", "all"}:  # first, before other parts leave memory behind
+        used, predicted = memory(options.spins, 0.2, options.threads)
+        print(f"{options.spins} spins, t = 0.2: chebyshev took {used:.1f} state vectors, predicted {predicted:.1f}")
+    if options.part in {"product", "all"}:
         for size in options.sizes:
             found = bandwidths(size, options.threads, options.rounds)
             milliseconds = 1e3 * COUNTED["product"] * 2**size / found["product"][0]
@@ -189,7 +222,7 @@ def main() -> None:
                 f"{_speed(found['state'])}, share {_share(found, 'state')}",
                 flush=True,
             )
-    if options.part != "product":
+    if options.part in {"evolution", "all"}:
         paths = evolutions(options.spins, 0.2, options.threads, max(1, options.rounds // 3))
         for name, (seconds, error) in paths.items():
             ratio = seconds / paths["chebyshev"][0]

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 import subprocess
 import sys
 import time
+from pathlib import Path
 from typing import ClassVar
 
 import numpy as np
@@ -19,6 +21,8 @@ from qdynbench.physics.operators import PauliSum
 from qdynbench.solver import Problem
 from qdynbench.testing import ConformanceTests
 from qdynbench.testing.exercise import product_initial
+
+BENCHMARK = Path(__file__).parents[1] / "benchmarks" / "matrix_free.py"
 
 
 class TestConformance(ConformanceTests):
@@ -126,35 +130,10 @@ def test_smallest_tolerances_that_are_accepted_are_kept(models, posed, evolve, e
         assert found < tolerance
 
 
-MEASURE = """
-import numpy as np
-from qdynbench.engine.memory import peak_host, reset_peak, resident
-from qdynbench.solver import Problem
-from qdynbench.testing.exercise import product_initial, uniform_chain
-from qdynbench_exact.chebyshev import Chebyshev
-
-def run(initial):
-    problem = Problem(size=initial.spinors.shape[1], times=np.array([0, 0.2]), threads=2,
-                      hamiltonian=uniform_chain(initial.spinors.shape[1]))
-    solver = Chebyshev()
-    solver.problem = problem
-    solver.prepare(problem)
-    for block in solver.solve(initial):
-        pass
-    return solver.estimate(problem).bytes
-
-initial = product_initial(20, 1, seed=0)
-run(product_initial(14, 1, seed=0))  # with all that is compiled and imported
-reset_peak("cpu")
-before = resident()
-predicted = run(initial)
-print((peak_host() - before) / initial.states.nbytes, predicted / initial.states.nbytes)
-"""
-
-
 def test_memory_at_20_spins_is_at_most_8_states_and_as_predicted() -> None:
-    done = subprocess.run([sys.executable, "-c", MEASURE], check=True, capture_output=True, text=True)
-    used, predicted = map(float, done.stdout.split())
+    command = [sys.executable, str(BENCHMARK), "--part", "memory"]
+    done = subprocess.run(command, check=True, capture_output=True, text=True)
+    used, predicted = map(float, re.findall(r"(?:took|predicted) ([0-9.]+)", done.stdout))
     # The caller's state, which is one of the eight, is in neither figure.
     assert predicted <= 7
     assert used == pytest.approx(predicted, abs=0.6)
