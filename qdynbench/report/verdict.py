@@ -61,14 +61,14 @@ def verdict(run: Run) -> list[Finding]:
 
 
 def protocols(run: Run) -> list[tuple[str, str]]:
-    """Return pairs of one solver under two protocols: with parameters and a label of its own, and as it is else."""
-    names = list(solvers_of(run))
+    """Return pairs of one solver under two protocols: with further parameters and a label for it, and without."""
+    specs = {name: SolverSpec.parse(name) for name in solvers_of(run)}
     return [
         (one, other)
-        for one in names
-        for other in names
-        if one != other
-        and SolverSpec.parse(one).name == SolverSpec.parse(other).name
+        for one, special in specs.items()
+        for other, usual in specs.items()
+        if special.name == usual.name
+        and dict(usual.parameters).items() < dict(special.parameters).items()
         and label_of(run, one)
         and not label_of(run, other)
     ]

@@ -114,7 +114,7 @@ class Krylov(SteppingSolver):
             if isinstance(evolution, KrylovEvolution):
                 evolution.bound = 0.0
         yield from super().solve(initial)
-        self.notes.append(f"2-norm error at most {self.error_bound:.0e} by its own bound, rounding left out")
+        self.notes.append(f"2-norm error at most {rounded_up(self.error_bound)} by its own bound, rounding left out")
 
 
 class KrylovEvolution(Evolution):
@@ -241,6 +241,12 @@ class _KrylovSpace:
             torch.matmul(weights, self._basis, out=out)
         else:
             out.copy_(torch.matmul(weights, self._basis))
+
+
+def rounded_up(bound: float) -> str:
+    """Return a bound with one digit that is still one."""
+    power = math.floor(math.log10(bound)) if bound > 0 else 0
+    return f"{math.ceil(bound / 10.0**power) * 10.0**power:.0e}"
 
 
 def _inverse(numbers: NDArray[np.float64], smallest: float, like: torch.Tensor) -> torch.Tensor:

@@ -32,10 +32,11 @@ LEAST_RTOL = 100 * EPSILON["double"]
 METHODS = {"DOP853": scipy.integrate.DOP853, "RK45": scipy.integrate.RK45}
 
 # Of an entry of the matrix and a state, in scipy's product, which runs on one core; and of the stages' sums, for each
-# amplitude and stage before it. Measured at 7 to 16 spins.
-ENTRY_SECONDS = 4e-9
-SUM_SECONDS = 7e-9
-PRODUCT_SECONDS = 5e-5
+# amplitude and stage before it. Measured at 8 to 18 spins.
+ENTRY_SECONDS = 1e-9
+SUM_SECONDS = 1.5e-9
+PRODUCT_SECONDS = 2e-5
+ENTRY_BYTES = 140  # while the matrix is built
 
 
 class AdaptiveOde(SteppingSolver):
@@ -82,7 +83,7 @@ class AdaptiveOde(SteppingSolver):
         batch = problem.batch
         seconds = products * (PRODUCT_SECONDS + batch * (entries * ENTRY_SECONDS + dim * stages * SUM_SECONDS))
         block = block_length(problem, batch)
-        return Cost(bytes=entries * 40 + (block + 2 * stages + 12) * batch * dim * 16, seconds=0.01 + seconds)
+        return Cost(bytes=entries * ENTRY_BYTES + (block + 6 * stages + 12) * batch * dim * 16, seconds=0.01 + seconds)
 
     def evolution(self, hamiltonian: PauliSum) -> OdeEvolution:
         """Build the sparse matrix."""

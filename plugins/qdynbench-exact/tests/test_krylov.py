@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 import time
 from typing import ClassVar
 
@@ -10,7 +11,7 @@ import numpy as np
 import pytest
 import torch
 from qdynbench_exact import krylov
-from qdynbench_exact.krylov import Krylov
+from qdynbench_exact.krylov import Krylov, rounded_up
 
 from qdynbench.physics.operators import PauliSum
 from qdynbench.solver import Initial, Problem
@@ -65,7 +66,13 @@ def test_the_bound_belongs_to_the_last_solve(models, posed, evolve, product) -> 
         pass
     assert solver.error_bound == pytest.approx(first, rel=1e-6)
     assert first > 0
-    assert solver.notes[-1] == f"2-norm error at most {first:.0e} by its own bound, rounding left out"
+    [said] = re.findall(r"2-norm error at most (\S+) by its own bound", solver.notes[-1])
+    assert first <= float(said) < 2 * first
+
+
+@pytest.mark.parametrize(("bound", "said"), [(2.4e-11, "3e-11"), (9.1e-7, "1e-06"), (5e-9, "5e-09"), (0.0, "0e+00")])
+def test_a_bound_is_rounded_up(bound: float, said: str) -> None:
+    assert rounded_up(bound) == said
 
 
 def test_groups_of_states_are_evolved_alike(monkeypatch, models, posed, evolve, error, product) -> None:
