@@ -6,13 +6,10 @@ the inner loops are plain real arithmetic. The arrays are those of `qdynbench_ex
 
 from __future__ import annotations
 
-from typing import Any
-
 import numba
 import numpy as np
 
-OPTIONS: dict[str, Any] = {"cache": True, "nogil": True, "error_model": "numpy", "fastmath": {"contract", "nsz"}}
-"""Other threads run meanwhile; no fast mathematics that would let a NaN disappear or regroup sums."""
+from qdynbench_exact.sharing import OPTIONS
 
 STRING, ONE, TWO, EXCHANGE, THREE = range(5)
 """Kinds of gates: one Pauli string on any sites, matrices on one, two and three, and two sites that keep their Z."""

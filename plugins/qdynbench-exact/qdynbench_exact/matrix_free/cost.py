@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from qdynbench_exact.matrix_free.program import groups_by_flip
+from qdynbench_exact.matrix_free.strings import groups_by_flip
 
 if TYPE_CHECKING:
     from qdynbench.physics.operators import PauliSum

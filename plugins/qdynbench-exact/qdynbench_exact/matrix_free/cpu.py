@@ -10,18 +10,13 @@ meet in the same few lines of the cache, so few of them at a time are added to a
 
 from __future__ import annotations
 
-from typing import Any
-
 import numba
 import numpy as np
 
 from qdynbench_exact.matrix_free import lanes
 from qdynbench_exact.matrix_free.lanes import REALS, RUN
 from qdynbench_exact.matrix_free.program import NEAR_BLOCKS
-
-OPTIONS: dict[str, Any] = {"cache": True, "nogil": True, "error_model": "numpy", "fastmath": {"contract", "nsz"}}
-"""Machine code is kept on disk; other threads run meanwhile (see `qdynbench_exact.sharing`); no fast mathematics that
-would let a NaN disappear or regroup sums."""
+from qdynbench_exact.sharing import OPTIONS
 
 FUSED = 4
 """Flips that leave the block in one pass over its sums: 3 to 6 are equally fast."""

@@ -13,8 +13,9 @@ import numba
 import numpy as np
 
 from qdynbench_exact.matrix_free import lanes
-from qdynbench_exact.matrix_free.cpu import OPTIONS, sign_of
+from qdynbench_exact.matrix_free.cpu import sign_of
 from qdynbench_exact.matrix_free.lanes import REALS
+from qdynbench_exact.sharing import OPTIONS
 
 if TYPE_CHECKING:
     from qdynbench_exact.matrix_free.program import Far

@@ -6,8 +6,8 @@ import numba
 import numpy as np
 
 from qdynbench_exact.matrix_free import lanes
-from qdynbench_exact.matrix_free.cpu import OPTIONS
 from qdynbench_exact.matrix_free.lanes import REALS
+from qdynbench_exact.sharing import OPTIONS
 
 CHUNK_RUNS = 64
 """Runs whose sums are added up by themselves, so that a sum does not depend on the number of threads."""
