@@ -48,6 +48,7 @@ class Problem:
         times: time grid, shape `(T+1,)`, equally spaced, `times[0] == 0`; hbar = 1.
         hamiltonian: the operator, for `Knowledge.HAMILTONIAN` alone; None where the model is driven.
         drive: the Hamiltonians in turn of a driven model, for `Knowledge.HAMILTONIAN` alone.
+        entangled: whether initial states may be other than product states.
         parameters: the model's numbers such as g and h, for `HAMILTONIAN` and `PARAMETERS`.
         batch: the largest number of states that one `solve` will be given.
         device: "cpu" or "cuda".
@@ -62,6 +63,7 @@ class Problem:
     device: str = "cpu"
     threads: int = 1
     drive: Drive | None = None
+    entangled: bool = False
 
     @property
     def hamiltonians(self) -> tuple[PauliSum, ...]:
@@ -100,6 +102,7 @@ class Problem:
             self,
             hamiltonian=None if self.hamiltonian is None else -self.hamiltonian,
             drive=None if self.drive is None else self.drive.backward(float(self.times[-1])),
+            entangled=True,
         )
 
     def blinded(self, knowledge: Knowledge) -> Problem:

@@ -117,6 +117,7 @@ def problem_message(posed: Problem) -> dict[str, Any]:
         "batch": posed.batch,
         "device": posed.device,
         "threads": posed.threads,
+        "entangled": posed.entangled,
     }
 
 

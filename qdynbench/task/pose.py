@@ -54,4 +54,5 @@ def pose(
         batch=batch,
         device=device,
         threads=threads,
+        entangled=not registry.load("ensembles", task.ensemble).product,
     )

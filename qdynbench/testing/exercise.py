@@ -100,6 +100,7 @@ class Exercise:
             batch=len(initial),
             threads=torch.get_num_threads(),
             drive=None if isinstance(operator, PauliSum) else operator,
+            entangled=initial.spinors is None,
         )
         return cls(problem, initial)
 

@@ -84,11 +84,13 @@ class NetketTvmc(Solver):
         return f"correlators of up to {self.order} spins, {sums}, state by state"
 
     def supports(self, problem: Problem) -> str | None:
-        """Say no without NetKet and on a GPU. That initial states are entangled shows in `solve` alone."""
+        """Say no without NetKet, on a GPU, and to entangled initial states that the wave function cannot be."""
         if ABSENT is not None:
             return ABSENT
         if problem.device != "cpu":
             return "this plugin runs NetKet on the CPU: its use on a GPU has not been tested"
+        if problem.entangled and self.order < problem.size:
+            return f"order={self.order} holds product states alone: order={problem.size} can begin with any other"
         return None
 
     def estimate(self, problem: Problem) -> Cost:

@@ -214,6 +214,15 @@ def test_a_gpu_is_refused() -> None:
 
 
 @installed
+def test_entangled_ensembles_are_refused_unless_the_wave_function_is_general() -> None:
+    problem = dataclasses.replace(posed(uniform_chain(3)), entangled=True)
+    assert (
+        NetketTvmc(order=2).supports(problem) == "order=2 holds product states alone: order=3 can begin with any other"
+    )
+    assert NetketTvmc(order=3).supports(problem) is None
+
+
+@installed
 class TestConformance(ConformanceTests):
     """At the kit's four spins `order=4` is any state, so that even the way back from an entangled one can be posed."""
 
