@@ -44,6 +44,8 @@ def start(task: Path, folder: str, where: Path) -> subprocess.Popen[bytes]:
         str(Path(sys.executable).with_name("qdynbench")),
         *("run", str(task), "--plugin", "slow.py", "--solver", "ed", "--solver", "slow", "--out", folder, "--quiet"),
     ]
+    # In the background of a shell SIGINT is ignored, and a child would inherit that.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     return subprocess.Popen(command, cwd=where, env={**os.environ, "XDG_CACHE_HOME": str(where / "cache")})
 
 
