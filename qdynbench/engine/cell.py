@@ -21,6 +21,8 @@ from qdynbench.task.case import Case, Purpose, track
 LONGEST = 900
 """Spins whose number of amplitudes a float still holds, with room for a factor."""
 
+LARGE_UNITS = ((1e15, "PB"), (1e12, "TB"))
+
 
 class ScorerFailure(Exception):
     """The scorer failed, which is not the fault of the solver under test."""
@@ -206,4 +208,5 @@ def _ended(record: CellRecord, status: Status, reason: str, details: str = "") -
 
 
 def _bytes(count: float) -> str:
-    return f"{count / 1e9:.3g} GB"
+    scale, unit = next((pair for pair in LARGE_UNITS if count >= pair[0]), (1e9, "GB"))
+    return f"{count / scale:.3g} {unit}"

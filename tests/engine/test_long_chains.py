@@ -119,7 +119,10 @@ def test_a_solver_is_held_to_what_it_says_of_vectors(qdynbench, long_task, tmp_p
             ["--set", "ensemble=haar", "--set", "states=2"],
             "the ensemble haar holds no product states: state vectors of",
         ),
-        (["--plugin", VECTORLESS.with_name("remarks.py"), "--solver", "remarking"], "state vectors of 40 spins take"),
+        (
+            ["--plugin", VECTORLESS.with_name("remarks.py"), "--solver", "remarking"],
+            "state vectors of 40 spins take 17.6 TB, limit",
+        ),
     ],
 )
 def test_vectors_that_do_not_fit_are_predicted_and_not_drawn(qdynbench, long_task, tmp_path, more, reason):
