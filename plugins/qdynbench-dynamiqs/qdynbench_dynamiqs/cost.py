@@ -10,7 +10,7 @@ from qdynbench_dynamiqs.matching import Method, local
 COMPILATION = {"dopri8": 2.5, "tsit5": 1.8, "expm": 1.0}
 CALL = 5e-3
 PER_STEP = 2e-5
-PER_ELEMENT = 3e-9  # of a diagonal, times one amplitude
+PER_ELEMENT = 1e-9  # of a diagonal, times one amplitude
 PER_DENSE_ELEMENT = 1e-9
 PER_SAVED_AMPLITUDE = 5e-8
 PER_EXPONENTIAL = 2e-9  # times the dimension cubed
