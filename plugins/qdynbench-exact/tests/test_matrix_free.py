@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Callable
 
 import numpy as np
@@ -112,6 +114,36 @@ def test_large_chains_have_far_blocks() -> None:
     [group] = program.build(field(17), np.float64).far
     assert (group.rows, group.stride, len(group.flips)) == (8, 16, 3)
     check(MatrixFree(field(17), threads=2), field(17), torch.complex128)
+
+
+COMPILED = """
+import sys
+import numpy as np
+import torch
+from qdynbench.testing.exercise import uniform_chain
+from qdynbench_exact.matrix_free import MatrixFree, cpu, far, orthogonal
+
+LOOPS = (cpu.product, cpu.combine, cpu.expand, far.add_far, orthogonal.orthogonalise, orthogonal.overlaps_of,
+         orthogonal.subtract_from)
+dtype = getattr(torch, sys.argv[1])
+operator = MatrixFree(uniform_chain(17), dtype, threads=2)  # large enough for all of them
+print([len(loop.signatures) for loop in LOOPS])
+vectors = torch.randn(3, 3, 2**17, dtype=dtype)
+operator.apply(vectors[0], vectors[1])
+operator.apply(vectors[0], vectors[1], previous=vectors[1], beta=1.0, rotate=True)
+operator.orthogonalise(vectors[:1, :2], vectors[:1, 2])
+operator.orthogonalise(vectors[:, :2], vectors[:, 2])
+weights, phases, out = np.ones((2, 3)), np.ones(2, np.complex128), torch.empty(1, 2, 2**17, dtype=dtype)
+operator.expand(vectors[:1, 0].contiguous(), weights, phases, out, scale=0.1, shift=0.0, rows=2)
+print([len(loop.signatures) for loop in LOOPS])
+"""
+
+
+@pytest.mark.parametrize("dtype", ["complex128", "complex64"])
+def test_nothing_is_left_to_be_compiled_when_states_come(dtype: str) -> None:
+    command = [sys.executable, "-c", COMPILED, dtype]
+    before, after = subprocess.run(command, check=True, capture_output=True, text=True).stdout.splitlines()
+    assert before == after == str([1] * 7)
 
 
 def test_more_flips_leave_a_block_than_are_fused() -> None:

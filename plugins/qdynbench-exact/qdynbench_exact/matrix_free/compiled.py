@@ -18,21 +18,19 @@ from qdynbench_exact.sharing import share
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    Reals = NDArray[np.floating]
-
 THREADS_SECONDS = 2e-4
 """Work that one thread does in less time is done before others have woken up."""
 
 
 @functools.cache
 def compile_loops(dtype: torch.dtype) -> None:
-    """Compile all loops, or read them from the disk, and wake the threads: once, before any state is known."""
+    """Compile all loops, or read them from the disk: once, before any state is known."""
     kernel = CompiledKernel(PauliSum.from_terms(4, [(1.0, "X", (0,))]), dtype, threads=2)
     states = torch.zeros(2, 1, 16, dtype=dtype)
     weights, phases = np.ones((1, 1)), np.ones(1, np.complex128)
     kernel.combine(states, weights, phases, states, False)
     kernel.orthogonalise(states, states[:, 0].clone())
-    kernel.orthogonalise(states[:1], states[:1, 0].clone())
+    kernel.orthogonalise_one(1, states[0], states[:1, 0].clone())
     kernel.apply(states[:, 0], states[:, 0], 1.0, 0.0, None, 0.0, False)
     kernel.expand(states[:, 0], weights, phases, states, 1.0, 0.0)
     flip = np.ones(1, np.int64)
@@ -148,19 +146,19 @@ class CompiledKernel:
             share(threads, batch, orthogonalise)
         else:
             for b in range(batch):
-                one = runs, count, self._flat(before[b]), step, self._flat(new[b : b + 1])
-                components[b], norms[b] = self._orthogonalise_one(threads, *one)
+                components[b], norms[b] = self.orthogonalise_one(threads, before[b], new[b : b + 1])
         return components, norms
 
-    def _orthogonalise_one(
-        self, threads: int, runs: int, count: int, vectors: Reals, step: int, new: Reals
-    ) -> tuple[float, float]:
+    def orthogonalise_one(self, threads: int, before: torch.Tensor, new: torch.Tensor) -> tuple[float, float]:
+        """Make one vector, shape `(1, 2**N)`, orthogonal to those before it, `(K, 2**N)`, by all threads."""
+        count, runs, step = len(before), 2 * self._dim // REALS, 2 * before.stride(0)
+        vectors, one = self._flat(before), self._flat(new)
         chunks = -(-runs // orthogonal.CHUNK_RUNS)
         component, parts, squares = 0.0, np.empty((chunks, count, 2)), np.empty(chunks)
         for _ in range(2):
-            share(threads, chunks, functools.partial(orthogonal.overlaps_of, runs, count, vectors, step, new, parts))
+            share(threads, chunks, functools.partial(orthogonal.overlaps_of, runs, count, vectors, step, one, parts))
             overlaps = parts.sum(axis=0)
-            subtract = functools.partial(orthogonal.subtract_from, runs, overlaps, vectors, step, new, squares)
+            subtract = functools.partial(orthogonal.subtract_from, runs, overlaps, vectors, step, one, squares)
             share(threads, chunks, subtract)
             component += float(overlaps[-1, 0])
             if (overlaps**2).sum() <= squares.sum():
