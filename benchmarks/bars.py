@@ -20,11 +20,11 @@ import numpy as np
 import torch
 
 import qdynbench
-from qdynbench.engine.certify import independent_evolution
-from qdynbench.plugins import Registry
+from qdynbench.contract.solver import Initial
+from qdynbench.plugins.registry import Registry
 from qdynbench.record import provenance
 from qdynbench.record.results import Run
-from qdynbench.solver import Initial
+from qdynbench.scoring.certify import independent_evolution
 from qdynbench.task.case import Case, Purpose, draw
 from qdynbench.task.load import load_task
 from qdynbench.task.pose import pose

@@ -24,12 +24,12 @@ import psutil
 import yaml
 
 import qdynbench
-from qdynbench.figures.points import Place, Point, points, ranking, ratio, unsolved
-from qdynbench.plugins import Registry
+from qdynbench import text as write
+from qdynbench.analysis.ranking import Place, Point, points, ranking, ratio, unsolved
+from qdynbench.contract.spec import SolverSpec
+from qdynbench.plugins.registry import Registry
 from qdynbench.record import provenance
 from qdynbench.record.results import Run
-from qdynbench.report import format as write
-from qdynbench.solver_spec import SolverSpec
 
 ROOT = Path(__file__).parents[1]
 COMMAND = str(Path(sys.executable).with_name("qdynbench"))

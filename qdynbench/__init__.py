@@ -14,11 +14,9 @@ __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from qdynbench.api import compare, draw, load_run, load_task, run
-    from qdynbench.errors import InputError, InvalidOutput, QdynbenchError
-    from qdynbench.figure import CannotDraw, Figure
-    from qdynbench.hookspecs import hookimpl
-    from qdynbench.metric import CurveMetric, Metric, ScoreContext
-    from qdynbench.solver import (
+    from qdynbench.contract.hookspecs import hookimpl
+    from qdynbench.contract.metric import CurveMetric, Metric, ScoreContext
+    from qdynbench.contract.solver import (
         Block,
         Cost,
         FitContext,
@@ -29,16 +27,18 @@ if TYPE_CHECKING:
         TrainingData,
         block_length,
     )
-    from qdynbench.window import Window
+    from qdynbench.contract.window import Window
+    from qdynbench.errors import InputError, InvalidOutput, QdynbenchError
+    from qdynbench.report.figures.figure import CannotDraw, Figure
 
 _HOME = {
     "qdynbench.api": ("compare", "draw", "load_run", "load_task", "run"),
     "qdynbench.errors": ("InputError", "InvalidOutput", "QdynbenchError"),
-    "qdynbench.figure": ("CannotDraw", "Figure"),
-    "qdynbench.hookspecs": ("hookimpl",),
-    "qdynbench.metric": ("CurveMetric", "Metric", "ScoreContext"),
-    "qdynbench.window": ("Window",),
-    "qdynbench.solver": (
+    "qdynbench.report.figures.figure": ("CannotDraw", "Figure"),
+    "qdynbench.contract.hookspecs": ("hookimpl",),
+    "qdynbench.contract.metric": ("CurveMetric", "Metric", "ScoreContext"),
+    "qdynbench.contract.window": ("Window",),
+    "qdynbench.contract.solver": (
         "Block",
         "Cost",
         "FitContext",

@@ -9,21 +9,21 @@ from typing import TYPE_CHECKING, Any
 
 import psutil
 
-from qdynbench.engine.local import Options, execute
-from qdynbench.engine.observer import Observer
-from qdynbench.engine.process import Environment
+from qdynbench.contract.spec import SolverSpec
 from qdynbench.errors import InputError, suggestion
-from qdynbench.plugins import Registry
+from qdynbench.plugins.registry import Registry
 from qdynbench.record.results import Run
 from qdynbench.record.store import Store
-from qdynbench.report.figures import draw_figures
-from qdynbench.solver_spec import SolverSpec
+from qdynbench.report.figures.drawing import draw_figures
+from qdynbench.run.execute import Options, execute
+from qdynbench.run.observer import Observer
 from qdynbench.task.load import load_task, with_solvers
 from qdynbench.task.spec import Task
+from qdynbench.workers.process import Environment
 
 if TYPE_CHECKING:
-    from qdynbench.report.comparison import Comparison
-    from qdynbench.report.figures import Drawn
+    from qdynbench.analysis.comparison import Comparison
+    from qdynbench.report.figures.drawing import Drawn
 
 __all__ = ["compare", "draw", "load_run", "load_task", "run"]
 
@@ -124,7 +124,7 @@ def compare(run: Run | str | Path, *solvers: str) -> Comparison:
     Raises:
         InputError: fewer than two solvers, or one that the run does not have.
     """
-    from qdynbench.report.comparison import Comparison
+    from qdynbench.analysis.comparison import Comparison
 
     opened = run if isinstance(run, Run) else Run(run)
     names = [str(SolverSpec.parse(name)) for name in solvers]

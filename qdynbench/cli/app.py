@@ -8,7 +8,7 @@ from typing import Any
 import typer
 
 from qdynbench.cli import check, compare, info, list_, plugins, report, run
-from qdynbench.plugins import Entry, Registry
+from qdynbench.plugins.registry import Entry, Registry
 
 COMMANDS: tuple[tuple[str, Callable[..., Any]], ...] = (
     ("run", run.run),

@@ -15,8 +15,8 @@ def check(
     """Check that a solver keeps the contract, and hold it to the answers that are known exactly."""
     from rich.console import Console
 
-    from qdynbench.plugins import Registry
-    from qdynbench.solver_spec import SolverSpec
+    from qdynbench.contract.spec import SolverSpec
+    from qdynbench.plugins.registry import Registry
     from qdynbench.testing import CheckResult, passed, run_checks
 
     spec = SolverSpec.parse(solver)

@@ -23,10 +23,10 @@ def compare(
     from rich.console import Console
 
     from qdynbench import api
+    from qdynbench.cli.missing import complete
     from qdynbench.cli.progress import watch
     from qdynbench.errors import InputError
-    from qdynbench.report.missing import complete
-    from qdynbench.report.terminal import show_comparison
+    from qdynbench.report.terminal.show import show_comparison
 
     if len(set(solvers)) < 2:
         raise InputError("compare needs at least two different solvers, such as `qdynbench compare sru ed`")

@@ -10,8 +10,8 @@ def info() -> int:
     from rich.text import Text
 
     from qdynbench.api import RUNS
-    from qdynbench.engine.fits import cache_folder
     from qdynbench.record import provenance
+    from qdynbench.run.fits import cache_folder
 
     machine = provenance.hardware()
     table = Table(box=None, pad_edge=False, show_header=False)

@@ -36,7 +36,7 @@ def list_(
         for row in _runs():
             table.add_row(*row)
     else:
-        from qdynbench.plugins import Registry
+        from qdynbench.plugins.registry import Registry
 
         for heading, width in (("name", 12), ("summary", 20), ("plugin", 6)):
             table.add_column(heading, min_width=width)

@@ -16,7 +16,7 @@ def plugins(
     from rich.table import Table
     from rich.text import Text
 
-    from qdynbench.plugins import Registry
+    from qdynbench.plugins.registry import Registry
 
     registry = Registry.discover(plugin or ())
     table = Table(box=None, pad_edge=False, header_style="bold")

@@ -11,12 +11,12 @@ from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from qdynbench.engine.observer import Observer
+from qdynbench.run.observer import Observer
 
 if TYPE_CHECKING:
-    from qdynbench.engine.plan import Cell, Plan
+    from qdynbench.contract.spec import SolverSpec
     from qdynbench.record.schema import CellRecord, FitRecord
-    from qdynbench.solver_spec import SolverSpec
+    from qdynbench.run.plan import Cell, Plan
 
 
 @contextmanager

@@ -19,7 +19,7 @@ def report(
     from qdynbench import api
     from qdynbench.cli.options import run_folder
     from qdynbench.record.results import Run
-    from qdynbench.report.terminal import show
+    from qdynbench.report.terminal.show import show
 
     opened = Run(run_folder(run))
     api.draw(opened)

@@ -61,7 +61,7 @@ def run(
         if done is None:
             continue
         if not quiet:
-            from qdynbench.report.terminal import show
+            from qdynbench.report.terminal.show import show
 
             show(done, Console())
         status = max(status, done.exit_status)

@@ -100,6 +100,5 @@ def hash_files(paths: Iterable[Path]) -> str:
 def core_code() -> str:
     """Return a hash of the core's code that results depend on."""
     root = Path(__file__).parent.parent
-    parts = ("physics", "metrics", "engine", "task")
-    files = [path for part in parts for path in sorted((root / part).rglob("*.py"))]
-    return hash_files([*files, root / "solver.py", root / "metric.py", root / "window.py", root / "stats.py"])
+    parts = ("physics", "contract", "toolkit", "task", "scoring", "workers", "run")
+    return hash_files([path for part in parts for path in sorted((root / part).rglob("*.py"))])

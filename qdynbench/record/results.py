@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     import pandas as pd
     import xarray as xr
 
-    from qdynbench.report.figures import Drawn
+    from qdynbench.report.figures.drawing import Drawn
 
 COLUMNS = [
     "task",

@@ -1,1 +1,1 @@
-"""Showing a run: tables, curves and the verdict in words."""
+"""Renders what `analysis` found."""

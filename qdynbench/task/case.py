@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from qdynbench.task.ensembles import Draw, Ensemble
+from qdynbench.contract.ensemble import Draw, Ensemble
 from qdynbench.task.spec import Task
 
 ROUNDING = 1e-9

@@ -12,15 +12,16 @@ from typing import TYPE_CHECKING, Annotated, Literal, Self
 
 from pydantic import Field, FiniteFloat, NonNegativeFloat, PositiveFloat, PositiveInt, model_validator
 
+from qdynbench.contract.model import Coupling, Model, bonds_of, spread, without_zeros
 from qdynbench.errors import InputError
 from qdynbench.physics.drive import Drive, Segment
 from qdynbench.physics.operators import PauliSum
-from qdynbench.task.models import Coupling, Model, bonds_of, ising_terms, spread, without_zeros
+from qdynbench.task.models import ising_terms
 
 if TYPE_CHECKING:
     import numpy as np
 
-    from qdynbench.task.models import Term
+    from qdynbench.contract.model import Term
 
 Boundary = Literal["open", "periodic"]
 

@@ -12,10 +12,10 @@ from typing import Any
 import numpy as np
 import pydantic
 
+from qdynbench.contract.model import Model
+from qdynbench.contract.spec import SolverSpec
 from qdynbench.errors import InputError, suggestion
-from qdynbench.plugins import Kind, Registry
-from qdynbench.solver_spec import SolverSpec
-from qdynbench.task.models import Model
+from qdynbench.plugins.registry import Kind, Registry
 from qdynbench.task.override import override, with_setting
 from qdynbench.task.spec import Task
 from qdynbench.task.yaml import Location, read

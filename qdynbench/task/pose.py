@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from qdynbench.contract.solver import Problem
 from qdynbench.physics.operators import PauliSum
-from qdynbench.solver import Problem
 from qdynbench.task.case import Case, Purpose, generator
 from qdynbench.task.load import model_of
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from qdynbench.plugins import Registry
+    from qdynbench.plugins.registry import Registry
     from qdynbench.task.spec import Task
 
 

@@ -21,8 +21,8 @@ from pydantic import (
     model_validator,
 )
 
+from qdynbench.contract.spec import SolverSpec
 from qdynbench.errors import InputError
-from qdynbench.solver_spec import SolverSpec
 
 _Entry = TypeVar("_Entry", int, str)
 

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from qdynbench.solver import Knowledge
+from qdynbench.contract.solver import Knowledge
 from qdynbench.testing.check import Check, Failure, Skip
 from qdynbench.testing.exercise import Exercise, bit_reversal, product_initial, reflected
 from qdynbench.testing.output import VALID
 from qdynbench.testing.subject import SEED, Run, Subject, distance
 
 if TYPE_CHECKING:
-    from qdynbench.engine.blocks import Tensors
+    from qdynbench.contract.validation import Tensors
 
 MANY_STATES, MANY_STEPS = 256, 200
 """More than fits in a block of a few megabytes."""

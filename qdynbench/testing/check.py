@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
-    from qdynbench.solver import Solver
+    from qdynbench.contract.solver import Solver
     from qdynbench.testing.subject import Subject
 
 Status = Literal["passed", "failed", "skipped"]

@@ -9,13 +9,13 @@ import subprocess
 import sys
 from typing import TYPE_CHECKING
 
+from qdynbench.contract.solver import Cost, Knowledge, Problem
+from qdynbench.contract.spec import SolverSpec
 from qdynbench.errors import InputError
-from qdynbench.solver import Cost, Knowledge, Problem
-from qdynbench.solver_spec import SolverSpec
 from qdynbench.testing.check import Check, Failure, Skip
 
 if TYPE_CHECKING:
-    from qdynbench.solver import Solver
+    from qdynbench.contract.solver import Solver
     from qdynbench.testing.subject import Subject
 
 HEAVY = ("torch", "quspin", "jax", "tensorflow")

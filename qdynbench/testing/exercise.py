@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
+from qdynbench.contract.solver import Initial, Problem
 from qdynbench.physics.operators import PauliSum
-from qdynbench.solver import Initial, Problem
 from qdynbench.testing import independent
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ from qdynbench.testing.check import Check, CheckResult, Failure, Skip
 from qdynbench.testing.subject import Subject
 
 if TYPE_CHECKING:
-    from qdynbench.solver import Solver
+    from qdynbench.contract.solver import Solver
 
 CHECKS: tuple[Check, ...] = (
     *declaration.CHECKS,

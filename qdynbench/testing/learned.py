@@ -15,7 +15,7 @@ from qdynbench.testing.subject import distance
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from qdynbench.solver import Solver
+    from qdynbench.contract.solver import Solver
     from qdynbench.testing.subject import Subject
 
 

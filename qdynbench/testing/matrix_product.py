@@ -1,7 +1,7 @@
 """What tests of solvers with matrix product states share: truncation, observables alone, drives, long chains.
 
-The functions run a class derived from `qdynbench.matrix_product.MatrixProductSolver` and assert what holds for all of
-them; they return what they found, for what a test knows beyond that.
+The functions run a class derived from `qdynbench.toolkit.matrix_product.MatrixProductSolver` and assert what holds for
+all of them; they return what they found, for what a test knows beyond that.
 """
 
 from __future__ import annotations
@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
 
+from qdynbench.contract.solver import Initial
 from qdynbench.physics.drive import Drive, Segment
 from qdynbench.physics.operators import PauliSum
-from qdynbench.solver import Initial
 from qdynbench.testing import independent
 from qdynbench.testing.exercise import graded_chain, product_initial
 from qdynbench.testing.trajectories import blocks, errors, exact, posed, trajectory
@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from qdynbench.matrix_product import MatrixProductSolver
-    from qdynbench.solver import Block, Problem
+    from qdynbench.contract.solver import Block, Problem
+    from qdynbench.toolkit.matrix_product import MatrixProductSolver
 
 
 class Truncated(NamedTuple):

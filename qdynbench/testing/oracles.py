@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
+from qdynbench.contract.solver import Initial, Knowledge, Solver
 from qdynbench.physics.operators import PauliSum
-from qdynbench.solver import Initial, Knowledge, Solver
 from qdynbench.task.families import KickedIsing, SquareLatticeIsing
 from qdynbench.testing import independent
 from qdynbench.testing.check import Check, Failure, Skip

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from qdynbench.engine import blocks as rules
+from qdynbench.contract import validation as rules
 from qdynbench.testing.check import Check, Failure
 from qdynbench.testing.exercise import Exercise
 

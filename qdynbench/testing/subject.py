@@ -12,10 +12,9 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 import torch
 
-from qdynbench.engine.blocks import Tensors, checked_blocks, iterated, tensors_of
-from qdynbench.engine.solver_host import build, shipped_folders, unsupported
+from qdynbench.contract.solver import Block, Knowledge, Solver
+from qdynbench.contract.validation import Tensors, checked_blocks, iterated, tensors_of
 from qdynbench.physics import entanglement, observables
-from qdynbench.solver import Block, Knowledge, Solver
 from qdynbench.testing.check import CheckResult, Failure, Skip
 from qdynbench.testing.exercise import (
     UNIFORM_PARAMETERS,
@@ -27,6 +26,7 @@ from qdynbench.testing.exercise import (
     product_initial,
     uniform_chain,
 )
+from qdynbench.workers.solver_side import build, shipped_folders, unsupported
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -153,7 +153,7 @@ class Subject:
             return Course(source, uniform_chain, UNIFORM_PARAMETERS, TRAINING_SIZES, TRAINING_TIMES)
         training = json.loads((self.shipped / "manifest.json").read_text())["training"]
         from qdynbench.physics.operators import PauliSum
-        from qdynbench.plugins import Registry
+        from qdynbench.plugins.registry import Registry
         from qdynbench.task.load import model_of
 
         steps = min(int(training["steps"]), 20)

@@ -12,7 +12,7 @@ from qdynbench.testing.kit import CHECKS, perform
 from qdynbench.testing.subject import Subject
 
 if TYPE_CHECKING:
-    from qdynbench.solver import Solver
+    from qdynbench.contract.solver import Solver
     from qdynbench.testing.check import Check
 
 

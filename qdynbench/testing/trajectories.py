@@ -16,14 +16,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
+from qdynbench.contract.solver import Block, Initial, Problem
 from qdynbench.physics.drive import Drive
-from qdynbench.solver import Block, Initial, Problem
 from qdynbench.testing import independent
 from qdynbench.testing.exercise import graded_chain, product_initial, random_states, random_strings, uniform_chain
 
 if TYPE_CHECKING:
+    from qdynbench.contract.solver import Solver
     from qdynbench.physics.operators import PauliSum
-    from qdynbench.solver import Solver
 
 __all__ = [
     "blocks",

@@ -111,8 +111,8 @@ class Peeks(Frozen):
     def solve(self, initial):
         import gc
 
+        from qdynbench.contract.model import Model
         from qdynbench.physics.operators import PauliSum
-        from qdynbench.task.models import Model
         from qdynbench.task.spec import Task
 
         assert self.problem.hamiltonian is None

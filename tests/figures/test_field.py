@@ -7,14 +7,14 @@ import xml.etree.ElementTree as ET
 
 import pytest
 
-from qdynbench.figure import CannotDraw
-from qdynbench.figures.points import points, ranking
-from qdynbench.figures.prediction import RESOLVED_BYTES, Prediction, memories, times
-from qdynbench.figures.scaling import Scaling
-from qdynbench.figures.work_precision import WorkPrecision
-from qdynbench.plugins import Registry
+from qdynbench.analysis.ranking import points, ranking
+from qdynbench.plugins.registry import Registry
 from qdynbench.record.schema import Status
-from qdynbench.report.figures import write
+from qdynbench.report.figures.drawing import write
+from qdynbench.report.figures.figure import CannotDraw
+from qdynbench.report.figures.prediction import RESOLVED_BYTES, Prediction, memories, times
+from qdynbench.report.figures.scaling import Scaling
+from qdynbench.report.figures.work_precision import WorkPrecision
 from qdynbench.task.load import load_task
 
 BOUND = 1e-14

@@ -10,6 +10,8 @@ import numpy as np
 import pytest
 from rich.console import Console
 
+from qdynbench.analysis.comparison import Comparison
+from qdynbench.contract.spec import SolverSpec
 from qdynbench.record.results import Run
 from qdynbench.record.schema import (
     CellRecord,
@@ -22,9 +24,7 @@ from qdynbench.record.schema import (
     Status,
 )
 from qdynbench.record.store import Store
-from qdynbench.report.comparison import Comparison
-from qdynbench.report.terminal import show, show_comparison
-from qdynbench.solver_spec import SolverSpec
+from qdynbench.report.terminal.show import show, show_comparison
 from qdynbench.stats import bootstrap_mean
 from qdynbench.task.spec import Task
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from rich.console import Console
 
 from qdynbench.record.results import Run
-from qdynbench.report.charts import charts, decades, mean_curves, observed_panel, panel, spread
+from qdynbench.report.terminal.charts import charts, decades, mean_curves, observed_panel, panel, spread
 
 Curves = dict[str, NDArray[np.float64]]
 TIMES = np.linspace(0, 0.2, 101)

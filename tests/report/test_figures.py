@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 import qdynbench as package
-from qdynbench.report.figures import SCALE
+from qdynbench.report.figures.drawing import SCALE
 
 PLUGIN = Path(__file__).parents[1] / "data" / "figures.py"
 

@@ -9,7 +9,7 @@ from rich.cells import cell_len
 from rich.console import Console
 from rich.text import Text
 
-from qdynbench.report.layout import Column, Span, Table, cut, flow, say, wrapped
+from qdynbench.report.terminal.layout import Column, Span, Table, cut, flow, say, wrapped
 
 CONSOLE = Console(width=80)
 

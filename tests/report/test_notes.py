@@ -5,7 +5,7 @@ from typing import Any
 
 from qdynbench.record.results import Run
 from qdynbench.record.schema import ReferenceRecord, Score
-from qdynbench.report.notes import beside_columns
+from qdynbench.report.terminal.notes import beside_columns
 
 MakeRun = Callable[..., Run]
 Show = Callable[..., str]

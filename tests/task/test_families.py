@@ -11,7 +11,7 @@ import scipy.linalg
 from qdynbench.errors import InputError
 from qdynbench.physics.drive import Drive
 from qdynbench.physics.operators import PauliSum
-from qdynbench.plugins import Registry
+from qdynbench.plugins.registry import Registry
 from qdynbench.task import families
 from qdynbench.task.case import Case, cases
 from qdynbench.task.load import load_task

@@ -9,7 +9,17 @@ import numpy as np
 import torch
 from safetensors.numpy import load_file, save_file
 
-from qdynbench.solver import Block, Cost, FitContext, Initial, Knowledge, Problem, Solver, TrainingData, block_length
+from qdynbench.contract.solver import (
+    Block,
+    Cost,
+    FitContext,
+    Initial,
+    Knowledge,
+    Problem,
+    Solver,
+    TrainingData,
+    block_length,
+)
 from qdynbench_baselines.one_step import OneStep, fit_one_step
 
 if TYPE_CHECKING:

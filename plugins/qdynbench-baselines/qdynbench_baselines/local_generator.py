@@ -10,9 +10,19 @@ import numpy as np
 import scipy.sparse
 import torch
 
+from qdynbench.contract.solver import (
+    Block,
+    Cost,
+    FitContext,
+    Initial,
+    Knowledge,
+    Problem,
+    Solver,
+    TrainingData,
+    block_length,
+)
 from qdynbench.errors import InputError
-from qdynbench.physics.propagation import EigenbasisPropagator, dense_cost
-from qdynbench.solver import Block, Cost, FitContext, Initial, Knowledge, Problem, Solver, TrainingData, block_length
+from qdynbench.toolkit.eigenbasis import EigenbasisPropagator, dense_cost
 from qdynbench_baselines.one_step import fit_one_step
 from qdynbench_baselines.regression import LocalModel, generator_of, regress
 

@@ -11,7 +11,7 @@ import scipy.linalg
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from qdynbench.solver import TrainingData
+    from qdynbench.contract.solver import TrainingData
 
 CHUNK_BYTES = 32e6
 

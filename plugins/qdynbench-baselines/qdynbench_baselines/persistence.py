@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from qdynbench.solver import Block, Cost, Initial, Knowledge, Problem, Solver, block_length
+from qdynbench.contract.solver import Block, Cost, Initial, Knowledge, Problem, Solver, block_length
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from qdynbench.physics.schedule import action
-from qdynbench.solver import Cost, Problem
+from qdynbench.contract.solver import Cost, Problem
+from qdynbench.toolkit.schedule import action
 from qdynbench_dynamiqs.matching import Method, local
 
 # Seconds, on two shared CPU cores.

@@ -11,8 +11,8 @@ from __future__ import annotations
 import math
 from typing import Literal
 
-from qdynbench.physics.schedule import action
-from qdynbench.solver import Problem
+from qdynbench.contract.solver import Problem
+from qdynbench.toolkit.schedule import action
 
 Method = Literal["dopri8", "tsit5", "expm"]
 

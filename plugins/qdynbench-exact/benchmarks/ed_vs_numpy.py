@@ -33,9 +33,9 @@ def ratios(
     import numpy as np
     import torch
 
+    from qdynbench.contract.solver import Problem
     from qdynbench.physics.operators import PauliSum
-    from qdynbench.physics.propagation import EigenbasisPropagator
-    from qdynbench.solver import Problem
+    from qdynbench.toolkit.eigenbasis import EigenbasisPropagator
 
     operator = PauliSum.from_terms(
         spins,

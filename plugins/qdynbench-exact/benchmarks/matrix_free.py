@@ -117,7 +117,7 @@ def evolutions(size: int, action: float, threads: int, rounds: int) -> dict[str,
     from qdynbench_exact.ed import quspin_hamiltonian
     from quspin.tools.evolution import ExpmMultiplyParallel
 
-    from qdynbench.solver import Initial, Problem
+    from qdynbench.contract.solver import Initial, Problem
 
     operator, state = ising(size), random_state(size)
     results: dict[str, np.ndarray] = {}
@@ -164,8 +164,8 @@ def memory(size: int, action: float, threads: int) -> tuple[float, float]:
     import numpy as np
     from qdynbench_exact.chebyshev import Chebyshev
 
-    from qdynbench.engine.memory import peak_host, reset_peak, resident
-    from qdynbench.solver import Initial, Problem
+    from qdynbench.contract.solver import Initial, Problem
+    from qdynbench.workers.memory import peak_host, reset_peak, resident
 
     def evolved(state: torch.Tensor) -> float:
         spins = state.shape[1].bit_length() - 1

@@ -18,7 +18,7 @@ import numpy as np
 import torch
 from scipy.special import jv
 
-from qdynbench.solver import Cost, Problem
+from qdynbench.contract.solver import Cost, Problem
 from qdynbench_exact.matrix_free import Interval, MatrixFree, cost, spectral_interval
 from qdynbench_exact.rounding import norm_bound, refused, total_action
 from qdynbench_exact.stepping import Evolution, SteppingSolver

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from qdynbench.physics.propagation import CALL_SECONDS, DIAGONALISATION_RATE, PRODUCT_RATE
-from qdynbench.solver import Block, Cost, Problem, block_length
+from qdynbench.contract.solver import Block, Cost, Problem, block_length
+from qdynbench.toolkit.eigenbasis import CALL_SECONDS, DIAGONALISATION_RATE, PRODUCT_RATE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -15,8 +15,8 @@ from quspin.basis import spin_basis_1d
 from quspin.operators import hamiltonian
 from quspin.tools.evolution import ED_state_vs_time
 
-from qdynbench.physics.propagation import EigenbasisPropagator, dense_cost
-from qdynbench.solver import Block, Cost, Initial, Knowledge, Problem, Solver, block_length
+from qdynbench.contract.solver import Block, Cost, Initial, Knowledge, Problem, Solver, block_length
+from qdynbench.toolkit.eigenbasis import EigenbasisPropagator, dense_cost
 from qdynbench_exact.driven import DrivenPropagator, driven_cost
 from qdynbench_exact.sector import SectorPropagator, sector_cost
 from qdynbench_exact.symmetry import Symmetry, breaking_term, symmetries_of

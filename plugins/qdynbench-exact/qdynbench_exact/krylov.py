@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from qdynbench.solver import Cost, Problem, block_length
+from qdynbench.contract.solver import Cost, Problem, block_length
 from qdynbench_exact.chebyshev import ROUNDING_SHARE, count_terms, pieces_of
 from qdynbench_exact.matrix_free import MatrixFree, cost, norms_of
 from qdynbench_exact.rounding import refused, total_action
@@ -28,8 +28,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from qdynbench.contract.solver import Block, Initial
     from qdynbench.physics.operators import PauliSum
-    from qdynbench.solver import Block, Initial
 
 BASIS_BYTES = 64e6
 """Of the bases of as many states as are evolved together, although never fewer than one."""

@@ -14,7 +14,7 @@ import numpy as np
 import scipy.integrate
 import torch
 
-from qdynbench.solver import Cost, Problem, block_length
+from qdynbench.contract.solver import Cost, Problem, block_length
 from qdynbench_exact.rounding import EPSILON, entries_per_row, refused, total_action
 from qdynbench_exact.stepping import Evolution, SteppingSolver
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 import torch
 
-from qdynbench.solver import Block, Initial, Knowledge, Problem, Solver, block_length
+from qdynbench.contract.solver import Block, Initial, Knowledge, Problem, Solver, block_length
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from quspin.tools.evolution import ExpmMultiplyParallel
 
-from qdynbench.solver import Cost, Problem, block_length
+from qdynbench.contract.solver import Cost, Problem, block_length
 from qdynbench_exact.ed import quspin_hamiltonian
 from qdynbench_exact.rounding import entries_per_row, norm_bound, refused, total_action
 from qdynbench_exact.stepping import Evolution, SteppingSolver

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 import torch
 
+from qdynbench.contract.solver import Cost, Problem, block_length
 from qdynbench.physics import basis
-from qdynbench.solver import Cost, Problem, block_length
 from qdynbench_exact.gate_kernels import sweep
 from qdynbench_exact.gates import TILE_SITES, Program, compile_program, packs, split
 from qdynbench_exact.sharing import share

@@ -8,9 +8,9 @@ from collections.abc import Callable
 import pytest
 import torch
 
+from qdynbench.contract.solver import Problem
 from qdynbench.physics.drive import Drive, Segment
 from qdynbench.physics.operators import PauliSum
-from qdynbench.solver import Problem
 from qdynbench.testing import trajectories
 from qdynbench.testing.trajectories import product_initial, random_strings
 

@@ -17,8 +17,8 @@ from qdynbench_exact import chebyshev
 from qdynbench_exact.chebyshev import Chebyshev, count_terms
 from scipy.special import jv
 
+from qdynbench.contract.solver import Problem
 from qdynbench.physics.operators import PauliSum
-from qdynbench.solver import Problem
 from qdynbench.testing import ConformanceTests
 from qdynbench.testing.exercise import product_initial
 

@@ -13,8 +13,8 @@ import scipy.linalg
 import torch
 from qdynbench_exact.ed import ExactDiagonalization, quspin_hamiltonian
 
+from qdynbench.contract.solver import Problem
 from qdynbench.physics.operators import PauliSum
-from qdynbench.solver import Problem
 from qdynbench.testing import independent, trajectories
 
 BENCHMARK = Path(__file__).parents[1] / "benchmarks" / "ed_vs_numpy.py"

@@ -13,8 +13,8 @@ import torch
 from qdynbench_exact import krylov
 from qdynbench_exact.krylov import Krylov, rounded_up
 
+from qdynbench.contract.solver import Initial, Problem
 from qdynbench.physics.operators import PauliSum
-from qdynbench.solver import Initial, Problem
 from qdynbench.testing import ConformanceTests
 from qdynbench.testing.exercise import product_initial
 

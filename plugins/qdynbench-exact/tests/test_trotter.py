@@ -11,14 +11,14 @@ from qdynbench_exact.gates import split
 from qdynbench_exact.taylor import Taylor
 from qdynbench_exact.trotter import Trotter
 
-from qdynbench.engine.solver_host import build
+from qdynbench.contract.spec import SolverSpec
 from qdynbench.errors import InputError
 from qdynbench.physics.observables import magnetization
 from qdynbench.physics.operators import PauliSum
-from qdynbench.solver_spec import SolverSpec
 from qdynbench.testing import ConformanceTests
 from qdynbench.testing.exercise import uniform_chain
 from qdynbench.testing.oracles import tfim_modes
+from qdynbench.workers.solver_side import build
 
 
 class TestConformance(ConformanceTests):

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 import torch
 
-from qdynbench.peer import missing
-from qdynbench.physics.schedule import strength
-from qdynbench.solver import Block, Cost, Initial, Knowledge, Problem, Solver
+from qdynbench.contract.solver import Block, Cost, Initial, Knowledge, Problem, Solver
+from qdynbench.toolkit.peers import missing
+from qdynbench.toolkit.schedule import strength
 from qdynbench_netket import ansatz, frame
 from qdynbench_netket.cost import predicted
 from qdynbench_netket.findings import left_out, remarks

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from quimb.tensor import TEBD, LocalHam1D, MatrixProductState, MPS_product_state
 
-from qdynbench.matrix_product import Evolving
-from qdynbench.physics.tensor_chain import PAULI, bond_terms
+from qdynbench.toolkit.matrix_product import Evolving
+from qdynbench.toolkit.tensor_chain import PAULI, bond_terms
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

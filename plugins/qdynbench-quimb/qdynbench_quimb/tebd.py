@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from qdynbench.matrix_product import TebdSolver, commuting
-from qdynbench.peer import missing
+from qdynbench.toolkit.matrix_product import TebdSolver, commuting
+from qdynbench.toolkit.peers import missing
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from qdynbench.solver import Problem
+    from qdynbench.contract.solver import Problem
     from qdynbench_quimb.chain import QuimbChain
 
 REQUIREMENT = "quimb>=1.15,<2"

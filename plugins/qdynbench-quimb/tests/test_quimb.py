@@ -10,8 +10,8 @@ import pytest
 import torch
 from qdynbench_quimb.tebd import INSTALL, QuimbTebd
 
+from qdynbench.contract.solver import Initial, Problem
 from qdynbench.physics.operators import PauliSum
-from qdynbench.solver import Initial, Problem
 from qdynbench.testing import ConformanceTests
 from qdynbench.testing.matrix_product import (
     check_cutoff,

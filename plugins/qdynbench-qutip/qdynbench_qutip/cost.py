@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 
-from qdynbench.physics.schedule import action
-from qdynbench.solver import Cost, Problem, block_length
+from qdynbench.contract.solver import Cost, Problem, block_length
+from qdynbench.toolkit.schedule import action
 from qdynbench_qutip.matching import ERROR_PER_ACTION, Method, krylov_steps, krylov_tolerance
 
 # Seconds, on two shared CPU cores.

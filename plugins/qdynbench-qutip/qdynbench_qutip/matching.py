@@ -10,8 +10,8 @@ from __future__ import annotations
 import math
 from typing import Literal
 
-from qdynbench.physics.schedule import action, strength
-from qdynbench.solver import Problem
+from qdynbench.contract.solver import Problem
+from qdynbench.toolkit.schedule import action, strength
 
 Method = Literal["vern9", "adams", "krylov", "diag"]
 

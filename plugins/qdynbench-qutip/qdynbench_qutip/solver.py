@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from qdynbench.peer import missing
-from qdynbench.physics.schedule import Stretch, stretches
-from qdynbench.solver import Block, Cost, Initial, Knowledge, Problem, Solver, block_length
+from qdynbench.contract.solver import Block, Cost, Initial, Knowledge, Problem, Solver, block_length
+from qdynbench.toolkit.peers import missing
+from qdynbench.toolkit.schedule import Stretch, stretches
 from qdynbench_qutip.cost import predicted
 from qdynbench_qutip.matching import OUTLIER, Method, options, smallest
 

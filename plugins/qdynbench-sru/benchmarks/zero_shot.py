@@ -16,10 +16,10 @@ import torch
 from qdynbench_sru.shipped import SHIPPED
 from qdynbench_sru.weights import load
 
-from qdynbench.engine.certify import independent_evolution
-from qdynbench.metrics.infidelity import ray_distance
-from qdynbench.metrics.relative_entropy import magnitude_divergence
-from qdynbench.solver import Problem
+from qdynbench.contract.solver import Problem
+from qdynbench.scoring.certify import independent_evolution
+from qdynbench.scoring.metrics.infidelity import ray_distance
+from qdynbench.scoring.metrics.relative_entropy import magnitude_divergence
 from qdynbench.task.ensembles import RandomProduct
 from qdynbench.task.models import MixedFieldIsing
 

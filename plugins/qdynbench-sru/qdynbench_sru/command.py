@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from qdynbench.solver_spec import SolverSpec, Value, parse_value
+from qdynbench.contract.spec import SolverSpec, Value, parse_value
 from qdynbench_sru.kernels.command import kernels
 
 app = typer.Typer(no_args_is_help=True)

@@ -24,24 +24,24 @@ import typer
 from numpy.typing import NDArray
 
 from qdynbench.api import environment_of
-from qdynbench.engine.fits import cache_folder, training_of
-from qdynbench.engine.manifest import MANIFEST, foundation_of, manifest_of, write_manifest
-from qdynbench.engine.plan import Plan, code_of
-from qdynbench.engine.process import Worker
-from qdynbench.engine.solver_host import build
+from qdynbench.contract.spec import SolverSpec
 from qdynbench.errors import QdynbenchError
-from qdynbench.plugins import Registry
+from qdynbench.plugins.registry import Registry
 from qdynbench.record import provenance
-from qdynbench.solver_spec import SolverSpec
+from qdynbench.record.manifest import MANIFEST, foundation_of, manifest_of, write_manifest
+from qdynbench.run.fits import cache_folder, training_of
+from qdynbench.run.plan import Plan, code_of
 from qdynbench.task.load import load_task
 from qdynbench.task.spec import Task
+from qdynbench.workers.process import Worker
+from qdynbench.workers.solver_side import build
 from qdynbench_sru.command import folder_name, replace_folder, spec_of
 from qdynbench_sru.shipped import SHIPPED
 from qdynbench_sru.training.processes import Processes
 
 
 class WorkerData:
-    """Training data from a scorer's worker of this process; see `qdynbench.solver.TrainingData`.
+    """Training data from a scorer's worker of this process; see `qdynbench.contract.solver.TrainingData`.
 
     Attributes:
         seconds: that the reference has taken.
@@ -68,7 +68,7 @@ class WorkerData:
 
 @dataclass
 class Context:
-    """What this process's fit is offered; see `qdynbench.solver.FitContext`."""
+    """What this process's fit is offered; see `qdynbench.contract.solver.FitContext`."""
 
     folder: Path
     seed: int

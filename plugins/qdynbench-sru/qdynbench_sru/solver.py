@@ -8,9 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from qdynbench.errors import InputError
-from qdynbench.record import provenance
-from qdynbench.solver import (
+from qdynbench.contract.solver import (
     Block,
     Cost,
     FitContext,
@@ -21,6 +19,8 @@ from qdynbench.solver import (
     TrainingData,
     block_length,
 )
+from qdynbench.errors import InputError
+from qdynbench.record import provenance
 from qdynbench_sru import shipped, weights
 from qdynbench_sru.start import started
 from qdynbench_sru.training import FINE_TUNING, RECIPES, Options, Precision, Training

@@ -13,9 +13,9 @@ from qdynbench_sru.paper import common
 from rich.console import Console
 
 import qdynbench
-from qdynbench.figure import CannotDraw
-from qdynbench.plugins import Registry
+from qdynbench.plugins.registry import Registry
 from qdynbench.record.schema import Status
+from qdynbench.report.figures.figure import CannotDraw
 from qdynbench.task.load import load_task
 
 SHARED = ("fig2", "fig3", "fig4", "table1", "magnetization", "zero_shot")

@@ -15,8 +15,8 @@ from qdynbench_sru import local_propagator
 from qdynbench_sru.solver import SimpleRecurrentUnit
 from scipy.sparse.linalg import expm_multiply
 
+from qdynbench.contract.solver import Initial, Problem
 from qdynbench.errors import InputError
-from qdynbench.solver import Initial, Problem
 from qdynbench.testing.exercise import uniform_chain
 
 DT, STEPS = 0.002, 100

@@ -10,8 +10,8 @@ import torch
 from qdynbench_sru import shipped
 from qdynbench_sru.solver import SimpleRecurrentUnit
 
-from qdynbench.engine.manifest import foundation_of
 from qdynbench.errors import InputError
+from qdynbench.record.manifest import foundation_of
 from qdynbench.testing.exercise import FitRecorder
 
 MANIFEST = {"solver": "sru[encoder=padded,largest=3]", "training": {"sizes": [2]}, "data_time": 1.5, "fit_time": 40.0}

@@ -21,8 +21,8 @@ from tenpy.networks.mps import MPS
 from tenpy.networks.site import SpinHalfSite
 from tenpy.tools.optimization import OptimizationFlag, temporary_level
 
-from qdynbench.matrix_product import Evolving
-from qdynbench.physics.tensor_chain import bond_terms
+from qdynbench.toolkit.matrix_product import Evolving
+from qdynbench.toolkit.tensor_chain import bond_terms
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from qdynbench.physics.operators import PauliSum
-    from qdynbench.physics.tensor_chain import Measured
+    from qdynbench.toolkit.tensor_chain import Measured
 
 SMALLEST_SCHMIDT_VALUE = 1e-14
 """TeNPy's own default; below it there is only rounding."""

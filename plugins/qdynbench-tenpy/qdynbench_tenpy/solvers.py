@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from qdynbench.matrix_product import MatrixProductSolver, TebdSolver, commuting, written
-from qdynbench.peer import missing
+from qdynbench.toolkit.matrix_product import MatrixProductSolver, TebdSolver, commuting, written
+from qdynbench.toolkit.peers import missing
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from qdynbench.solver import Block, Initial, Problem
+    from qdynbench.contract.solver import Block, Initial, Problem
     from qdynbench_tenpy.chain import TdvpChain, TebdChain
 
 REQUIREMENT = "physics-tenpy>=1.1,<2"

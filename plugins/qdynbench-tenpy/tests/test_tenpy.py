@@ -10,9 +10,8 @@ import pytest
 import torch
 from qdynbench_tenpy.solvers import INSTALL, TenpyTdvp, TenpyTebd
 
-from qdynbench.matrix_product import MatrixProductSolver
+from qdynbench.contract.solver import Initial, Problem
 from qdynbench.physics.operators import PauliSum
-from qdynbench.solver import Initial, Problem
 from qdynbench.testing import ConformanceTests
 from qdynbench.testing.matrix_product import (
     check_cutoff,
@@ -31,6 +30,7 @@ from qdynbench.testing.trajectories import (
     random_states,
     trajectory,
 )
+from qdynbench.toolkit.matrix_product import MatrixProductSolver
 
 pytest.importorskip("tenpy", reason=INSTALL)
 

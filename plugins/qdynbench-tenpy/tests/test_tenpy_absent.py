@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 from qdynbench_tenpy.solvers import TenpyTdvp, TenpyTebd
 
-from qdynbench.matrix_product import MatrixProductSolver
-from qdynbench.solver import Problem
+from qdynbench.contract.solver import Problem
 from qdynbench.testing.exercise import graded_chain
+from qdynbench.toolkit.matrix_product import MatrixProductSolver
 
 
 @pytest.mark.parametrize("solver", [TenpyTebd, TenpyTdvp])

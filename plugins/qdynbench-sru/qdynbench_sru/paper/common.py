@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from qdynbench.figure import CannotDraw
+from qdynbench.contract.spec import SolverSpec
 from qdynbench.record.schema import CellRecord, Status
-from qdynbench.solver_spec import SolverSpec
+from qdynbench.report.figures.figure import CannotDraw
 from qdynbench.stats import bootstrap_curve
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from qdynbench.figure import Figure
+from qdynbench.report.figures.figure import Figure
 from qdynbench_sru.paper.common import data, label, missing, recurrent, trajectories, why
 
 if TYPE_CHECKING:

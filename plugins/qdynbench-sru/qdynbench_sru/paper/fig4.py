@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from qdynbench.figure import CannotDraw, Figure
+from qdynbench.report.figures.figure import CannotDraw, Figure
 from qdynbench_sru.paper.common import (
     band,
     data,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from qdynbench.figure import CannotDraw, Figure
+from qdynbench.report.figures.figure import CannotDraw, Figure
 from qdynbench_sru.paper.common import EXACT, PREDICTED, data, label, missing, needed, recurrent, spread
 
 if TYPE_CHECKING:

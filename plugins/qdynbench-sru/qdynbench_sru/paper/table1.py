@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from qdynbench.figure import CannotDraw, Figure
-from qdynbench.report.format import significant
+from qdynbench.report.figures.figure import CannotDraw, Figure
 from qdynbench.stats import bootstrap_median
+from qdynbench.text import significant
 from qdynbench_sru.paper.common import data, paper, recurrent, why
 
 if TYPE_CHECKING:

@@ -1,0 +1,1 @@
+"""What follows from a run, as data: selection, comparison, ranking, verdicts. Nothing here prints or draws."""

@@ -1,0 +1,133 @@
+"""The contract of a metric: fed aligned blocks of prediction and reference, gives values per sample and time."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar, Literal
+
+from qdynbench.stats import Interval, bootstrap_mean
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    import numpy as np
+    import torch
+    from numpy.typing import NDArray
+
+    from qdynbench.contract.solver import Initial
+    from qdynbench.contract.window import Window
+    from qdynbench.physics.operators import PauliSum
+
+
+@dataclass(frozen=True)
+class ScoreContext:
+    """What the scorer knows of a case.
+
+    Attributes:
+        size: number of spins N.
+        times: time grid, shape `(T+1,)`.
+        hamiltonian: the operator, whatever the solver was allowed to see; None where the model is driven.
+        initial: initial states; as spinors alone where neither solver nor reference needs their vectors.
+    """
+
+    size: int
+    times: NDArray[np.float64]
+    hamiltonian: PauliSum | None
+    initial: Initial
+
+
+class Metric(ABC):
+    """Compares a prediction with the reference, block by block.
+
+    Class attributes:
+        name: as in the task file and the table.
+        unit: SI, "1" for a pure number, "energy", "energy^2" or "1/energy" in the units of the model (hbar = 1).
+        better: which direction is an improvement.
+        reads: what the metric needs of a prediction: "states", or names of observables; a solver that yields
+            observables alone is scored by the metrics that can do with them.
+        per_time: whether values carry the time axis; otherwise there is one value a sample.
+        static: whether the metric means something under one constant Hamiltonian only, such as a drift of the energy.
+        needs_reference: whether the metric looks at the reference. One that does not is shown where there is none, and
+            is then given the prediction in its place.
+    """
+
+    name: ClassVar[str]
+    unit: ClassVar[str] = "1"
+    better: ClassVar[Literal["lower", "higher"]] = "lower"
+    reads: ClassVar[tuple[str, ...]] = ("states",)
+    per_time: ClassVar[bool] = True
+    static: ClassVar[bool] = False
+    needs_reference: ClassVar[bool] = True
+
+    def __init__(self, context: ScoreContext) -> None:
+        self.context = context
+
+    @classmethod
+    def applies(cls, context: ScoreContext) -> bool:
+        """Say whether the metric means anything in this case."""
+        return context.hamiltonian is not None or not cls.static
+
+    @abstractmethod
+    def update(self, prediction: Window, reference: Window) -> None:
+        """Take the next aligned blocks, in time order, both starting at the same index and of the same length."""
+
+    def alone(self, prediction: Window) -> None:
+        """Take the next block where there is no reference and the metric needs one: for `curves` alone."""
+        return
+
+    @abstractmethod
+    def result(self) -> NDArray[np.float64]:
+        """Return values of shape `(B, T+1)`, or `(B,)` when `per_time` is false, after the last block."""
+
+    def curves(self) -> dict[str, NDArray[np.float64]]:
+        """Return further named curves worth keeping, each of shape `(B, T+1)`, such as the magnetization itself."""
+        return {}
+
+    @classmethod
+    def summarise(cls, arrays: Mapping[str, NDArray[np.float64]], step: int | None) -> Interval:
+        """Return estimate and 95 % interval over the samples at one step (None: no time axis): the mean.
+
+        Args:
+            arrays: what `result` and `curves` gave, by name, for all samples.
+            step: index into the time grid.
+        """
+        values = arrays[cls.name]
+        return bootstrap_mean(values if step is None else values[:, step])
+
+
+class CurveMetric(Metric):
+    """A metric whose value at one time depends on that time alone: define `values`.
+
+    Its curves are written into arrays of their final size. Small pieces kept between blocks that come and go would
+    keep the freed blocks from being used again: the process would grow by one block with each.
+    """
+
+    def __init__(self, context: ScoreContext) -> None:
+        super().__init__(context)
+        self._curves: dict[str, NDArray[np.float64]] = {}
+
+    @abstractmethod
+    def values(self, prediction: Window, reference: Window) -> torch.Tensor:
+        """Return the metric for one pair of blocks, real, shape `(B, k)`."""
+
+    def update(self, prediction: Window, reference: Window) -> None:
+        """Keep the block's values."""
+        self.keep(self.name, reference.start, self.values(prediction, reference))
+
+    def keep(self, curve: str, start: int, values: torch.Tensor) -> None:
+        """Write values `(B, k)` of the times from index `start` on to a named curve."""
+        import numpy as np
+
+        if curve not in self._curves:
+            shape = (len(self.context.initial), len(self.context.times))
+            self._curves[curve] = np.full(shape, np.nan)
+        self._curves[curve][:, start : start + values.shape[1]] = values.detach().cpu().numpy()
+
+    def result(self) -> NDArray[np.float64]:
+        """Return the metric's own curve, shape `(B, T+1)`."""
+        return self._curves[self.name]
+
+    def curves(self) -> dict[str, NDArray[np.float64]]:
+        """Return the other curves that were kept, each of shape `(B, T+1)`."""
+        return {name: curve for name, curve in self._curves.items() if name != self.name}

@@ -1,0 +1,71 @@
+"""The contract of a model family: parameters in, weighted Pauli strings out.
+
+A new family is one class and one `register` line. Those of the field stand in `qdynbench.task.families`.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, FiniteFloat
+
+from qdynbench.errors import InputError
+from qdynbench.physics.operators import PauliSum
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from qdynbench.physics.drive import Drive
+
+Term = tuple[float, str, tuple[int, ...]]
+"""A weighted Pauli string: coefficient, letters, sites."""
+
+Coupling = FiniteFloat | Annotated[list[FiniteFloat], Field(min_length=1)]
+"""One number for the whole chain, or a list with one number per site (or bond)."""
+
+
+class Model(BaseModel, ABC):
+    """A family of Hamiltonians; its fields are its parameters, in units with hbar = 1."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=False)
+
+    @abstractmethod
+    def hamiltonian(self, size: int) -> PauliSum | Drive:
+        """Return H on `size` spins; a driven family returns its Hamiltonians in turn.
+
+        Raises:
+            InputError: the parameters do not fit this size.
+        """
+
+    def realised(self, size: int, generator: np.random.Generator) -> Self:
+        """Return the model of one case: a disordered family draws its couplings here and holds them as lists."""
+        return self
+
+    def parameters(self) -> dict[str, Any]:
+        """Return the numbers that a solver with `Knowledge.PARAMETERS` may see."""
+        return self.model_dump()
+
+
+def bonds_of(size: int, boundary: Literal["open", "periodic"]) -> list[tuple[int, int]]:
+    """Return the pairs of neighbours of a chain; two spins share a single bond."""
+    closed = boundary == "periodic" and size > 2
+    return [(i, (i + 1) % size) for i in range(size if closed else size - 1)]
+
+
+def without_zeros(terms: list[Term]) -> list[Term]:
+    """Return the terms that do not vanish."""
+    return [term for term in terms if term[0] != 0]
+
+
+def spread(name: str, value: float | list[float], count: int) -> list[float]:
+    """Return one value for each of `count` sites or bonds.
+
+    Raises:
+        InputError: a list of another length.
+    """
+    if not isinstance(value, list):
+        return [float(value)] * count
+    if len(value) != count:
+        raise InputError(f"{name} lists {len(value)} values where this size needs {count}")
+    return [float(entry) for entry in value]

@@ -1,1 +1,0 @@
-"""Running a task: plan, worker processes, clocks, fits and cells."""

@@ -1,1 +1,0 @@
-"""The core's own figures: accuracy against cost, cost against size, and prediction against outcome."""

@@ -1,0 +1,176 @@
+"""The report of a run and of a comparison, for a terminal of 80 columns or more."""
+
+from __future__ import annotations
+
+import shlex
+from collections import Counter
+from collections.abc import Iterator
+from typing import Any
+
+from rich.console import Console
+from rich.text import Text
+
+from qdynbench import text as write
+from qdynbench.analysis.comparison import Comparison
+from qdynbench.analysis.selection import solvers_of, states_of
+from qdynbench.analysis.verdict import Finding, verdict
+from qdynbench.record.results import Run
+from qdynbench.record.schema import Status
+from qdynbench.report.figures.drawing import figures
+from qdynbench.report.terminal.charts import charts
+from qdynbench.report.terminal.layout import STATUS_STYLES, flow, say, wrapped
+from qdynbench.report.terminal.tables import tables
+from qdynbench.report.terminal.versus import versus
+
+WIDEST_TEXT = 110
+"""Lines of prose longer than this are hard to read."""
+
+
+def show(run: Run, console: Console, *, details: bool = False) -> None:
+    """Print the report of a run: accuracy, cost, curves and the verdict.
+
+    Args:
+        run: the run.
+        console: where to; what is shown side by side depends on its width.
+        details: also print the tracebacks and logs of fits and cells that failed.
+    """
+    for part in (
+        _header(run, console),
+        tables(run, console),
+        charts(run, console),
+        figures(run.drawn, console),
+        _verdict(run, console),
+    ):
+        _section(console, part)
+    if details:
+        _section(console, _details(run, console))
+    _section(console, _footer(run, console))
+
+
+def show_comparison(comparison: Comparison, console: Console) -> None:
+    """Print a comparison: a table for each other solver, then the outcome in words."""
+    _section(console, _header(comparison.run, console))
+    for other in comparison.others:
+        _section(console, versus(comparison, other, console))
+    findings = [
+        Finding(f"{comparison.first} against {other}", [text])
+        for other, text in zip(comparison.others, comparison.verdicts(), strict=True)
+    ]
+    _section(console, _findings(findings, console))
+
+
+def _section(console: Console, lines: Iterator[Text]) -> None:
+    found = list(lines)
+    if found:
+        say(console, [*found, Text()])
+
+
+def _header(run: Run, console: Console) -> Iterator[Text]:
+    task, made = run.task, run.record.provenance
+    model = ", ".join(f"{key} {_brief(value)}" for key, value in task.model.items() if key != "family")
+    training = task.training
+    yield from wrapped(Text(write.plain(task.title or task.name), "bold"), console, console.width)
+    setting = [
+        write.plain(f"{task.model.get('family', 'model')}: {model}"),
+        f"{task.times.steps} steps of {task.times.dt:g}",
+        f"N = {write.spans(task.sizes)}",
+        write.plain(f"{write.count(states_of(run), 'state')} a size, {task.ensemble}"),
+        f"reference {task.reference}",
+        training and f"trained on N = {write.spans(training.sizes)}, {training.trajectories} trajectories each",
+    ]
+    hardware = made.get("hardware", {})
+    machine = [
+        f"{hardware.get('processor', 'unknown machine')}, {write.count(int(hardware.get('cores') or 0), 'core')}",
+        write.count(int(made.get("threads") or 0), "thread"),
+        str(made.get("device", "")),
+        str(made.get("started", ""))[:16].replace("T", " ") + " UTC",
+        f"commit {made['commit']}" if made.get("commit") else "",
+        str(run.folder),
+    ]
+    for items in (setting, machine):
+        for line in flow([write.plain(item) for item in items if item], console.width):
+            yield Text(line, "dim")
+
+
+def _brief(value: Any) -> str:
+    if isinstance(value, list):
+        shown = [] if any(isinstance(item, list) for item in value) else [_brief(item) for item in value[:3]]
+        return f"[{', '.join([*shown, '…'])}] ({len(value)})" if len(value) > len(shown) else f"[{', '.join(shown)}]"
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def _verdict(run: Run, console: Console) -> Iterator[Text]:
+    findings = verdict(run)
+    if findings:
+        yield Text("Verdict", "bold cyan")
+        yield from _findings(findings, console)
+
+
+def _findings(findings: list[Finding], console: Console) -> Iterator[Text]:
+    width = min(console.width, WIDEST_TEXT)
+    labels: dict[str, str] = {}
+    for finding in findings:
+        labels |= finding.labels
+        text = Text.assemble((f"{finding.subject}: ", "bold"), " ".join(finding.sentences))
+        yield from wrapped(text, console, width, 2)
+    for solver, label in labels.items():
+        yield from wrapped(Text(f"† {solver}: {label}", "dim"), console, width, 2)
+
+
+def _details(run: Run, console: Console) -> Iterator[Text]:
+    failed: list[tuple[str, Status, str, str]] = [
+        (f"fit of {fit.solver}", fit.status, fit.reason, fit.details)
+        for fit in run.record.fits.values()
+        if not fit.status.honest
+    ]
+    failed += [
+        (f"{cell.solver} at {write.count(cell.size, 'spin')}", cell.status, cell.reason, cell.details)
+        for cells in solvers_of(run).values()
+        for cell in cells
+        if not cell.status.honest
+    ]
+    failed += [(f"figure {one.name}", Status.FAILED, one.reason, one.details) for one in run.drawn]
+    said: dict[str, str] = {}
+    for name, status, reason, text in (one for one in failed if one[3]):
+        head = Text.assemble((name, "bold"), "  ", (status.value, STATUS_STYLES[status]), f"  {write.plain(reason)}")
+        yield from wrapped(head, console, console.width, 2)
+        if text in said:
+            yield Text(f"  as for {said[text]}", "dim")
+        else:
+            said[text] = name
+            yield from (Text(f"  {_visible(line)}", "dim") for line in text.rstrip().splitlines())
+
+
+def _visible(line: str) -> str:
+    return "".join(letter if letter.isprintable() else " " for letter in line.expandtabs(4))
+
+
+def _footer(run: Run, console: Console) -> Iterator[Text]:
+    counts = Counter(cell.status for cell in run.cells)
+    untimed = sum(not cell.complete and cell.status is Status.OK for cell in run.cells)
+    text = Text(f"{write.count(len(run.cells), 'cell')}: ")
+    parts = [Text(f"{counts[status]} {status.value}", STATUS_STYLES[status]) for status in Status if counts[status]]
+    if untimed:
+        parts.append(Text(f"{untimed} not timed yet", "yellow"))
+    if run.missing:
+        parts.append(Text(f"{run.missing} missing", "yellow"))
+    text.append_text(Text(", ").join(parts))
+    if untimed or run.missing:
+        text.append("; interrupted: the same `qdynbench run` goes on from here")
+    yield from wrapped(text, console, console.width, 2)
+    folder = shlex.quote(str(run.folder))
+    if pair := _pair(run):
+        yield Text(f"next  qdynbench compare {' '.join(map(shlex.quote, pair))} --run {folder}", "dim")
+    failed = [cell for cell in run.cells if not cell.status.honest and cell.details]
+    if failed or any(fit.details for fit in run.record.fits.values()) or any(one.details for one in run.drawn):
+        yield Text(f"      qdynbench report {folder} --details", "dim")
+    else:
+        yield Text(f"      qdynbench report {folder}", "dim")
+
+
+def _pair(run: Run) -> tuple[str, str] | None:
+    """Return what one would compare first: a learned solver, or else any, with the reference."""
+    solved = [cell for cell in run.cells if cell.status is Status.OK and cell.solver != run.task.reference]
+    if not solved or not any(cell.solver == run.task.reference for cell in run.cells):
+        return None
+    return min(solved, key=lambda cell: cell.solver not in run.record.fits).solver, run.task.reference

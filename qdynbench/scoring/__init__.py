@@ -1,0 +1,1 @@
+"""Reference, certification and metrics: pure, no process and no message."""

@@ -1,0 +1,118 @@
+"""An evolution that shares nothing with the solvers, to put a bound on the reference's own error."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from qdynbench.contract.solver import Problem
+    from qdynbench.physics.operators import PauliSum
+
+STEPWISE = 12
+"""Up to this size a sample is evolved through every time of the grid; beyond, from one checkpoint to the next."""
+
+LARGEST = 20
+"""Sizes beyond are not certified here: the matrix alone would take more than half a gigabyte."""
+
+CHECKPOINTS = 4
+
+
+METHOD = "scipy expm_multiply on a sparse matrix"
+
+
+def method(problem: Problem) -> str:
+    """Say how `independent_evolution` was used, for the record; nothing where it cannot be."""
+    if (indices := checkpoints(problem)) is None:
+        return ""
+    if len(indices) == problem.steps:
+        return f"{METHOD}, every step"
+    return f"{METHOD}, at steps {', '.join(map(str, indices))}"
+
+
+def why_not(problem: Problem) -> str:
+    """Say why a reference is not certified; nothing where it is."""
+    if checkpoints(problem) is not None:
+        return ""
+    if problem.size > LARGEST:
+        return f"more than {LARGEST} spins are too large for the second method"
+    return f"a driven model of more than {STEPWISE} spins takes too long by the second method"
+
+
+def checkpoints(problem: Problem) -> list[int] | None:
+    """Return the indices into the time grid at which the reference is certified, the last one among them.
+
+    None where it cannot be: the problem is too large, or driven (which has to go through every step) and beyond
+    `STEPWISE`.
+    """
+    if problem.size <= STEPWISE:
+        return list(range(1, problem.steps + 1))
+    if problem.size > LARGEST or problem.drive is not None:
+        return None
+    return sorted({max(1, round(problem.steps * part / CHECKPOINTS)) for part in range(1, CHECKPOINTS + 1)})
+
+
+def independent_evolution(
+    problem: Problem, states: NDArray[np.complex128], indices: Sequence[int]
+) -> NDArray[np.complex128]:
+    """Return the states at some times of the grid, shape `(B, len(indices), 2**N)`.
+
+    scipy's truncated Taylor series of the exponential (Al-Mohy and Higham, SIAM J. Sci. Comput. 33, 488 (2011)) on
+    a sparse matrix built from the Pauli strings: no diagonalisation, no QuSpin, no product without a matrix.
+
+    Args:
+        problem: with its Hamiltonian or drive.
+        states: shape `(B, 2**N)`.
+        indices: ascending, each at least 1.
+    """
+    matrices = [_Matrix(operator) for operator in problem.hamiltonians]
+    now, here, found = states.T, 0, []
+    for index in indices:
+        if problem.drive is None:
+            now = matrices[0].evolved(now, float(problem.times[index] - problem.times[here]))
+        else:
+            for step in range(here, index):
+                for which, action in problem.pieces(step):
+                    now = matrices[which].evolved(now, action)
+        here = index
+        found.append(now)
+    return np.ascontiguousarray(np.stack(found).transpose(2, 0, 1))
+
+
+class _Matrix:
+    """A sparse Hamiltonian; a real one multiplies real and imaginary parts, and is never copied to complex."""
+
+    def __init__(self, operator: PauliSum) -> None:
+        self._matrix = operator.to_sparse()
+        self._trace = float(self._matrix.diagonal().sum().real)
+
+    def evolved(self, columns: NDArray[np.complex128], action: float) -> NDArray[np.complex128]:
+        """Return `exp(-i action H) columns`, shape `(2**N, B)`."""
+        from scipy.sparse.linalg import LinearOperator, expm_multiply
+
+        def product(sign: complex) -> Any:
+            def multiply(vectors: NDArray[Any]) -> NDArray[np.complex128]:
+                stacked = np.ascontiguousarray(vectors, dtype=np.complex128).reshape(len(vectors), -1)
+                if np.iscomplexobj(self._matrix.data):
+                    result = np.asarray(self._matrix @ stacked)
+                else:
+                    result = np.asarray(self._matrix @ stacked.view(np.float64)).view(np.complex128)
+                scaled: NDArray[np.complex128] = sign * action * result
+                return scaled.reshape(np.shape(vectors))
+
+            return multiply
+
+        generator = LinearOperator(
+            self._matrix.shape,
+            dtype=np.complex128,
+            matvec=product(-1j),
+            matmat=product(-1j),
+            rmatvec=product(1j),
+            rmatmat=product(1j),
+        )
+        evolved: NDArray[np.complex128] = expm_multiply(generator, columns, traceA=-1j * action * self._trace)
+        return evolved

@@ -1,0 +1,54 @@
+"""What is kept of a cell: its curves, and whole trajectories of the first test states where the task asks for them."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from qdynbench.contract.metric import ScoreContext
+from qdynbench.contract.window import Window
+from qdynbench.record.schema import TRAJECTORIES
+
+
+class KeptTrajectories:
+    """Takes aligned blocks of prediction and reference and keeps their first `states` samples, complex64.
+
+    Args:
+        states: how many to keep of the portion of test states that is scored; may be negative or too many.
+        context: of this portion.
+    """
+
+    def __init__(self, states: int, context: ScoreContext) -> None:
+        self._states = min(max(0, states), len(context.initial))
+        self._shape = (self._states, len(context.times), 2**context.size)
+        self.arrays: tuple[NDArray[np.complex64], ...] = ()
+
+    def take(self, prediction: Window, reference: Window) -> None:
+        """Keep a block; a prediction without states keeps nothing."""
+        if not self._states or prediction.states is None or reference.states is None:
+            return
+        if not self.arrays:
+            self.arrays = tuple(np.zeros(self._shape, np.complex64) for _ in TRAJECTORIES)
+        for array, states in zip(self.arrays, (prediction.states, reference.states), strict=True):
+            array[:, prediction.start : prediction.end] = states[: self._states].cpu().numpy()
+
+
+def joined(portions: Iterable[KeptTrajectories]) -> dict[str, NDArray[Any]]:
+    """Return what was kept of a cell by the names of its arrays, each of shape `(n, T+1, 2**N)`, or nothing."""
+    kept = [portion.arrays for portion in portions if portion.arrays]
+    if not kept:
+        return {}
+    return {name: np.concatenate(arrays) for name, arrays in zip(TRAJECTORIES, zip(*kept, strict=True), strict=True)}
+
+
+def write_curves(path: str, arrays: Mapping[str, NDArray[Any]]) -> None:
+    """Write the arrays of a cell to a file that is whole or not there."""
+    partial = Path(f"{path}.partial")
+    with partial.open("wb") as stream:
+        np.savez_compressed(stream, **arrays)  # type: ignore[arg-type]
+    os.replace(partial, path)

@@ -1,0 +1,50 @@
+"""Error of the spins site by site, and how much of the initial ones is left."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch
+
+from qdynbench.contract.metric import CurveMetric
+
+if TYPE_CHECKING:
+    from qdynbench.contract.window import Window
+
+
+class SpinError(CurveMetric):
+    """`sqrt((1/N) sum_i |r_i_pred - r_i_ref|**2)` with the Bloch vectors `r_i = (<X_i>, <Y_i>, <Z_i>)`.
+
+    It needs no state vector, and unlike an error of the mean it sees what only moves from one site to another. The
+    overlap of the spins with those at time 0, `(1/N) sum_i r_i(0) r_i(t)`, is kept as a curve, that of the prediction
+    also where there is no reference: 1 at first for a product state; from the Neel state the staggered magnetization.
+    """
+
+    name = "spin_error"
+    reads = ("x", "y", "z")
+
+    def values(self, prediction: Window, reference: Window) -> torch.Tensor:
+        """Return the error for each state at each time, shape `(B, k)`."""
+        self.alone(prediction)
+        predicted, exact = _vectors(prediction), _vectors(reference)
+        if reference.start == 0:
+            self._exact_start = exact[:, :1].clone()
+        self.keep("spin_overlap_reference", reference.start, _overlap(exact, self._exact_start))
+        return (predicted - exact).square().sum(-1).mean(-1).sqrt()
+
+    def alone(self, prediction: Window) -> None:
+        """Keep the overlap of a block with time 0."""
+        vectors = _vectors(prediction)
+        if prediction.start == 0:
+            self._start = vectors[:, :1].clone()
+        self.keep("spin_overlap", prediction.start, _overlap(vectors, self._start))
+
+
+def _vectors(window: Window) -> torch.Tensor:
+    """Return the Bloch vectors, shape `(B, k, N, 3)`."""
+    spins = window.spins
+    return torch.stack([spins["x"], spins["y"], spins["z"]], dim=-1)
+
+
+def _overlap(vectors: torch.Tensor, start: torch.Tensor) -> torch.Tensor:
+    return (vectors * start).sum(-1).mean(-1)

@@ -1,0 +1,1 @@
+"""What authors of solvers share; public, as `qdynbench.toolkit`."""

@@ -1,0 +1,186 @@
+"""The main process's side of a worker: start it, ask it, watch its time and memory, and say how it ended."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import psutil
+from numpy.typing import NDArray
+
+from qdynbench.record.schema import Status
+from qdynbench.workers.channel import Channel, ChannelClosed, Message, pair
+
+TICK = 0.05
+"""Seconds between two looks at a worker's memory; reading it takes some 20 microseconds of this process."""
+LEAVING_SECONDS = 5.0
+"""Time that a worker has to end once its connection is gone."""
+
+
+class WorkerFailure(Exception):
+    """A request did not end well.
+
+    Attributes:
+        status: `failed`, `invalid`, `timeout`, `out_of_memory`, `crashed`, or "input" for wrong parameters.
+        reason: one line for the report.
+        details: a traceback or the end of the worker's log.
+        alive: whether the worker can take further requests.
+    """
+
+    def __init__(self, status: str, reason: str, details: str = "", *, alive: bool) -> None:
+        super().__init__(reason)
+        self.status = status
+        self.reason = reason
+        self.details = details
+        self.alive = alive
+
+    def as_status(self) -> Status:
+        """Return the status of a cell that ended like this."""
+        return Status.FAILED if self.status == "input" else Status(self.status)
+
+
+@dataclass(frozen=True)
+class Environment:
+    """What every worker of a run is given.
+
+    Attributes:
+        threads: CPU threads.
+        device: "cpu" or "cuda".
+        memory: limit of resident bytes.
+        logs: folder of the workers' standard output and error.
+    """
+
+    threads: int
+    device: str
+    memory: int
+    logs: Path
+
+    def variables(self) -> dict[str, str]:
+        """Return the environment variables that fix the number of threads before any library starts its own."""
+        names = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS")
+        return {**os.environ, **dict.fromkeys(names, str(self.threads)), "PYTHONUNBUFFERED": "1"}
+
+
+Handler = Callable[[Message], None]
+"""Takes an event (block, progress, need) that a worker sends before its answer."""
+
+
+class Worker:
+    """One live worker process."""
+
+    def __init__(self, role: str, name: str, environment: Environment) -> None:
+        self.name = name
+        self.environment = environment
+        self.log = environment.logs / f"{name}.log"
+        ours, theirs = pair()
+        with self.log.open("ab") as log, theirs:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "qdynbench.workers.worker", role, str(theirs.fileno())],
+                pass_fds=[theirs.fileno()],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                env=environment.variables(),
+                start_new_session=True,  # Ctrl-C is for the main process, which ends its workers itself
+            )
+        self.channel = Channel(ours)
+        self._watched = psutil.Process(self._process.pid)
+        self._log_start = self.log.stat().st_size
+        self._last_used = 0
+
+    def ask(
+        self, kind: str, *arrays: NDArray[Any], seconds: float, on_event: Handler | None = None, **fields: Any
+    ) -> Message:
+        """Send a request and wait for its answer.
+
+        Args:
+            kind: the request.
+            arrays: its arrays.
+            seconds: wall-clock limit.
+            on_event: takes the events that come before the answer.
+            fields: its JSON data.
+
+        Raises:
+            WorkerFailure: any other end than an answer.
+        """
+        with self._lost():
+            self.channel.send(kind, *arrays, **fields)
+        return self.wait(seconds=seconds, doing=kind, on_event=on_event)
+
+    def wait(self, *, seconds: float, doing: str, on_event: Handler | None = None) -> Message:
+        """Wait for the answer to a request that was already sent."""
+        deadline = time.monotonic() + seconds
+        while True:
+            while not self.channel.poll(TICK):
+                self._watch(deadline, seconds, doing)
+            self._watch(deadline, seconds, doing)
+            with self._lost():
+                message = self.channel.receive()
+            if message.kind == "done":
+                return message
+            if message.kind == "error":
+                fields = message.fields
+                raise WorkerFailure(fields["status"], fields["reason"], fields["details"], alive=True)
+            if on_event is not None:
+                on_event(message)
+
+    def _watch(self, deadline: float, seconds: float, doing: str) -> None:
+        if time.monotonic() > deadline:
+            self.kill()
+            raise WorkerFailure("timeout", f"{doing} took longer than {seconds:g} s", self.tail(), alive=False)
+        limit = self.environment.memory
+        try:
+            used = self._watched.memory_info().rss
+        except psutil.Error:
+            return
+        self._last_used = used
+        if used > limit:
+            self.kill()
+            reason = f"{doing} used {used / 1e9:.2f} GB, more than the limit of {limit / 1e9:.2f} GB"
+            raise WorkerFailure("out_of_memory", reason, self.tail(), alive=False)
+
+    @contextmanager
+    def _lost(self) -> Iterator[None]:
+        try:
+            yield
+        except ChannelClosed:
+            try:
+                code = self._process.wait(timeout=LEAVING_SECONDS)
+            except subprocess.TimeoutExpired:  # a solver that closes files which are not its own
+                self.kill()
+                raise WorkerFailure("crashed", "the worker closed its connection", self.tail(), alive=False) from None
+            self.kill()
+            if code == -signal.SIGKILL and self._last_used > 0.5 * self.environment.memory:
+                reason = f"the system killed the worker when it used {self._last_used / 1e9:.2f} GB"
+                raise WorkerFailure("out_of_memory", reason, self.tail(), alive=False) from None
+            how = f"ended by {signal.Signals(-code).name}" if code < 0 else f"exited with status {code}"
+            raise WorkerFailure("crashed", f"the worker process {how}", self.tail(), alive=False) from None
+
+    def tail(self, characters: int = 2000) -> str:
+        """Return the end of what the worker has printed."""
+        with self.log.open("rb") as log:
+            log.seek(max(self._log_start, self.log.stat().st_size - characters))
+            return log.read().decode(errors="replace").strip()
+
+    @property
+    def alive(self) -> bool:
+        """Whether the process runs."""
+        return self._process.poll() is None
+
+    def kill(self) -> None:
+        """End the process at once, with every process that it started."""
+        if self.alive:
+            try:
+                os.killpg(self._process.pid, signal.SIGKILL)
+            except ProcessLookupError:
+                self._process.kill()
+        self._process.wait()
+        self.channel.close()
