@@ -20,7 +20,7 @@ import numpy as np
 import torch
 
 import qdynbench
-from qdynbench.contract.solver import Initial
+from qdynbench.contract.initial import Initial
 from qdynbench.plugins.registry import Registry
 from qdynbench.record import provenance
 from qdynbench.record.results import Run

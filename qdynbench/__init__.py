@@ -1,5 +1,7 @@
 """qdynbench: accuracy against real cost for solvers of quantum spin dynamics.
 
+All that is public stands here, in `qdynbench.toolkit` for authors of solvers, and in `qdynbench.testing`.
+
 >>> import qdynbench
 >>> run = qdynbench.run("tasks/ising_mixed.yaml")      # doctest: +SKIP
 >>> print(qdynbench.compare(run, "sru", "ed"))         # doctest: +SKIP
@@ -13,75 +15,177 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
-    from qdynbench.api import compare, draw, load_run, load_task, run
-    from qdynbench.contract.hookspecs import hookimpl
-    from qdynbench.contract.metric import CurveMetric, Metric, ScoreContext
-    from qdynbench.contract.solver import (
-        Block,
-        Cost,
-        FitContext,
-        Initial,
-        Knowledge,
-        Problem,
-        Solver,
-        TrainingData,
-        block_length,
-    )
-    from qdynbench.contract.window import Window
-    from qdynbench.errors import InputError, InvalidOutput, QdynbenchError
+    from qdynbench.api import compare, draw, load_run, load_task, plan, run
+    from qdynbench.contract.ensemble import Ensemble, ProductEnsemble
+    from qdynbench.contract.hookspecs import Register, hookimpl
+    from qdynbench.contract.initial import Given, Initial
+    from qdynbench.contract.learned import FitContext, LearnedSolver, TrainingData
+    from qdynbench.contract.metric import CurveMetric, Metric
+    from qdynbench.contract.model import Coupling, Model, Term, bonds_of, spread
+    from qdynbench.contract.problem import Knowledge, Problem
+    from qdynbench.contract.solver import Block, Cost, Solver, block_length
+    from qdynbench.contract.spec import SolverSpec
+    from qdynbench.contract.window import Pair, ScoreContext, Window
+    from qdynbench.errors import Infeasible, InputError, InvalidOutput, QdynbenchError, Unsupported
+    from qdynbench.physics import basis, observables, product
+    from qdynbench.physics.drive import Drive, Segment
+    from qdynbench.physics.operators import PauliSum, PauliTerm
+    from qdynbench.record.results import Run
+    from qdynbench.record.schema import CellRecord, Status
     from qdynbench.report.figures.figure import CannotDraw, Figure
+    from qdynbench.stats import bootstrap_curve, bootstrap_median
+    from qdynbench.task.spec import Task
 
 _HOME = {
-    "qdynbench.api": ("compare", "draw", "load_run", "load_task", "run"),
-    "qdynbench.errors": ("InputError", "InvalidOutput", "QdynbenchError"),
-    "qdynbench.report.figures.figure": ("CannotDraw", "Figure"),
-    "qdynbench.contract.hookspecs": ("hookimpl",),
-    "qdynbench.contract.metric": ("CurveMetric", "Metric", "ScoreContext"),
-    "qdynbench.contract.window": ("Window",),
-    "qdynbench.contract.solver": (
-        "Block",
-        "Cost",
-        "FitContext",
+    "api": (
+        "compare",
+        "draw",
+        "load_run",
+        "load_task",
+        "plan",
+        "run",
+    ),
+    "errors": (
+        "Infeasible",
+        "InputError",
+        "InvalidOutput",
+        "QdynbenchError",
+        "Unsupported",
+    ),
+    "stats": (
+        "bootstrap_curve",
+        "bootstrap_median",
+    ),
+    "physics.drive": (
+        "Drive",
+        "Segment",
+    ),
+    "physics.operators": (
+        "PauliSum",
+        "PauliTerm",
+    ),
+    "contract.hookspecs": (
+        "Register",
+        "hookimpl",
+    ),
+    "contract.initial": (
+        "Given",
         "Initial",
+    ),
+    "contract.learned": (
+        "FitContext",
+        "LearnedSolver",
+        "TrainingData",
+    ),
+    "contract.problem": (
         "Knowledge",
         "Problem",
+    ),
+    "contract.solver": (
+        "Block",
+        "Cost",
         "Solver",
-        "TrainingData",
         "block_length",
+    ),
+    "contract.spec": ("SolverSpec",),
+    "contract.metric": (
+        "CurveMetric",
+        "Metric",
+    ),
+    "contract.window": (
+        "Pair",
+        "ScoreContext",
+        "Window",
+    ),
+    "contract.model": (
+        "Coupling",
+        "Model",
+        "Term",
+        "bonds_of",
+        "spread",
+    ),
+    "contract.ensemble": (
+        "Ensemble",
+        "ProductEnsemble",
+    ),
+    "task.spec": ("Task",),
+    "record.schema": (
+        "CellRecord",
+        "Status",
+    ),
+    "record.results": ("Run",),
+    "report.figures.figure": (
+        "CannotDraw",
+        "Figure",
     ),
 }
 # Read lazily, so that `import qdynbench` costs nothing and the command line starts fast.
-_MODULE_OF = {name: module for module, names in _HOME.items() for name in names}
+_MODULE_OF = {name: f"qdynbench.{module}" for module, names in _HOME.items() for name in names}
+_MODULES = {
+    "basis": "qdynbench.physics.basis",
+    "observables": "qdynbench.physics.observables",
+    "product": "qdynbench.physics.product",
+}
 
 __all__ = [
     "Block",
     "CannotDraw",
+    "CellRecord",
     "Cost",
+    "Coupling",
     "CurveMetric",
+    "Drive",
+    "Ensemble",
     "Figure",
     "FitContext",
+    "Given",
+    "Infeasible",
     "Initial",
     "InputError",
     "InvalidOutput",
     "Knowledge",
+    "LearnedSolver",
     "Metric",
+    "Model",
+    "Pair",
+    "PauliSum",
+    "PauliTerm",
     "Problem",
+    "ProductEnsemble",
     "QdynbenchError",
+    "Register",
+    "Run",
     "ScoreContext",
+    "Segment",
     "Solver",
+    "SolverSpec",
+    "Status",
+    "Task",
+    "Term",
     "TrainingData",
+    "Unsupported",
     "Window",
+    "basis",
     "block_length",
+    "bonds_of",
+    "bootstrap_curve",
+    "bootstrap_median",
     "compare",
     "draw",
     "hookimpl",
     "load_run",
     "load_task",
+    "observables",
+    "plan",
+    "product",
     "run",
+    "spread",
 ]
 
 
 def __getattr__(name: str) -> Any:
     if name in _MODULE_OF:
         return getattr(importlib.import_module(_MODULE_OF[name]), name)
+    if name in _MODULES:
+        return importlib.import_module(_MODULES[name])
     raise AttributeError(f"module 'qdynbench' has no attribute {name!r}")

@@ -1,8 +1,9 @@
-"""The Python interface: `load_task`, `run`, `load_run`, `compare`, `draw`."""
+"""The Python interface: `load_task`, `plan`, `run`, `load_run`, `compare`, `draw`."""
 
 from __future__ import annotations
 
 import os
+import tempfile
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,7 +16,7 @@ from qdynbench.plugins.registry import Registry
 from qdynbench.record.results import Run
 from qdynbench.record.store import Store
 from qdynbench.report.figures.drawing import draw_figures
-from qdynbench.run.execute import Options, execute
+from qdynbench.run.execute import execute, foresee
 from qdynbench.run.observer import Observer
 from qdynbench.task.load import load_task, with_solvers
 from qdynbench.task.spec import Task
@@ -24,12 +25,36 @@ from qdynbench.workers.process import Environment
 if TYPE_CHECKING:
     from qdynbench.analysis.comparison import Comparison
     from qdynbench.report.figures.drawing import Drawn
+    from qdynbench.run.plan import Plan
 
-__all__ = ["compare", "draw", "load_run", "load_task", "run"]
+__all__ = ["compare", "draw", "load_run", "load_task", "plan", "run"]
 
 RUNS = Path("runs")
 """Where runs are kept unless a folder is given: below the working directory."""
 SHARE_OF_MEMORY = 0.8
+
+
+def plan(
+    task: str | Path | Task,
+    *,
+    solvers: Iterable[str] = (),
+    setting: str | None = None,
+    overrides: Mapping[str, Any] | None = None,
+    plugins: Iterable[str | Path] = (),
+    device: str = "cpu",
+    threads: int | None = None,
+    observer: Observer | None = None,
+) -> Plan:
+    """Return what `run` would do with the same arguments and what each cell is predicted to cost; run nothing.
+
+    Raises:
+        InputError: something asked for does not exist or cannot be run as written.
+    """
+    registry = Registry.discover(plugins)
+    task = _task(task, registry, setting, overrides, solvers)
+    with tempfile.TemporaryDirectory() as logs:
+        environment = environment_of(task, device, threads, Path(logs))
+        return foresee(task, registry, environment, observer or Observer())
 
 
 def run(
@@ -42,11 +67,10 @@ def run(
     out: str | Path | None = None,
     refit: bool | Iterable[str] = False,
     fresh: bool = False,
-    dry_run: bool = False,
     device: str = "cpu",
     threads: int | None = None,
     observer: Observer | None = None,
-) -> Run | None:
+) -> Run:
     """Run a task and return what came of it; finished cells of an earlier run in the same folder are taken over.
 
     The task's figures are drawn at the end; see `draw`.
@@ -60,7 +84,6 @@ def run(
         out: the run directory; default `runs/<task name>`, with a setting `runs/<task name>-<setting>`.
         refit: fit learned solvers anew, all or those named.
         fresh: drop what an earlier run left in the folder.
-        dry_run: stop when the plan stands and return None.
         device: "cpu" or "cuda".
         threads: CPU threads of every solver; default: all cores.
         observer: is told of the progress.
@@ -69,25 +92,32 @@ def run(
         InputError: something asked for does not exist or cannot be run as written.
     """
     registry = Registry.discover(plugins)
-    if not isinstance(task, Task):
-        task = load_task(task, registry, setting=setting, overrides=overrides, solvers=solvers)
-    elif setting is not None:
-        raise InputError(f"setting {setting!r}: this task is loaded already; give the setting to load_task")
-    else:
-        task = with_solvers(task, registry, solvers)
+    task = _task(task, registry, setting, overrides, solvers)
     folder = Path(out) if out is not None else default_folder(task, setting)
     with Store.create(folder, task, fresh=fresh) as store:
         environment = environment_of(task, device, threads, store.logs)
         again = frozenset((task.solvers if refit else ()) if isinstance(refit, bool) else refit)
-        options = Options(refit=again, dry_run=dry_run)
-        if execute(task, registry, environment, store, observer or Observer(), options) is None:
-            return None
+        execute(task, registry, environment, store, observer or Observer(), again)
         done = Run(folder)
         done.write_table()
         if observer is not None:
             observer.drawing(task.figures)
         done.drawn = tuple(draw_figures(done, registry))
     return done
+
+
+def _task(
+    task: str | Path | Task,
+    registry: Registry,
+    setting: str | None,
+    overrides: Mapping[str, Any] | None,
+    solvers: Iterable[str],
+) -> Task:
+    if not isinstance(task, Task):
+        return load_task(task, registry, setting=setting, overrides=overrides, solvers=solvers)
+    if setting is not None:
+        raise InputError(f"setting {setting!r}: this task is loaded already; give the setting to load_task")
+    return with_solvers(task, registry, solvers)
 
 
 def default_folder(task: Task, setting: str | None) -> Path:

@@ -18,6 +18,14 @@ class InvalidOutput(QdynbenchError):
     """A solver returned something that is not a trajectory of the problem (status `invalid`)."""
 
 
+class Unsupported(QdynbenchError):
+    """A solver does not take this problem (status `unsupported`); a solver may raise it in any phase."""
+
+
+class Infeasible(QdynbenchError):
+    """The memory that is needed is more than the limit (status `infeasible`)."""
+
+
 def suggestion(name: str, valid: Iterable[str]) -> str:
     """Return "; did you mean 'x'?" for the valid name nearest to `name`, or all valid names when none is near."""
     valid = sorted(valid)

@@ -53,6 +53,4 @@ def complete(
             return found
         plugins = [*plugins, *(path for path in map(Path, found.record.plugin_files) if path not in set(plugins))]
     everything = dict.fromkeys([*present, *wanted])
-    done = run(task, solvers=everything, plugins=plugins, out=folder, observer=observer)
-    assert done is not None  # noqa: S101 - only a dry run returns None; this tells the type checker
-    return done
+    return run(task, solvers=everything, plugins=plugins, out=folder, observer=observer)

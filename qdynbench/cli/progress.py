@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -20,10 +20,15 @@ if TYPE_CHECKING:
 
 
 @contextmanager
-def watch(console: Console) -> Iterator[Observer]:
-    """Return an observer that shows the run on a console: live on a terminal, a line an event elsewhere."""
+def watch(console: Console, *, every_cell: bool = False) -> Iterator[Observer]:
+    """Return an observer that shows the run on a console: live on a terminal, a line an event elsewhere.
+
+    Args:
+        console: where to.
+        every_cell: whether the plan is shown cell by cell, and not by solver.
+    """
     if not console.is_terminal:
-        yield PlainObserver(console)
+        yield PlainObserver(console, every_cell=every_cell)
         return
     columns = (
         TextColumn("{task.description}"),
@@ -33,14 +38,15 @@ def watch(console: Console) -> Iterator[Observer]:
         TimeRemainingColumn(),
     )
     with Progress(*columns, console=console, transient=True, refresh_per_second=8, expand=True) as progress:
-        yield LiveObserver(console, progress)
+        yield LiveObserver(console, progress, every_cell=every_cell)
 
 
 class PlainObserver(Observer):
     """Prints one line for each fit and each finished cell."""
 
-    def __init__(self, console: Console) -> None:
+    def __init__(self, console: Console, *, every_cell: bool) -> None:
         self._console = console
+        self._every_cell = every_cell
         self._started = time.monotonic()
         self._total = 0
         self._done = 0
@@ -50,8 +56,8 @@ class PlainObserver(Observer):
         """Say that the workers start."""
         self._say(f"starting {workers} workers")
 
-    def planned(self, plan: Plan, fits: dict[str, FitRecord | None], *, dry_run: bool) -> None:
-        """Say what will be done and its predicted cost: by solver, or cell by cell for a dry run."""
+    def planned(self, plan: Plan, fits: Mapping[str, FitRecord | None]) -> None:
+        """Say what will be done and its predicted cost: by solver or cell by cell."""
         self._total = len(plan.cases) * len(plan.task.solvers)
         sizes = ", ".join(str(size) for size in plan.task.sizes)
         self._say(f"{plan.task.name}: {self._total} cells: {len(plan.task.solvers)} solvers, sizes {sizes}")
@@ -60,7 +66,7 @@ class PlainObserver(Observer):
                 self._say(f"fit {name}: to be made, at most {plan.task.limits.fit_seconds:g} s")
         for spec in plan.task.specs:
             cells = [cell for cell in plan.cells if cell.spec == spec]
-            if dry_run:
+            if self._every_cell:
                 for cell in cells:
                     self._say(f"{spec} at {cell.case.size} spins: {cell.refusal or _cost([cell])}")
             else:
@@ -68,11 +74,11 @@ class PlainObserver(Observer):
                 note = f", {refused} will not be run" if refused else ""
                 self._say(f"{spec}: {len(cells)} cells, {_cost(cells)}{note}")
 
-    def fitting(self, spec: SolverSpec, fraction: float, figures: dict[str, float]) -> None:
+    def fitting(self, spec: SolverSpec, fraction: float, values: Mapping[str, float]) -> None:
         """Say how a fit goes, every ten seconds."""
         if time.monotonic() - self._reported > 10:
             self._reported = time.monotonic()
-            self._say(f"fit {spec}: {_percent(fraction)} {_figures(figures)}")
+            self._say(f"fit {spec}: {_percent(fraction)} {_values(values)}")
 
     def noted(self, spec: SolverSpec, text: str) -> None:
         """Pass on what a fit has to say."""
@@ -102,8 +108,8 @@ class PlainObserver(Observer):
 class LiveObserver(PlainObserver):
     """Keeps one bar with the remaining time and what is being done now; faults stay as lines above it."""
 
-    def __init__(self, console: Console, progress: Progress) -> None:
-        super().__init__(console)
+    def __init__(self, console: Console, progress: Progress, *, every_cell: bool) -> None:
+        super().__init__(console, every_cell=every_cell)
         self._progress = progress
         self._cells = progress.add_task("starting workers", total=None)
 
@@ -111,18 +117,17 @@ class LiveObserver(PlainObserver):
         """Show it on the bar."""
         self._progress.update(self._cells, description=f"starting {workers} workers")
 
-    def planned(self, plan: Plan, fits: dict[str, FitRecord | None], *, dry_run: bool) -> None:
+    def planned(self, plan: Plan, fits: Mapping[str, FitRecord | None]) -> None:
         """Print the plan and give the bar its length."""
-        super().planned(plan, fits, dry_run=dry_run)
+        super().planned(plan, fits)
         self._progress.update(self._cells, total=self._total, description="planned")
 
-    def fitting(self, spec: SolverSpec, fraction: float, figures: dict[str, float]) -> None:
+    def fitting(self, spec: SolverSpec, fraction: float, values: Mapping[str, float]) -> None:
         """Show the fit on the bar."""
-        self._describe(f"fit {spec} {_percent(fraction)} {_figures(figures)}")
+        self._describe(f"fit {spec} {_percent(fraction)} {_values(values)}")
 
-    def phase(self, cell: Cell, phase: str, fraction: float = 0.0) -> None:
+    def phase(self, cell: Cell, phase: str) -> None:
         """Show the phase on the bar."""
-        del fraction
         self._describe(f"{cell.case.size} spins  {cell.spec}  {phase}")
 
     def finished(self, record: CellRecord, *, reused: bool) -> None:
@@ -169,7 +174,7 @@ ORIGIN = {"shipped": "shipped", "cache": "an earlier run's"}
 """Where weights come from, in words."""
 
 
-def _cost(cells: list[Cell]) -> str:
+def _cost(cells: Sequence[Cell]) -> str:
     known = [cell.cost for cell in cells if cell.cost is not None and not cell.refusal]
     if not known:
         return "cost not predicted"
@@ -181,5 +186,5 @@ def _percent(fraction: float) -> str:
     return f"{100 * fraction:.0f} %"
 
 
-def _figures(figures: dict[str, float]) -> str:
-    return "  ".join(f"{name} {value:.3g}" for name, value in figures.items())
+def _values(values: Mapping[str, float]) -> str:
+    return "  ".join(f"{name} {value:.3g}" for name, value in values.items())

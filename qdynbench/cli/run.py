@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -43,23 +43,21 @@ def run(
     for number, member in enumerate(members, 1):
         if len(members) > 1:
             console.rule(f"{member} ({number} of {len(members)})", align="left")
-        with watch(console) as observer:
-            done = api.run(
-                member,
-                solvers=solver or (),
-                setting=setting,
-                overrides=overrides(set_ or []),
-                plugins=plugin or (),
-                out=out if out is None or len(members) == 1 else out / Path(member).stem,
-                refit=refit,
-                fresh=fresh,
-                dry_run=dry_run,
-                device=device,
-                threads=threads,
-                observer=observer,
-            )
-        if done is None:
-            continue
+        with watch(console, every_cell=dry_run) as observer:
+            asked: dict[str, Any] = {
+                "solvers": solver or (),
+                "setting": setting,
+                "overrides": overrides(set_ or []),
+                "plugins": plugin or (),
+                "device": device,
+                "threads": threads,
+                "observer": observer,
+            }
+            if dry_run:
+                api.plan(member, **asked)
+                continue
+            folder = out if out is None or len(members) == 1 else out / Path(member).stem
+            done = api.run(member, out=folder, refit=refit, fresh=fresh, **asked)
         if not quiet:
             from qdynbench.report.terminal.show import show
 

@@ -1,9 +1,8 @@
-"""The contract of a metric: fed aligned blocks of prediction and reference, gives values per sample and time."""
+"""The contract of a metric: fed pairs of windows of prediction and reference, gives values per sample and time."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 from qdynbench.stats import Interval, bootstrap_mean
@@ -15,30 +14,11 @@ if TYPE_CHECKING:
     import torch
     from numpy.typing import NDArray
 
-    from qdynbench.contract.solver import Initial
-    from qdynbench.contract.window import Window
-    from qdynbench.physics.operators import PauliSum
-
-
-@dataclass(frozen=True)
-class ScoreContext:
-    """What the scorer knows of a case.
-
-    Attributes:
-        size: number of spins N.
-        times: time grid, shape `(T+1,)`.
-        hamiltonian: the operator, whatever the solver was allowed to see; None where the model is driven.
-        initial: initial states; as spinors alone where neither solver nor reference needs their vectors.
-    """
-
-    size: int
-    times: NDArray[np.float64]
-    hamiltonian: PauliSum | None
-    initial: Initial
+    from qdynbench.contract.window import Pair, ScoreContext
 
 
 class Metric(ABC):
-    """Compares a prediction with the reference, block by block.
+    """Compares a prediction with the reference, window by window.
 
     Class attributes:
         name: as in the task file and the table.
@@ -48,8 +28,9 @@ class Metric(ABC):
             observables alone is scored by the metrics that can do with them.
         per_time: whether values carry the time axis; otherwise there is one value a sample.
         static: whether the metric means something under one constant Hamiltonian only, such as a drift of the energy.
-        needs_reference: whether the metric looks at the reference. One that does not is shown where there is none, and
-            is then given the prediction in its place.
+        needs_reference: whether the metric has no value without a reference.
+        observes: whether such a metric keeps curves of the prediction as well. It is then also updated where there is no
+            reference, with `pair.exact` None, and has no value of its own there.
     """
 
     name: ClassVar[str]
@@ -59,6 +40,7 @@ class Metric(ABC):
     per_time: ClassVar[bool] = True
     static: ClassVar[bool] = False
     needs_reference: ClassVar[bool] = True
+    observes: ClassVar[bool] = False
 
     def __init__(self, context: ScoreContext) -> None:
         self.context = context
@@ -69,12 +51,8 @@ class Metric(ABC):
         return context.hamiltonian is not None or not cls.static
 
     @abstractmethod
-    def update(self, prediction: Window, reference: Window) -> None:
-        """Take the next aligned blocks, in time order, both starting at the same index and of the same length."""
-
-    def alone(self, prediction: Window) -> None:
-        """Take the next block where there is no reference and the metric needs one: for `curves` alone."""
-        return
+    def update(self, pair: Pair) -> None:
+        """Take the next pair of windows, in time order; both start at the same index and have the same length."""
 
     @abstractmethod
     def result(self) -> NDArray[np.float64]:
@@ -108,12 +86,14 @@ class CurveMetric(Metric):
         self._curves: dict[str, NDArray[np.float64]] = {}
 
     @abstractmethod
-    def values(self, prediction: Window, reference: Window) -> torch.Tensor:
-        """Return the metric for one pair of blocks, real, shape `(B, k)`."""
+    def values(self, pair: Pair) -> torch.Tensor | None:
+        """Return the metric for one pair of windows, real, shape `(B, k)`; None where it lacks its reference."""
 
-    def update(self, prediction: Window, reference: Window) -> None:
-        """Keep the block's values."""
-        self.keep(self.name, reference.start, self.values(prediction, reference))
+    def update(self, pair: Pair) -> None:
+        """Keep the values of a pair."""
+        values = self.values(pair)
+        if values is not None:
+            self.keep(self.name, pair.prediction.start, values)
 
     def keep(self, curve: str, start: int, values: torch.Tensor) -> None:
         """Write values `(B, k)` of the times from index `start` on to a named curve."""

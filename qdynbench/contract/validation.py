@@ -8,12 +8,15 @@ import numpy as np
 import torch
 import torch.utils.dlpack
 
-from qdynbench.contract.solver import Block, Initial, Problem
+from qdynbench.contract.solver import Block
 from qdynbench.errors import InvalidOutput
 from qdynbench.physics import observables, product
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
+
+    from qdynbench.contract.initial import Initial
+    from qdynbench.contract.problem import Problem
 
 Tensors = dict[str, torch.Tensor]
 
@@ -180,7 +183,7 @@ def check_finite(tensors: Tensors, start: int) -> None:
 
 def check_first(tensors: Tensors, initial: Initial) -> None:
     """Refuse a trajectory whose column 0 is not the initial state (for observables: has other spins)."""
-    expected = {"states": _vectors(initial)} if "states" in tensors else _spins(initial)
+    expected = {"states": initial.states} if "states" in tensors else _spins(initial)
     for name, exact in expected.items():
         if name not in tensors:
             continue
@@ -192,12 +195,6 @@ def check_first(tensors: Tensors, initial: Initial) -> None:
                 f"the initial state expected at time index 0, {name} of state {worst} deviates by "
                 f"{float(deviation[worst]):.2g}"
             )
-
-
-def _vectors(initial: Initial) -> torch.Tensor:
-    if initial.vectors is not None or initial.spinors is None:
-        return initial.states
-    return torch.from_numpy(product.vectors(initial.spinors.cpu().numpy()))
 
 
 def _spins(initial: Initial) -> Tensors:

@@ -1,17 +1,21 @@
-"""Consecutive times of a prediction or reference, with the observables that metrics share computed once."""
+"""What metrics see: windows of a prediction and its reference, with what metrics share computed once."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
 import torch
 
-from qdynbench.physics import entanglement, observables
+from qdynbench.physics import distances, entanglement, observables
 
 if TYPE_CHECKING:
-    from qdynbench.contract.metric import ScoreContext
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from qdynbench.contract.initial import Initial
     from qdynbench.physics.observables import Axis
     from qdynbench.physics.operators import PauliSum
 
@@ -20,6 +24,23 @@ AXES: tuple[Axis, ...] = ("x", "y", "z")
 
 DERIVED = ("states", *AXES, "energy", "energy_variance", "norm", "entropy")
 """What follows from states."""
+
+
+@dataclass(frozen=True)
+class ScoreContext:
+    """What the scorer knows of a case.
+
+    Attributes:
+        size: number of spins N.
+        times: time grid, shape `(T+1,)`.
+        hamiltonian: the operator, whatever the solver was allowed to see; None where the model is driven.
+        initial: initial states; as spinors alone where neither solver nor reference needs their vectors.
+    """
+
+    size: int
+    times: NDArray[np.float64]
+    hamiltonian: PauliSum | None
+    initial: Initial
 
 
 class Window:
@@ -145,3 +166,49 @@ class Window:
         derived = {name: self.__dict__[name] for name in DERIVED if name != "states" and name in self.__dict__}
         spins = {str(axis): values for axis, values in self.__dict__.get("spins", {}).items()}
         return {**self._given, **derived, **spins}
+
+
+@dataclass(frozen=True)
+class Pair:
+    """The same times of a prediction and its reference; what several metrics take from both is computed once.
+
+    Attributes:
+        prediction: what the solver yielded.
+        exact: the reference; None where there is none.
+    """
+
+    prediction: Window
+    exact: Window | None
+
+    @property
+    def reference(self) -> Window:
+        """The reference.
+
+        Raises:
+            TypeError: there is none; a metric that needs one asks `exact` first, or declares `needs_reference`.
+        """
+        if self.exact is None:
+            raise TypeError("there is no reference")
+        return self.exact
+
+    @property
+    def states(self) -> tuple[torch.Tensor, torch.Tensor]:
+        """The states of reference and prediction, each of shape `(B, k, 2**N)`.
+
+        Raises:
+            TypeError: one of the two has observables alone; a metric that reads states must not be asked about it.
+        """
+        reference, prediction = self.reference.states, self.prediction.states
+        if reference is None or prediction is None:
+            raise TypeError("this metric compares states, but one of the two windows has observables alone")
+        return reference, prediction
+
+    @cached_property
+    def infidelity(self) -> torch.Tensor:
+        """Infidelity of the two, see `qdynbench.physics.distances.ray_distance`, shape `(B, k)`."""
+        return distances.ray_distance(*self.states)
+
+    @cached_property
+    def relative_entropy(self) -> torch.Tensor:
+        """D(P||Q) of reference and prediction, see `qdynbench.physics.distances.magnitude_divergence`, `(B, k)`."""
+        return distances.magnitude_divergence(*self.states)

@@ -63,7 +63,7 @@ def register_metrics(register: Register) -> None:
     register("norm_drift", f"{home}.drift:NormDrift", summary="| ||psi(t)|| - ||psi(0)|| | of the prediction")
     register(
         "echo_infidelity",
-        f"{home}.echo:EchoInfidelity",
+        "qdynbench.scoring.echo:Echo",
         summary="infidelity of forward and back under -H; without a reference, or on request",
     )
     register("entropy_error", f"{home}.entropy:EntropyError", summary="error of the half-chain entanglement entropy")

@@ -17,6 +17,7 @@ import pluggy
 
 from qdynbench.contract import hookspecs
 from qdynbench.errors import InputError, suggestion
+from qdynbench.plugins.distributions import code_files
 
 Kind = Literal["solvers", "models", "ensembles", "metrics", "figures", "tasks", "commands"]
 KINDS: tuple[Kind, ...] = ("solvers", "models", "ensembles", "metrics", "figures", "tasks", "commands")
@@ -71,6 +72,7 @@ class Plugin:
         problem: why it could not be loaded, or None.
         details: the traceback that belongs to `problem`.
         folder: where its code lies (for fingerprints), or None.
+        distribution: that it came with, or nothing.
     """
 
     name: str
@@ -78,6 +80,7 @@ class Plugin:
     problem: str | None = None
     details: str = ""
     folder: Path | None = None
+    distribution: str = ""
 
 
 class Registry:
@@ -101,9 +104,9 @@ class Registry:
         points = importlib.metadata.entry_points(group=hookspecs.PROJECT)
         # The core's own entries come first, so that a plugin that takes one of their names is the one to be blamed.
         for point in sorted(points, key=lambda point: (point.name != "builtin", point.name)):
-            version = point.dist.version if point.dist else ""
+            version, distribution = (point.dist.version, point.dist.name) if point.dist else ("", "")
             try:
-                registry.add(point.name, point.load(), version=version)
+                registry.add(point.name, point.load(), version=version, distribution=distribution)
             except Exception as error:
                 problem = f"{type(error).__name__}: {error}"
                 registry.plugins[point.name] = Plugin(point.name, version, problem, traceback.format_exc())
@@ -116,7 +119,7 @@ class Registry:
         """The single-file plugins, which a worker process has to load as well."""
         return tuple(self._files)
 
-    def add(self, name: str, module: ModuleType, *, version: str = "") -> None:
+    def add(self, name: str, module: ModuleType, *, version: str = "", distribution: str = "") -> None:
         """Register a loaded plugin module and everything that its hooks announce; on an error, nothing of it stays.
 
         Raises:
@@ -146,7 +149,7 @@ class Registry:
         for entry in found:
             self.entries[entry.kind][entry.name] = entry
         folder = Path(module.__file__).parent if getattr(module, "__path__", None) and module.__file__ else None
-        self.plugins[name] = Plugin(name, version, folder=folder)
+        self.plugins[name] = Plugin(name, version, folder=folder, distribution=distribution)
 
     def add_file(self, path: Path) -> None:
         """Load a single-file plugin.
@@ -202,11 +205,11 @@ class Registry:
         plugin = self.plugins[entry.plugin]
         if plugin.folder is None:
             return [Path(entry.plugin)] if Path(entry.plugin).is_file() else []
-        return sorted(
-            path
-            for path in plugin.folder.rglob("*")
-            if path.is_file() and path.suffix in {".py", ".safetensors", ".json", ".yaml"}
-        )
+        return code_files(plugin.folder)
+
+    def distribution_of(self, kind: Kind, name: str) -> str:
+        """Return the distribution that a name came with; nothing for a single-file plugin."""
+        return self.plugins[self.find(kind, name).plugin].distribution
 
 
 def _collector(kind: Kind, plugin: str, found: list[Entry]) -> hookspecs.Register:

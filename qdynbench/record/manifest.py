@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from qdynbench.errors import InputError
+from qdynbench.plugins.distributions import hash_files
 from qdynbench.record import provenance
 
 MANIFEST = "manifest.json"
@@ -85,4 +86,4 @@ def foundation_of(folder: Path) -> dict[str, Any]:
         ) from error
     files = sorted(path for path in folder.iterdir() if path.is_file())
     # By name and hash: a manifest that travels with weights says nothing of the machine's folders.
-    return {"name": folder.resolve().name, "weights": provenance.hash_files(files), **known, **costs}
+    return {"name": folder.resolve().name, "weights": hash_files(files), **known, **costs}

@@ -5,7 +5,6 @@ from __future__ import annotations
 import datetime
 import functools
 import hashlib
-import importlib.metadata
 import json
 import os
 import platform
@@ -16,8 +15,10 @@ from typing import Any
 
 import psutil
 
-LIBRARIES = ("numpy", "scipy", "torch", "quspin", "numba", "triton", "safetensors")
-"""Versions of these decide over results and are part of every fingerprint."""
+from qdynbench.plugins.distributions import code_files, hash_files, required
+
+PRESENTATION = ("analysis", "report", "cli", "testing")
+"""Folders that show, compare and check results and make none: nothing outside of them imports from them."""
 
 
 @functools.cache
@@ -39,16 +40,10 @@ def _processor() -> str:
     return next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), platform.machine())
 
 
-@functools.cache
-def versions() -> dict[str, str]:
-    """Return the versions of Python, qdynbench and the numerical libraries, without importing them."""
-    found = {"python": platform.python_version()}
-    for name in ("qdynbench", *LIBRARIES):
-        try:
-            found[name] = importlib.metadata.version(name)
-        except importlib.metadata.PackageNotFoundError:
-            continue
-    return found
+def versions(distributions: Iterable[str] = ()) -> dict[str, str]:
+    """Return the versions of Python, of qdynbench and of the distributions named, with all that these require."""
+    found = {name: version for one in ("qdynbench", *distributions) for name, version in required(one).items()}
+    return {"python": platform.python_version()} | dict(sorted(found.items()))
 
 
 @functools.cache
@@ -63,12 +58,12 @@ def commit() -> str | None:
     return done.stdout.strip() or None
 
 
-def provenance(threads: int, device: str, memory: int) -> dict[str, Any]:
-    """Return what `run.json` says of the circumstances of a run."""
+def provenance(distributions: Iterable[str], threads: int, device: str, memory: int) -> dict[str, Any]:
+    """Return what `run.json` says of the circumstances of a run, with the distributions of its solvers."""
     return {
         "started": now(),
         "hardware": hardware(),
-        "versions": versions(),
+        "versions": versions(distributions),
         "commit": commit(),
         "threads": threads,
         "device": device,
@@ -86,19 +81,9 @@ def fingerprint(parts: Any) -> str:
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:32]
 
 
-def hash_files(paths: Iterable[Path]) -> str:
-    """Return a hash of files' names and contents."""
-    total = hashlib.sha256()
-    for path in paths:
-        content = path.read_bytes()
-        total.update(f"{path.name}:{len(content)}:".encode())
-        total.update(content)
-    return total.hexdigest()[:32]
-
-
 @functools.cache
 def core_code() -> str:
-    """Return a hash of the core's code that results depend on."""
+    """Return a hash of the core's code, but for what only shows results, and of the versions that it requires."""
     root = Path(__file__).parent.parent
-    parts = ("physics", "contract", "toolkit", "task", "scoring", "workers", "run")
-    return hash_files([path for part in parts for path in sorted((root / part).rglob("*.py"))])
+    files = [path for path in code_files(root) if path.relative_to(root).parts[0] not in PRESENTATION]
+    return fingerprint([hash_files(files), versions()])

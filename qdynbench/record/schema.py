@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+from collections.abc import Iterable
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict
@@ -10,6 +11,10 @@ from pydantic import BaseModel, ConfigDict
 SCHEMA_VERSION = 1
 TRAJECTORIES = ("trajectories/prediction", "trajectories/reference")
 """Arrays beside the curves in a cell's file, where the task keeps trajectories; no metric can be called so."""
+
+
+MOST_NOTES, LONGEST_NOTE = 20, 200
+"""How many different notes of a solve are kept, and how many letters of each."""
 
 
 class Status(enum.StrEnum):
@@ -28,6 +33,11 @@ class Status(enum.StrEnum):
     def honest(self) -> bool:
         """Whether the row is an answer and not a fault: exit status 0."""
         return self in {Status.OK, Status.UNSUPPORTED, Status.INFEASIBLE}
+
+
+def kept_notes(notes: Iterable[str]) -> list[str]:
+    """Return what is kept of a solver's notes: each once, cut, and not too many."""
+    return list(dict.fromkeys(note[:LONGEST_NOTE] for note in notes))[:MOST_NOTES]
 
 
 class _Record(BaseModel):
@@ -148,7 +158,10 @@ class CellRecord(_Record):
         key: file name.
         task, solver, size, seed, track: which cell.
         knowledge: what the solver may see.
-        label: assumption or protocol that the reader must know.
+        label: assumption or protocol that the reader must know; only ever shown.
+        accuracy: names of the parameters that turn the solver's error: settings of one series.
+        protocol: names of the parameters that choose how the same method is run.
+        precision: "double" or "single", of the states that it yielded; empty where it yielded none.
         status, reason, details: how it ended; details are a traceback or a log.
         scores: accuracy.
         reference: what it was measured against; None where the cell ended before.
@@ -168,6 +181,9 @@ class CellRecord(_Record):
     track: str
     knowledge: str = ""
     label: str = ""
+    accuracy: list[str] = []
+    protocol: list[str] = []
+    precision: str = ""
     status: Status = Status.OK
     reason: str = ""
     details: str = ""

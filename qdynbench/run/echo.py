@@ -6,20 +6,16 @@ own problem anyway. Whatever goes wrong in it costs a cell nothing but its echo.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
-from qdynbench.contract.solver import Knowledge
-from qdynbench.record.schema import CellRecord, Score, Status
-from qdynbench.run.plan import problem, problem_message
-from qdynbench.scoring.metrics.echo import EchoInfidelity
+from qdynbench.contract.problem import Knowledge
+from qdynbench.record.schema import CellRecord, Status
+from qdynbench.record.store import Store
+from qdynbench.run.fleet import Fleet
+from qdynbench.run.observer import Observer
+from qdynbench.run.plan import Cell, Plan
+from qdynbench.scoring.echo import ECHO
+from qdynbench.task.case import Case, Purpose
+from qdynbench.workers import protocol as to
 from qdynbench.workers.process import WorkerFailure
-
-if TYPE_CHECKING:
-    from qdynbench.record.store import Store
-    from qdynbench.run.fleet import Fleet
-    from qdynbench.run.observer import Observer
-    from qdynbench.run.plan import Cell, Plan
-    from qdynbench.task.case import Case
 
 MOST_STATES = 4
 """States that are led there and back, fewer where they are long."""
@@ -41,30 +37,28 @@ def echoes(plan: Plan, case: Case, records: list[CellRecord], fleet: Fleet, stor
 
 
 def wanted(plan: Plan, cell: Cell, record: CellRecord) -> bool:
-    """Say whether a cell has an echo: where there is no reference, or where the task names it."""
+    """Say whether a cell has an echo: where there is no reference, or where the task names it.
+
+    A solver that yields observables, whose record names no precision of states, has none.
+    """
     metrics, traits = plan.task.metrics, plan.traits[str(cell.spec)]
-    if traits.knowledge is not Knowledge.HAMILTONIAN or traits.learned or not cell.vectors:
+    if traits.knowledge is not Knowledge.HAMILTONIAN or traits.learned or not record.precision:
         return False
     if metrics != "all":
-        return EchoInfidelity.name in metrics
+        return ECHO in metrics
     return record.reference is not None and bool(record.reference.missing)
 
 
 def _measure(plan: Plan, cell: Cell, record: CellRecord, fleet: Fleet, store: Store) -> None:
-    limit, case = plan.task.limits.seconds, cell.case
-    which: dict[str, Any] = {"size": case.size, "seed": case.seed}
-    states = 1 if fleet.single else plan.task.states
-    count = max(1, min(MOST_STATES, states, LARGEST_BATCH >> case.size))
-    initial = fleet.scorer.ask("echo_states", seconds=limit, **which, count=count)
-    posed = problem(plan, case).backward()
-    fields = {**initial.fields, "problem": problem_message(posed)}
-    returned = fleet.solver(cell.spec).ask("echo", posed.times, *initial.arrays, seconds=limit, **fields)
-    if refusal := returned.fields["refusal"]:
-        record.notes.append(f"no echo: {refusal}")
-        return
-    if not returned.arrays:  # observables, of which there is no echo
+    limit, case = plan.task.limits.seconds, to.Where(cell.case.size, cell.case.seed)
+    count = max(1, min(MOST_STATES, fleet.states, LARGEST_BATCH >> case.size))
+    drawn = fleet.scorer.ask(to.DrawStates(case, int(Purpose.TEST), 0, count), seconds=limit)
+    back = to.Posed.of(plan.problem(cell.case).backward())
+    returned = fleet.solver(cell.spec).ask(to.LeadBack(drawn.states, back), seconds=limit)
+    if returned.refusal is not None:
+        record.notes.append(f"no echo: {returned.refusal}")
+    if returned.states is None:  # observables, of which there is no echo
         return
     curves = str(store.curves_of(record.key))
-    scored = fleet.scorer.ask("echo", *returned.arrays, seconds=limit, **which, curves=curves)
-    record.scores.append(Score(**scored.fields["row"]))
-    record.left_out = [name for name in record.left_out if name != EchoInfidelity.name]
+    record.scores.append(fleet.scorer.ask(to.ScoreEcho(case, returned.states, curves), seconds=limit).score)
+    record.left_out = [name for name in record.left_out if name != ECHO]

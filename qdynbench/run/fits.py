@@ -15,13 +15,16 @@ import platformdirs
 
 from qdynbench.contract.spec import SolverSpec
 from qdynbench.errors import InputError, QdynbenchError
+from qdynbench.files import file_name, written_whole
+from qdynbench.plugins.registry import Registry
 from qdynbench.record import provenance
 from qdynbench.record.manifest import manifest_of, read_manifest, write_manifest
 from qdynbench.record.schema import FitRecord
 from qdynbench.run.observer import Observer
 from qdynbench.run.plan import Plan, code_of
 from qdynbench.task.load import model_of
-from qdynbench.workers.channel import Message
+from qdynbench.task.spec import Task
+from qdynbench.workers import protocol as to
 from qdynbench.workers.process import Worker, WorkerFailure
 
 
@@ -30,16 +33,20 @@ def cache_folder() -> Path:
     return platformdirs.user_cache_path("qdynbench") / "fits"
 
 
-def training_of(plan: Plan) -> dict[str, Any]:
-    """Return all that the training data of a task depends on, defaults written out."""
-    task = plan.task
-    if task.training is None:
+def training_of(task: Task, registry: Registry) -> dict[str, Any]:
+    """Return all that the training data of a task depends on, defaults written out.
+
+    Raises:
+        InputError: the task has no training section.
+    """
+    training = task.training
+    if training is None:
         raise InputError(f"task {task.name!r} has a learned solver but no 'training' section")
-    chosen = task.training.model or task.model
+    chosen = training.model or task.model
     return {
-        **task.training.model_dump(mode="json", exclude={"model"}),
-        "dt": task.training.dt or task.times.dt,
-        "model": {"family": chosen["family"], **model_of(chosen, plan.registry).model_dump(mode="json")},
+        **training.model_dump(mode="json", exclude={"model"}),
+        "dt": training.dt or task.times.dt,
+        "model": {"family": chosen["family"], **model_of(chosen, registry).model_dump(mode="json")},
         "seed": task.seed,
     }
 
@@ -57,7 +64,7 @@ class Fits:
         shipped = [("shipped", folder) for folder in self._plan.traits[str(spec)].shipped]
         for source, folder in (*shipped, ("cache", self._home(spec) / "weights")):
             manifest = read_manifest(folder)
-            if manifest is not None and manifest.get("training") == training_of(self._plan):
+            if manifest is not None and manifest.get("training") == training_of(self._plan.task, self._plan.registry):
                 return _record(spec, source, folder, manifest)
         return None
 
@@ -106,30 +113,29 @@ class Fits:
         task, limits = self._plan.task, self._plan.task.limits
         assert task.training is not None  # noqa: S101 - training_of has refused such a task already
 
-        def on_event(message: Message) -> None:
-            if message.kind == "need":
-                answer = self._scorer.ask("trajectories", seconds=limits.seconds, **message.fields)
-                so_far.add_data(answer.fields["seconds"])
-                worker.channel.send("data", *answer.arrays)
-            elif message.kind == "note":
-                so_far.note(message.fields["text"])
-                self._observer.noted(spec, message.fields["text"])
-            else:
-                fraction, figures = message.fields["fraction"], message.fields["figures"]
-                so_far.report(fraction, figures)
-                self._observer.fitting(spec, fraction, figures)
+        def on_event(event: to.Event) -> None:
+            match event:
+                case to.Need():
+                    made = self._scorer.ask(to.MakeTrajectories(event), seconds=limits.seconds)
+                    so_far.add_data(made.seconds)
+                    worker.tell(made)
+                case to.Note():
+                    so_far.note(event.text)
+                    self._observer.noted(spec, event.text)
+                case to.Progress():
+                    so_far.report(event.fraction, event.values)
+                    self._observer.fitting(spec, event.fraction, event.values)
 
-        fields = {"sizes": task.training.sizes, "count": task.training.trajectories, "seed": task.seed}
+        request = to.Fit(
+            sizes=task.training.sizes,
+            times=task.training_times(),
+            count=task.training.trajectories,
+            seed=task.seed,
+            folder=str(work),
+            save_to=str(partial),
+        )
         try:
-            answer = worker.ask(
-                "fit",
-                task.training_times(),
-                seconds=limits.fit_seconds,
-                on_event=on_event,
-                folder=str(work),
-                save_to=str(partial),
-                **fields,
-            )
+            fitted = worker.ask(request, seconds=limits.fit_seconds, on_event=on_event)
         except WorkerFailure as failure:
             reason = f"fit: {failure.reason}"
             return FitRecord(
@@ -145,9 +151,9 @@ class Fits:
         environment = self._plan.environment
         manifest = manifest_of(
             str(spec),
-            training_of(self._plan),
+            training_of(self._plan.task, self._plan.registry),
             data_time=so_far.data,
-            fit_time=so_far.before + answer.fields["fit_time"],
+            fit_time=so_far.before + fitted.seconds,
             curve=so_far.curve,
             foundation=self._plan.traits[str(spec)].foundation,
             notes=so_far.notes,
@@ -164,14 +170,12 @@ class Fits:
         environment = self._plan.environment
         parts = [
             str(spec),
-            training_of(self._plan),
+            training_of(self._plan.task, self._plan.registry),
             code_of(self._plan.registry, spec.name),
-            provenance.versions(),
             environment.device,
             *filter(None, [self._plan.traits[str(spec)].foundation]),
         ]
-        name = "".join(letter if letter.isalnum() or letter in "-." else "_" for letter in spec.name)
-        return cache_folder() / f"{name}-{provenance.fingerprint(parts)}"
+        return cache_folder() / f"{file_name(spec.name)}-{provenance.fingerprint(parts)}"
 
 
 class Progress:
@@ -215,9 +219,8 @@ class Progress:
         self.curve.append({"fraction": fraction, **figures})
         fitting = time.monotonic() - self._started - (self.data - self._data_before)
         kept = {"fit_time": self.before + fitting, "data_time": self.data, "curve": self.curve, "notes": self.notes}
-        partial = self.path.with_suffix(".partial")
-        partial.write_text(json.dumps(kept))
-        partial.replace(self.path)
+        with written_whole(self.path) as stream:
+            stream.write(json.dumps(kept).encode())
 
 
 def _record(spec: SolverSpec, source: str, folder: Path, manifest: dict[str, Any]) -> FitRecord:

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 from pathlib import Path
 from types import TracebackType
-from typing import Any
 
-from qdynbench.contract.solver import Knowledge
+from qdynbench.contract.problem import Knowledge
 from qdynbench.contract.spec import SolverSpec
 from qdynbench.errors import InputError
+from qdynbench.files import file_name
 from qdynbench.plugins.registry import Registry
 from qdynbench.record.schema import FitRecord
 from qdynbench.run.plan import Traits
 from qdynbench.task.spec import Task
+from qdynbench.workers import protocol as to
 from qdynbench.workers.process import Environment, Worker, WorkerFailure
 
 LOAD_SECONDS = 120.0
+SCORER = "scorer"
 
 
 class Fleet:
@@ -23,14 +25,12 @@ class Fleet:
 
     def __init__(self, task: Task, registry: Registry, environment: Environment) -> None:
         self._task = task
-        self._registry = registry
         self._environment = environment
+        self._setting = environment.setting(registry.files)
         self._workers: dict[str, Worker] = {}
-        self.fits: dict[str, FitRecord] = {}
-        self.single = False
-        """Whether the ensemble holds a single state; known once the scorer is loaded."""
-        self.product = False
-        """Whether it holds product states, as spinors; known at the same time."""
+        self._fits: dict[str, FitRecord] = {}
+        self.states = task.states
+        """Number of test states of a case: one where the ensemble holds a single state, known once the scorer is loaded."""
 
     def start(self) -> dict[str, Traits]:
         """Start all workers side by side and load them; return what each solver said of itself.
@@ -39,53 +39,56 @@ class Fleet:
             InputError: a solver or the reference cannot be built as the task says.
             WorkerFailure: a worker dies while it loads.
         """
-        self._launch("scorer")
-        for spec in self._task.specs:
-            self._launch(str(spec))
-        ensemble = self._loaded("scorer")
-        self.single, self.product = ensemble["single"], ensemble["product"]
-        return {str(spec): _traits(self._loaded(str(spec))) for spec in self._task.specs}
+        names = [str(spec) for spec in self._task.specs]
+        for name in (SCORER, *names):
+            self._workers[name] = self._launched(name)
+        self._load_task()
+        return {name: _traits(self._load(name)) for name in names}
 
     @property
     def scorer(self) -> Worker:
         """The scorer's worker, started anew if it has died."""
-        return self._live("scorer")
+        if not self._workers[SCORER].alive:
+            self._workers[SCORER] = self._launched(SCORER)
+            self._load_task()
+        return self._workers[SCORER]
 
     def solver(self, spec: SolverSpec) -> Worker:
-        """A solver's worker with its fit restored, started anew if it has died."""
-        return self._live(str(spec))
+        """Return a solver's worker with its fit restored, started anew if it has died."""
+        name = str(spec)
+        if not self._workers[name].alive:
+            self._workers[name] = self._launched(name)
+            self._load(name)
+            if name in self._fits:
+                self.restore(spec, self._fits[name])
+        return self._workers[name]
 
     def restore(self, spec: SolverSpec, fit: FitRecord) -> None:
         """Give a solver what its fit saved, now and whenever its worker is replaced."""
-        self.fits[str(spec)] = fit
-        self._live(str(spec)).ask("restore", seconds=LOAD_SECONDS, folder=fit.folder)
+        self._fits[str(spec)] = fit
+        self.solver(spec).ask(to.Restore(fit.folder), seconds=LOAD_SECONDS)
 
-    def _live(self, name: str) -> Worker:
-        worker = self._workers[name]
-        if not worker.alive:
-            self._launch(name)
-            self._loaded(name)
-            worker = self._workers[name]
-            if name in self.fits:
-                worker.ask("restore", seconds=LOAD_SECONDS, folder=self.fits[name].folder)
+    def _launched(self, name: str) -> Worker:
+        worker = Worker("scorer" if name == SCORER else "solver", file_name(name), self._environment)
+        worker.tell(self._task_to_load() if name == SCORER else self._solver_to_load(name))
         return worker
 
-    def _launch(self, name: str) -> None:
-        environment = self._environment
-        files = [str(path) for path in self._registry.files]
-        common: dict[str, Any] = {"files": files, "threads": environment.threads, "device": environment.device}
-        role = "scorer" if name == "scorer" else "solver"
-        safe = "".join(letter if letter.isalnum() or letter in "-." else "_" for letter in name)
-        worker = self._workers[name] = Worker(role, safe, environment)
-        if role == "scorer":
-            worker.channel.send("load", task=self._task.model_dump_json(), **common)
-        else:
-            spec = SolverSpec.parse(name)
-            worker.channel.send("load", name=spec.name, parameters=dict(spec.parameters), **common)
+    def _task_to_load(self) -> to.LoadTask:
+        return to.LoadTask(self._task.model_dump_json(), self._setting)
 
-    def _loaded(self, name: str) -> dict[str, Any]:
+    def _solver_to_load(self, name: str) -> to.Load:
+        return to.Load(name, self._setting)
+
+    def _load_task(self) -> None:
+        traits = self._loaded(SCORER, self._task_to_load())
+        self.states = 1 if traits.single else self._task.states
+
+    def _load(self, name: str) -> to.Loaded:
+        return self._loaded(name, self._solver_to_load(name))
+
+    def _loaded(self, name: str, request: to.Request[to.Answer]) -> to.Answer:
         try:
-            return self._workers[name].wait(seconds=LOAD_SECONDS, doing="loading").fields
+            return self._workers[name].answer(request, seconds=LOAD_SECONDS)
         except WorkerFailure as failure:
             if failure.status == "input":
                 raise InputError(failure.reason) from failure
@@ -101,6 +104,13 @@ class Fleet:
             worker.kill()
 
 
-def _traits(fields: dict[str, Any]) -> Traits:
-    shipped = tuple(map(Path, fields["shipped"]))
-    return Traits(Knowledge(fields["knowledge"]), fields["learned"], fields["label"], shipped, fields["foundation"])
+def _traits(loaded: to.Loaded) -> Traits:
+    return Traits(
+        Knowledge(loaded.knowledge),
+        loaded.learned,
+        loaded.label,
+        tuple(loaded.accuracy),
+        tuple(loaded.protocol),
+        tuple(map(Path, loaded.shipped)),
+        loaded.foundation,
+    )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from qdynbench.contract.spec import SolverSpec
     from qdynbench.record.schema import CellRecord, FitRecord
@@ -18,10 +18,10 @@ class Observer:
     def starting(self, workers: int) -> None:
         """Worker processes are being started."""
 
-    def planned(self, plan: Plan, fits: dict[str, FitRecord | None], *, dry_run: bool) -> None:
+    def planned(self, plan: Plan, fits: Mapping[str, FitRecord | None]) -> None:
         """The plan stands, each cell with its predicted cost; fits that are None have to be made."""
 
-    def fitting(self, spec: SolverSpec, fraction: float, figures: dict[str, float]) -> None:
+    def fitting(self, spec: SolverSpec, fraction: float, values: Mapping[str, float]) -> None:
         """A fit is under way."""
 
     def noted(self, spec: SolverSpec, text: str) -> None:
@@ -30,7 +30,7 @@ class Observer:
     def fitted(self, record: FitRecord) -> None:
         """A fit is there: shipped, kept, made or failed."""
 
-    def phase(self, cell: Cell, phase: str, fraction: float = 0.0) -> None:
+    def phase(self, cell: Cell, phase: str) -> None:
         """A cell enters or is within a phase."""
 
     def finished(self, record: CellRecord, *, reused: bool) -> None:

@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from qdynbench.contract.solver import Cost, Knowledge, Problem
+from qdynbench.contract.problem import Knowledge, Problem
 from qdynbench.contract.spec import SolverSpec
+from qdynbench.files import file_name
+from qdynbench.plugins.distributions import hash_files, required
 from qdynbench.plugins.registry import Registry
 from qdynbench.record import provenance
-from qdynbench.record.schema import CellRecord
 from qdynbench.task.case import Case, cases, track
 from qdynbench.task.pose import pose
 from qdynbench.task.spec import Task
 from qdynbench.workers.process import Environment
+from qdynbench.workers.protocol import Prediction
 
 
 @dataclass(frozen=True)
@@ -24,7 +25,8 @@ class Traits:
     """What a solver's worker said of it once it was built.
 
     Attributes:
-        knowledge, learned, label: see `Solver`.
+        knowledge, label, accuracy, protocol: see `Solver`.
+        learned: whether it has to be fitted first.
         shipped: folders of weights that came with it.
         foundation: weights that its fit starts from, see `qdynbench.record.manifest.foundation_of`; None from scratch.
     """
@@ -32,11 +34,13 @@ class Traits:
     knowledge: Knowledge
     learned: bool
     label: str
+    accuracy: tuple[str, ...]
+    protocol: tuple[str, ...]
     shipped: tuple[Path, ...]
     foundation: dict[str, Any] | None
 
 
-@dataclass
+@dataclass(frozen=True)
 class Cell:
     """One cell of the plan.
 
@@ -44,29 +48,18 @@ class Cell:
         case: its case.
         spec: its solver.
         key: name of its files.
-        fingerprint: of all that its result depends on; known once the fits are.
         cost: predicted, or None.
-        refusal: why it will end without being run, or nothing.
-        vectors: whether its solver has to be given state vectors, even of product states; known once it was asked.
-        reused: an earlier record that still holds, complete or with its accuracy alone.
+        refusal: why it will end without being run, with its status; empty where it will be run.
     """
 
     case: Case
     spec: SolverSpec
     key: str
-    fingerprint: str = ""
-    cost: Cost | None = None
+    cost: Prediction | None = None
     refusal: str = ""
-    vectors: bool = True
-    reused: CellRecord | None = None
-
-    @property
-    def done(self) -> bool:
-        """Whether nothing is left to do."""
-        return self.reused is not None and self.reused.complete
 
 
-@dataclass
+@dataclass(frozen=True)
 class Plan:
     """All that a run will do.
 
@@ -81,12 +74,17 @@ class Plan:
     task: Task
     registry: Registry
     environment: Environment
-    traits: dict[str, Traits] = field(default_factory=dict)
-    cells: list[Cell] = field(default_factory=list)
+    traits: Mapping[str, Traits]
+    cells: tuple[Cell, ...] = field(default=())
 
     def of_case(self, case: Case) -> list[Cell]:
         """Return the cells of one case."""
         return [cell for cell in self.cells if cell.case == case]
+
+    @property
+    def learned(self) -> list[SolverSpec]:
+        """Return the solvers that have to be fitted first."""
+        return [spec for spec in self.task.specs if self.traits[str(spec)].learned]
 
     @property
     def cases(self) -> list[Case]:
@@ -98,45 +96,31 @@ class Plan:
         """Largest number of states that a solver is given at once: test states are scored in portions of this."""
         return max(self.task.timing.batch_sizes)
 
+    def problem(self, case: Case) -> Problem:
+        """Pose a case in full; `blinded` before it leaves for a solver's worker."""
+        environment = self.environment
+        return pose(
+            self.task, self.registry, case, batch=self.batch, device=environment.device, threads=environment.threads
+        )
 
-def problem(plan: Plan, case: Case) -> Problem:
-    """Pose a case in full; `blinded` before it leaves for a solver's worker."""
-    environment = plan.environment
-    return pose(
-        plan.task, plan.registry, case, batch=plan.batch, device=environment.device, threads=environment.threads
-    )
-
-
-def problem_message(posed: Problem) -> dict[str, Any]:
-    """Return the JSON fields of a problem; its times travel as an array beside them."""
-    return {
-        "size": posed.size,
-        "hamiltonian": None if posed.hamiltonian is None else posed.hamiltonian.to_json(),
-        "drive": None if posed.drive is None else posed.drive.to_json(),
-        "parameters": None if posed.parameters is None else dict(posed.parameters),
-        "batch": posed.batch,
-        "device": posed.device,
-        "threads": posed.threads,
-        "entangled": posed.entangled,
-    }
+    def foreseen(self, outlooks: Mapping[str, Cell]) -> Plan:
+        """Return the plan with cells that know what they are predicted to cost, by their keys."""
+        return replace(self, cells=tuple(outlooks[cell.key] for cell in self.cells))
 
 
-def cells_of(task: Task) -> list[Cell]:
+def cells_of(task: Task) -> tuple[Cell, ...]:
     """Return one cell for each case and solver, in running order."""
     cells = []
     for case in cases(task):
         for spec in task.specs:
-            slug = re.sub(r"[^A-Za-z0-9.=-]+", "_", str(spec)).strip("_")
             digest = provenance.fingerprint([str(spec), case.size, case.seed])[:6]
-            key = f"{slug[:60]}-{case.key}-{digest}"
-            cells.append(Cell(case, spec, key))
-    return cells
+            cells.append(Cell(case, spec, f"{file_name(str(spec))[:60]}-{case.key}-{digest}"))
+    return tuple(cells)
 
 
-def set_fingerprints(plan: Plan, fits: Mapping[str, str]) -> None:
-    """Hash all that each cell's result depends on: task, solver, plugin code, fit, libraries, hardware."""
-    task = plan.task
-    reference = task.reference_spec
+def fingerprints(plan: Plan, fits: Mapping[str, str]) -> dict[str, str]:
+    """Hash, for each cell by its key, all that its result depends on: task, solver, code, fit, libraries, hardware."""
+    task, reference = plan.task, plan.task.reference_spec
     names = {spec.name for spec in task.specs} | ({reference.name} if reference else set())
     code = {name: code_of(plan.registry, name) for name in names}
     common = {
@@ -148,19 +132,24 @@ def set_fingerprints(plan: Plan, fits: Mapping[str, str]) -> None:
         "limits": task.limits.model_dump(mode="json"),
         "reference": [task.reference, code[reference.name] if reference else None],
         "core": provenance.core_code(),
-        "libraries": provenance.versions(),
         "hardware": provenance.hardware(),
         "threads": plan.environment.threads,
         "device": plan.environment.device,
     }
+    found = {}
     for cell in plan.cells:
         own = {
             "case": [cell.case.size, cell.case.seed, track(task, cell.case)],
             "solver": [str(cell.spec), code[cell.spec.name], fits.get(str(cell.spec))],
         }
-        cell.fingerprint = provenance.fingerprint(common | own)
+        found[cell.key] = provenance.fingerprint(common | own)
+    return found
 
 
 def code_of(registry: Registry, solver: str) -> str:
-    """Hash the code and weights of the plugin that provides a solver."""
-    return provenance.hash_files(registry.code_of(registry.find("solvers", solver)))
+    """Hash the plugin that provides a solver: its code and weights, and every distribution that it requires."""
+    files, distribution = (
+        registry.code_of(registry.find("solvers", solver)),
+        registry.distribution_of("solvers", solver),
+    )
+    return provenance.fingerprint([hash_files(files), required(distribution) if distribution else {}])

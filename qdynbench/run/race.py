@@ -7,7 +7,6 @@ import time
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 from qdynbench.contract.spec import SolverSpec
 from qdynbench.record.schema import CellRecord, SolveTiming, Status
@@ -15,7 +14,7 @@ from qdynbench.run.fleet import Fleet
 from qdynbench.run.observer import Observer
 from qdynbench.run.plan import Cell, Plan
 from qdynbench.task.case import Case, Purpose
-from qdynbench.workers.channel import Message
+from qdynbench.workers import protocol as to
 from qdynbench.workers.process import Worker, WorkerFailure
 
 SHORTEST_ROUND = 0.02
@@ -35,7 +34,6 @@ class _Contestant:
     record: CellRecord
     worker: Worker
     states: int
-    vectors: bool
     warm_up: float = 0.0
     calls: int = 1
     rounds: int = FEWEST_ROUNDS
@@ -56,7 +54,6 @@ def time_case(plan: Plan, case: Case, records: list[CellRecord], fleet: Fleet, o
                 record,
                 fleet.solver(SolverSpec.parse(record.solver)),
                 min(batch, plan.task.timing.subset.get(record.solver, batch)),
-                cells[record.solver].vectors,
             )
             if _attempt(record, lambda c=contestant, d=drawn: _stage(plan, c, d)):  # type: ignore[misc]
                 spent[record.solver] += contestant.warm_up
@@ -76,29 +73,27 @@ class _Drawn:
     """The states of one batch size, drawn once for all solvers."""
 
     def __init__(self, plan: Plan, case: Case, fleet: Fleet) -> None:
-        self._case: dict[str, Any] = {"size": case.size, "seed": case.seed}
+        self._case = to.Where(case.size, case.seed)
         self._limit = plan.task.limits.seconds
         self._fleet = fleet
-        self._messages: dict[tuple[Purpose, int, bool], Message] = {}
+        self._known: dict[tuple[Purpose, int], to.States] = {}
 
-    def states(self, purpose: Purpose, start: int, stop: int, vectors: bool) -> Message:
-        """Return states as vectors, if they are asked for, and as spinors, where there are some."""
-        key = (purpose, stop, vectors)
-        if key not in self._messages:
-            fields = {**self._case, "purpose": int(purpose), "start": start, "stop": stop, "vectors": vectors}
-            self._messages[key] = self._fleet.scorer.ask("states", seconds=self._limit, **fields)
-        return self._messages[key]
+    def states(self, purpose: Purpose, start: int, stop: int) -> to.States:
+        """Return the states `start` to `stop` of a purpose."""
+        if (purpose, stop) not in self._known:
+            request = to.DrawStates(self._case, int(purpose), start, stop)
+            self._known[purpose, stop] = self._fleet.scorer.ask(request, seconds=self._limit).states
+        return self._known[purpose, stop]
 
 
 def _stage(plan: Plan, contestant: _Contestant, drawn: _Drawn) -> None:
     """Give a worker its timing states, warm it up with others, and choose how often to call it."""
     timing, limit = plan.task.timing, plan.task.limits.seconds
     states = contestant.states
-    warm_up = drawn.states(Purpose.WARM_UP, 1, 1 + states, contestant.vectors)
-    seconds = contestant.worker.ask("call", *warm_up.arrays, seconds=limit, **warm_up.fields).fields["seconds"]
-    for_rounds = drawn.states(Purpose.TIMING, 0, STAGED_SETS * states, contestant.vectors)
-    staged = [array.reshape(STAGED_SETS, states, *array.shape[1:]) for array in for_rounds.arrays]
-    contestant.worker.ask("stage", *staged, seconds=limit, **for_rounds.fields)
+    warm_up = drawn.states(Purpose.WARM_UP, 1, 1 + states)
+    seconds = contestant.worker.ask(to.Call(warm_up), seconds=limit).seconds
+    for_rounds = drawn.states(Purpose.TIMING, 0, STAGED_SETS * states)
+    contestant.worker.ask(to.Stage(for_rounds, STAGED_SETS), seconds=limit)
     contestant.warm_up = seconds
     contestant.calls = max(1, math.ceil(SHORTEST_ROUND / max(seconds, 1e-9)))
     affordable = timing.seconds / max(seconds * contestant.calls, 1e-9)
@@ -119,20 +114,13 @@ def _race(
             record = contestant.record
             if number >= contestant.rounds or record.status is not Status.OK:
                 continue
-            observer.phase(cells[record.solver], f"time {batch}", number / contestant.rounds)
+            observer.phase(cells[record.solver], f"time {batch}")
 
             def one_round(contestant: _Contestant = contestant, number: int = number) -> None:
-                fields: dict[str, Any] = {
-                    "batch": contestant.states,
-                    "number": number,
-                    "calls": contestant.calls,
-                    "settle": SETTLE,
-                }
-                limit = plan.task.limits.seconds
-                answer = contestant.worker.ask("time", seconds=limit, **fields).fields
-                measured = answer["seconds"]
-                seconds[contestant.record.solver].append(measured * batch / contestant.states)
-                spent[contestant.record.solver] += measured * contestant.calls + answer["settled"]
+                request = to.TimeRound(contestant.states, number, contestant.calls, SETTLE)
+                timed = contestant.worker.ask(request, seconds=plan.task.limits.seconds)
+                seconds[contestant.record.solver].append(timed.seconds * batch / contestant.states)
+                spent[contestant.record.solver] += timed.seconds * contestant.calls + timed.settled
 
             _attempt(record, one_round)
     for contestant in field:
@@ -148,9 +136,9 @@ def _race(
 
 
 def _peak(plan: Plan, record: CellRecord, fleet: Fleet) -> None:
-    fields = fleet.solver(SolverSpec.parse(record.solver)).ask("peak", seconds=plan.task.limits.seconds).fields
-    record.ledger.peak_memory_host, record.ledger.peak_memory_device = fields["host"], fields["device"]
-    record.ledger.rest_memory_host = fields["rest"]
+    peak = fleet.solver(SolverSpec.parse(record.solver)).ask(to.PeakMemory(), seconds=plan.task.limits.seconds)
+    record.ledger.peak_memory_host, record.ledger.peak_memory_device = peak.host, peak.device
+    record.ledger.rest_memory_host = peak.rest
 
 
 def _attempt(record: CellRecord, act: Callable[[], None]) -> bool:

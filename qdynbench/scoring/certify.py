@@ -1,17 +1,27 @@
-"""An evolution that shares nothing with the solvers, to put a bound on the reference's own error."""
+"""Certification: an evolution that shares nothing with the solvers puts a bound on the reference's own error."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
+
+from qdynbench.contract.window import ScoreContext, Window
+from qdynbench.scoring.cell import keep_readable
+from qdynbench.task.case import Purpose
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from qdynbench.contract.solver import Problem
+    from qdynbench.contract.problem import Problem
     from qdynbench.physics.operators import PauliSum
+    from qdynbench.scoring.cell import Bounds
+    from qdynbench.scoring.source import CaseSource
+    from qdynbench.task.case import Case
+
+CERTIFIED_STATES = 2
 
 STEPWISE = 12
 """Up to this size a sample is evolved through every time of the grid; beyond, from one checkpoint to the next."""
@@ -81,6 +91,36 @@ def independent_evolution(
         here = index
         found.append(now)
     return np.ascontiguousarray(np.stack(found).transpose(2, 0, 1))
+
+
+def bounds(source: CaseSource, case: Case) -> Bounds:
+    """Score an independent evolution of a few states against the reference: no metric can resolve less.
+
+    Returns, for each metric that is zero for a perfect solver, its largest value over the states at the next time that
+    was looked at, shape `(T+1,)`; nothing where the problem is too large.
+    """
+    problem = source.problem(case, batch=CERTIFIED_STATES)
+    indices = checkpoints(problem)
+    if indices is None:
+        return {}
+    initial = source.draw(case, Purpose.TEST, 0, min(CERTIFIED_STATES, source.states))
+    if case.size > STEPWISE:
+        initial = initial[:1]
+    context = ScoreContext(case.size, problem.times, None if problem.drive else problem.hamiltonian, initial)
+    judged = [kind for kind in source.metrics if kind.needs_reference and kind.per_time and kind.better == "lower"]
+    metrics = {kind.name: kind(context) for kind in judged if kind.applies(context)}
+    cursor = source.reference(case).cursor(initial, key=None, context=context)
+    independent = torch.from_numpy(independent_evolution(problem, initial.states.numpy(), indices))
+    columns = torch.cat([initial.states[:, None], independent], dim=1)
+    looked_at = np.array([0, *indices])
+    for run in np.split(np.arange(len(looked_at)), np.flatnonzero(np.diff(looked_at) > 1) + 1):
+        window = Window(context, int(looked_at[run[0]]), columns[:, run[0] : run[-1] + 1])
+        for pair in cursor.beside(window):
+            keep_readable(metrics, pair.reference, of_reference=True)
+            for metric in metrics.values():
+                metric.update(pair)
+    next_one = looked_at[np.searchsorted(looked_at, np.arange(problem.steps + 1))]
+    return {name: np.abs(metric.result()).max(axis=0)[next_one] for name, metric in metrics.items()}
 
 
 class _Matrix:

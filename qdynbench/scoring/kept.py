@@ -1,17 +1,13 @@
-"""What is kept of a cell: its curves, and whole trajectories of the first test states where the task asks for them."""
+"""Whole trajectories of the first test states, where the task asks for them."""
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterable, Mapping
-from pathlib import Path
-from typing import Any
+from collections.abc import Iterable
 
 import numpy as np
 from numpy.typing import NDArray
 
-from qdynbench.contract.metric import ScoreContext
-from qdynbench.contract.window import Window
+from qdynbench.contract.window import ScoreContext, Window
 from qdynbench.record.schema import TRAJECTORIES
 
 
@@ -38,17 +34,9 @@ class KeptTrajectories:
             array[:, prediction.start : prediction.end] = states[: self._states].cpu().numpy()
 
 
-def joined(portions: Iterable[KeptTrajectories]) -> dict[str, NDArray[Any]]:
+def joined(portions: Iterable[KeptTrajectories]) -> dict[str, NDArray[np.generic]]:
     """Return what was kept of a cell by the names of its arrays, each of shape `(n, T+1, 2**N)`, or nothing."""
     kept = [portion.arrays for portion in portions if portion.arrays]
     if not kept:
         return {}
     return {name: np.concatenate(arrays) for name, arrays in zip(TRAJECTORIES, zip(*kept, strict=True), strict=True)}
-
-
-def write_curves(path: str, arrays: Mapping[str, NDArray[Any]]) -> None:
-    """Write the arrays of a cell to a file that is whole or not there."""
-    partial = Path(f"{path}.partial")
-    with partial.open("wb") as stream:
-        np.savez_compressed(stream, **arrays)  # type: ignore[arg-type]
-    os.replace(partial, path)

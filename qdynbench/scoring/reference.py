@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from qdynbench.contract.metric import ScoreContext
-from qdynbench.contract.solver import Block, Initial, Problem, Solver
+from qdynbench.contract.initial import Given, Initial
 from qdynbench.contract.validation import checked_blocks, tensors_in
-from qdynbench.contract.window import Window
+from qdynbench.contract.window import Pair, ScoreContext, Window
 from qdynbench.errors import InputError
-from qdynbench.workers.solver_side import kept_notes
+from qdynbench.record.schema import kept_notes
+
+if TYPE_CHECKING:
+    from qdynbench.contract.problem import Problem
+    from qdynbench.contract.solver import Block, Solver
 
 KEPT_BYTES = 600e6
 """A trajectory up to this size is kept for the next solver of the case, with the observables computed on it."""
@@ -31,23 +34,21 @@ class Reference:
     def __init__(self, solver: Solver, problem: Problem) -> None:
         self.problem = problem
         self.solver = solver
-        solver.problem, solver.notes = problem, []
         solver.prepare(problem)
-        self._said: list[str] = []
+        self._said: list[list[str]] = []
         self._kept: dict[Any, list[Window]] = {}
         self._known: dict[Any, dict[int, dict[str, torch.Tensor]]] = {}
 
     def blocks(self, initial: Initial) -> Iterator[Block]:
         """Solve, in time order, checked like any solver's output."""
-        device = self.problem.device
-        placed = Initial(*(None if part is None else part.to(device) for part in (initial.vectors, initial.spinors)))
-        self._said, self.solver.notes = self.notes, []
-        yield from checked_blocks(self.solver.solve(placed), self.problem, placed)
+        given = Given(initial.to(self.problem.device))
+        self._said.append(given.notes)
+        yield from checked_blocks(self.solver.solve(given), self.problem, given.initial)
 
     @property
     def notes(self) -> list[str]:
         """What the solver had to say of the trajectories that it was asked for, each once."""
-        return kept_notes([*self._said, *self.solver.notes])
+        return kept_notes(itertools.chain.from_iterable(self._said))
 
     def trajectories(self, initial: Initial) -> NDArray[np.complex128]:
         """Return whole trajectories, shape `(B, T+1, 2**N)`; for training data, which has to fit in memory anyway.
@@ -104,14 +105,14 @@ class Cursor:
         self._windows = windows
         self._now: Window | None = None
 
-    def beside(self, prediction: Window) -> Iterator[tuple[Window, Window]]:
-        """Cut a prediction where the reference's blocks end; yield aligned (prediction, reference) parts."""
+    def beside(self, prediction: Window) -> Iterator[Pair]:
+        """Cut a prediction where the reference's blocks end; yield aligned pairs."""
         position = prediction.start
         while position < prediction.end:
             while self._now is None or position >= self._now.end:
                 self._now = next(self._windows)
             end = min(prediction.end, self._now.end)
-            yield (
+            yield Pair(
                 prediction.part(position - prediction.start, end - prediction.start),
                 self._now.part(position - self._now.start, end - self._now.start),
             )

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from qdynbench.contract.ensemble import Draw, Ensemble
+from qdynbench.contract.ensemble import Ensemble
+from qdynbench.contract.initial import Initial
 from qdynbench.task.spec import Task
 
 ROUNDING = 1e-9
@@ -48,7 +49,7 @@ def generator(task: Task, case: Case, purpose: Purpose) -> np.random.Generator:
     return np.random.default_rng(np.random.SeedSequence(task.seed, spawn_key=(case.size, case.seed, int(purpose))))
 
 
-def draw(task: Task, ensemble: Ensemble, case: Case, purpose: Purpose, start: int, stop: int) -> Draw:
+def draw(task: Task, ensemble: Ensemble, case: Case, purpose: Purpose, start: int, stop: int) -> Initial:
     """Return states `start` to `stop` of a stream; state i does not depend on how many are asked for."""
     return ensemble.draw(case.size, stop, generator(task, case, purpose))[start:]
 

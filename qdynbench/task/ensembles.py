@@ -7,7 +7,8 @@ from abc import abstractmethod
 
 import numpy as np
 
-from qdynbench.contract.ensemble import Complex, Draw, Ensemble, ProductEnsemble
+from qdynbench.contract.ensemble import Complex, Ensemble, ProductEnsemble
+from qdynbench.contract.initial import Initial
 
 
 class RandomProduct(ProductEnsemble):
@@ -21,9 +22,9 @@ class RandomProduct(ProductEnsemble):
 class HaarRandom(Ensemble):
     """States of the whole chain from the Haar measure."""
 
-    def draw(self, size: int, count: int, generator: np.random.Generator) -> Draw:
+    def draw(self, size: int, count: int, generator: np.random.Generator) -> Initial:
         """Return normalised complex Gaussian vectors."""
-        return Draw(_unit(generator.standard_normal((count, 1 << size, 2)).view(np.complex128)[..., 0]))
+        return Initial(_unit(generator.standard_normal((count, 1 << size, 2)).view(np.complex128)[..., 0]))
 
 
 class NamedProduct(ProductEnsemble):

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from qdynbench.contract.solver import Problem
-from qdynbench.physics.operators import PauliSum
+from qdynbench.contract.problem import Problem
 from qdynbench.task.case import Case, Purpose, generator
 from qdynbench.task.load import model_of
 
@@ -44,12 +43,10 @@ def pose(
     """
     family = model_of(task.model if model is None else model, registry)
     drawn = family.realised(case.size, generator(task, case, Purpose.DISORDER))
-    operator = drawn.hamiltonian(case.size)
     return Problem(
         size=case.size,
         times=task.times.grid() if times is None else times,
-        hamiltonian=operator if isinstance(operator, PauliSum) else None,
-        drive=None if isinstance(operator, PauliSum) else operator,
+        dynamics=drawn.hamiltonian(case.size),
         parameters=drawn.parameters(),
         batch=batch,
         device=device,

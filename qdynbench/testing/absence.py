@@ -11,7 +11,7 @@ from pathlib import Path
 _ASK = """
 import importlib, sys
 import numpy as np
-from qdynbench.contract.solver import Problem
+from qdynbench.contract.problem import Problem
 from qdynbench.testing.exercise import uniform_chain
 
 module, _, name = sys.argv[1].partition(":")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from qdynbench.contract.solver import Knowledge
+from qdynbench.contract.problem import Knowledge
 from qdynbench.testing.check import Check, Failure, Skip
 from qdynbench.testing.exercise import Exercise, bit_reversal, product_initial, reflected
 from qdynbench.testing.output import VALID
@@ -35,7 +35,7 @@ def determinism(subject: Subject) -> str:
     again = subject.run(subject.exercise)
     difference = distance(subject.trajectory.tensors, again.tensors)
     # Threads may share a sum in another way the next time.
-    tolerance = 1e-5 if again.single or subject.solver_class.learned else 1e-12
+    tolerance = 1e-5 if again.single or subject.learns else 1e-12
     if difference > tolerance:
         raise Failure(f"two solvers under one seed differ by {difference:.1e}")
     return f"within {difference:.1e}"
@@ -56,7 +56,7 @@ def preparation(subject: Subject) -> str:
         raise Skip(f"only {exercise.problem.size} spins are supported")
     again = subject.run(exercise, subject.prepared(exercise, solver))
     difference = distance(subject.trajectory.tensors, again.tensors)
-    if difference > rounding(again, learned=subject.solver_class.learned):
+    if difference > rounding(again, learned=subject.learns):
         raise Failure(f"after {size} spins in between, {exercise.problem.size} spins differ by {difference:.1e}")
     return f"{exercise.problem.size}, {size}, {exercise.problem.size} spins: within {difference:.1e}"
 
@@ -66,7 +66,7 @@ def batch_independence(subject: Subject) -> str:
     exercise = subject.exercise
     solver = subject.prepared(exercise)
     whole = subject.trajectory
-    tolerance = rounding(whole, learned=subject.solver_class.learned)
+    tolerance = rounding(whole, learned=subject.learns)
     worst = 0.0
     for chosen in ([0], [1], [2], [2, 0], [1, 1, 2]):
         part = subject.run(exercise.some(chosen), solver)
@@ -85,14 +85,14 @@ def many_blocks(subject: Subject) -> str:
     """A batch and a grid too large for one small block give the same as a few states alone."""
     size = subject.exercise.problem.size
     # Beyond the grid of its training a learned solver may well amplify rounding; that is not what is checked here.
-    steps = subject.exercise.problem.steps if subject.solver_class.learned else MANY_STEPS
+    steps = subject.exercise.problem.steps if subject.learns else MANY_STEPS
     times = np.linspace(0, steps * subject.exercise.problem.dt, steps + 1)
     initial = product_initial(size, MANY_STATES, seed=SEED + 3)
     many = Exercise.pose(subject.chain(size), times, initial, subject.exercise.problem.parameters)
     few = Exercise(dataclasses.replace(many.problem, batch=2), many.some([0, MANY_STATES - 1]).initial)
     large, small = subject.run(many), subject.run(few)
     difference = distance(small.tensors, {name: tensor[[0, -1]] for name, tensor in large.tensors.items()})
-    if difference > rounding(small, learned=subject.solver_class.learned):
+    if difference > rounding(small, learned=subject.learns):
         raise Failure(f"of {MANY_STATES} states over {steps} steps two differ by {difference:.1e} when alone")
     return f"{large.blocks} blocks for {MANY_STATES} states over {steps} steps, within {difference:.1e}"
 
@@ -107,7 +107,7 @@ def bit_order(subject: Subject) -> str:
     turned = bit_reversal(exercise.problem.size)
     exact = exercise.exact()
     others = {"the output": exact[..., turned]}
-    if subject.solver_class.knowledge is Knowledge.HAMILTONIAN and not subject.solver_class.learned:
+    if subject.solver_class.knowledge is Knowledge.HAMILTONIAN and not subject.learns:
         mirrored = Exercise.pose(reflected(exercise.hamiltonian), exercise.problem.times, exercise.initial).exact()
         others |= {"the Hamiltonian": mirrored, "the Hamiltonian and the output": mirrored[..., turned]}
     found = _after_start(subject.trajectory.tensors)

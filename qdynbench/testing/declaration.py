@@ -9,7 +9,10 @@ import subprocess
 import sys
 from typing import TYPE_CHECKING
 
-from qdynbench.contract.solver import Cost, Knowledge, Problem
+from qdynbench.contract.build import parameters_of
+from qdynbench.contract.initial import Given
+from qdynbench.contract.problem import Knowledge, Problem
+from qdynbench.contract.solver import Cost
 from qdynbench.contract.spec import SolverSpec
 from qdynbench.errors import InputError
 from qdynbench.testing.check import Check, Failure, Skip
@@ -57,7 +60,7 @@ def import_cost(subject: Subject) -> str:
 def parameters_frozen(subject: Subject) -> str:
     """Parameters cannot change, and can be written as `name[key=value]`."""
     solver = subject.blank()
-    names = [field.name for field in dataclasses.fields(solver) if field.init]  # type: ignore[arg-type]
+    names = parameters_of(solver)
     for name in names:
         value = getattr(solver, name)
         try:
@@ -92,9 +95,6 @@ def supports_and_estimate(subject: Subject) -> str:
         refusal = solver.supports(blinded)
         if not (refusal is None or (isinstance(refusal, str) and refusal.strip())):
             raise Failure(f"supports must return None or a reason, it returned {refusal!r}")
-        needs_states = solver.needs_states(blinded)
-        if not isinstance(needs_states, bool):
-            raise Failure(f"needs_states must return True or False, it returned {needs_states!r}")
         cost = solver.estimate(blinded)
         if cost is None:
             continue
@@ -121,7 +121,7 @@ def blindness(subject: Subject) -> str:
     withheld = exercise.problem.blinded(subject.solver_class.knowledge)
     try:
         solver = subject.prepared(exercise)
-        for _ in solver.solve(exercise.fresh()):
+        for _ in solver.solve(Given(exercise.fresh())):
             pass
     except Exception as error:
         raise Failure(f"fails on a problem without a Hamiltonian: {type(error).__name__}: {error}") from error

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from qdynbench.contract.solver import Initial, Problem
+from qdynbench.contract.initial import Initial
+from qdynbench.contract.problem import Problem
 from qdynbench.physics.operators import PauliSum
 from qdynbench.testing import independent
 
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
     from qdynbench.physics.drive import Drive
 
 Chain = Callable[[int], PauliSum]
+
+LARGEST = 4e9
+"""Bytes that the state vectors of an exercise may take."""
 
 
 def graded_chain(size: int) -> PauliSum:
@@ -95,11 +99,10 @@ class Exercise:
         problem = Problem(
             operator.size,
             times,
-            operator if isinstance(operator, PauliSum) else None,
+            operator,
             parameters or {},
             batch=len(initial),
             threads=torch.get_num_threads(),
-            drive=None if isinstance(operator, PauliSum) else operator,
             entangled=initial.spinors is None,
         )
         return cls(problem, initial)
@@ -107,7 +110,6 @@ class Exercise:
     @property
     def hamiltonian(self) -> PauliSum:
         """The Hamiltonian."""
-        assert self.problem.hamiltonian is not None  # noqa: S101 - `pose` demands one; this tells the type checker
         return self.problem.hamiltonian
 
     def some(self, chosen: Sequence[int]) -> Exercise:
@@ -119,8 +121,8 @@ class Exercise:
         return self._each(torch.Tensor.clone)
 
     def _each(self, change: Callable[[torch.Tensor], torch.Tensor]) -> Initial:
-        parts = (self.initial.vectors, self.initial.spinors)
-        return Initial(*(None if part is None else change(part) for part in parts))
+        states = change(self.initial.states) if self.initial.vectors_exist else None
+        return Initial(states, None if self.initial.spinors is None else change(self.initial.spinors), memory=LARGEST)
 
     def exact(self) -> torch.Tensor:
         """Return the trajectory by scipy's `expm`, complex128, shape `(B, T+1, 2**N)`."""

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
 
-from qdynbench.contract.solver import Initial
+from qdynbench.contract.initial import Given, Initial
 from qdynbench.physics.drive import Drive, Segment
 from qdynbench.physics.operators import PauliSum
 from qdynbench.testing import independent
@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from qdynbench.contract.solver import Block, Problem
+    from qdynbench.contract.problem import Problem
+    from qdynbench.contract.solver import Block
     from qdynbench.toolkit.matrix_product import MatrixProductSolver
 
 
@@ -48,9 +49,10 @@ def joined(found: Sequence[Block]) -> dict[str, torch.Tensor]:
 
 def truncated(solver: MatrixProductSolver, problem: Problem, initial: Initial) -> Truncated:
     """Run a solver that yields states, and collect what it says of its truncation."""
-    found = blocks(solver, problem, initial)
+    given = Given(initial)
+    found = blocks(solver, problem, initial, given=given)
     states = torch.cat([block.states for block in found if block.states is not None], dim=1)
-    return Truncated(states, joined(found)["truncation"], list(solver.notes))
+    return Truncated(states, joined(found)["truncation"], given.notes)
 
 
 def check_saturation(
@@ -108,8 +110,7 @@ def check_observables(
     """
     size, model = problem.size, problem.hamiltonians[0]
     states = trajectory(solver(yields="states", **parameters), problem, initial)
-    alone = Initial(torch.empty(len(states), 0, dtype=torch.complex128), initial.spinors)
-    found = blocks(solver(yields="observables", **parameters), problem, alone)
+    found = blocks(solver(yields="observables", **parameters), problem, Initial(spinors=initial.spinors))
     assert all(block.states is None for block in found)
     values = joined(found)
     norm = states.norm(dim=-1)
@@ -148,7 +149,7 @@ def check_forty_spins(solver: type[MatrixProductSolver], model: PauliSum) -> tor
     spinors = product_initial(4, 1, seed=10).spinors
     assert spinors is not None
     built = solver()
-    found = blocks(built, problem, Initial(torch.empty(1, 0, dtype=torch.complex128), spinors.repeat(1, 10, 1)))
+    found = blocks(built, problem, Initial(spinors=spinors.repeat(1, 10, 1)))
     energy = joined(found)["energy"]
     assert energy.shape == (1, 3)
     assert float((energy - energy[:, :1]).abs().max()) > 0

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from qdynbench.contract import validation as rules
+from qdynbench.contract.initial import Given
 from qdynbench.testing.check import Check, Failure
 from qdynbench.testing.exercise import Exercise
 
@@ -72,12 +73,12 @@ def inputs_unmodified(subject: Subject) -> str:
         exercise.hamiltonian, exercise.problem.times.copy(), copied, exercise.problem.parameters
     ).problem
     solver = subject.prepared(Exercise(problem, copied))
-    for _ in rules.iterated(solver.solve(copied)):
+    for _ in rules.iterated(solver.solve(Given(copied))):
         pass
     if not torch.equal(copied.states, given.states):
-        raise Failure("solve has written to initial.states")
+        raise Failure("solve has written to given.states")
     if given.spinors is not None and copied.spinors is not None and not torch.equal(copied.spinors, given.spinors):
-        raise Failure("solve has written to initial.spinors")
+        raise Failure("solve has written to given.spinors")
     if (problem.times != exercise.problem.times).any():
         raise Failure("the solver has written to problem.times")
     return ""

@@ -12,7 +12,11 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 import torch
 
-from qdynbench.contract.solver import Block, Knowledge, Solver
+from qdynbench.contract.build import build, outlook
+from qdynbench.contract.initial import Given
+from qdynbench.contract.learned import LearnedSolver
+from qdynbench.contract.problem import Knowledge
+from qdynbench.contract.solver import Block, Solver
 from qdynbench.contract.validation import Tensors, checked_blocks, iterated, tensors_of
 from qdynbench.physics import entanglement, observables
 from qdynbench.testing.check import CheckResult, Failure, Skip
@@ -26,7 +30,6 @@ from qdynbench.testing.exercise import (
     product_initial,
     uniform_chain,
 )
-from qdynbench.workers.solver_side import build, shipped_folders, unsupported
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -136,14 +139,15 @@ class Subject:
     def new(self) -> Solver:
         """Build the solver; a learned one reads what the one fit (or the shipped weights) has learned."""
         solver = self.blank()
-        if solver.learned:
+        if isinstance(solver, LearnedSolver):
             solver.load(self.weights)
         return solver
 
     @cached_property
     def shipped(self) -> Path | None:
         """Folder of the weights that come with the solver's package; the first where there are several."""
-        return next(iter(shipped_folders(self.blank())), None)
+        blank = self.blank()
+        return next(iter(blank.shipped()), None) if isinstance(blank, LearnedSolver) else None
 
     @cached_property
     def course(self) -> Course:
@@ -172,17 +176,29 @@ class Subject:
         """Return the training data of a fit."""
         return ExactTrajectories(uniform_chain, TRAINING_SIZES, TRAINING_TIMES, TRAINING_COUNT, SEED)
 
-    def fit(self, label: str) -> tuple[Solver, FitRecorder]:
+    def learning(self) -> LearnedSolver:
+        """Build a learned solver that has learned nothing yet."""
+        blank = self.blank()
+        if not isinstance(blank, LearnedSolver):
+            raise Skip("it learns nothing")
+        return blank
+
+    @property
+    def learns(self) -> bool:
+        """Whether the solver has to be fitted first."""
+        return issubclass(self.solver_class, LearnedSolver)
+
+    def fit(self, label: str) -> tuple[LearnedSolver, FitRecorder]:
         """Fit a new solver in a folder of its own."""
         work = self.folder / f"work-{label}"
         work.mkdir()
         recorder = FitRecorder(work, SEED)
-        solver = self.blank()
+        solver = self.learning()
         solver.fit(self.data(), recorder)
         return solver, recorder
 
     @cached_property
-    def fitted(self) -> tuple[Solver, FitRecorder]:
+    def fitted(self) -> tuple[LearnedSolver, FitRecorder]:
         """The solver of the one fit that all checks share."""
         return self.fit("first")
 
@@ -203,7 +219,7 @@ class Subject:
 
         A solver that sees the Hamiltonian gets couplings that all differ, a learned one what it was trained on.
         """
-        if self.solver_class.learned:
+        if self.learns:
             course = self.course
             size = max((size for size in course.sizes if size <= 6), default=min(course.sizes))
             choices = [(course.chain, course.parameters, size, course.times)]
@@ -228,10 +244,9 @@ class Subject:
         """Return why the solver cannot do this, or that it would cost too much, or None."""
         problem = exercise.problem.blinded(self.solver_class.knowledge)
         solver = self.new()
-        said = unsupported(solver, problem)
+        said, cost = outlook(solver, problem)
         if said is not None:
             return said
-        cost = solver.estimate(problem)
         if cost is not None and (cost.seconds > LARGEST_COST["seconds"] or cost.bytes > LARGEST_COST["bytes"]):
             return f"predicted to take {cost.seconds:.3g} s and {cost.bytes:.3g} bytes"
         return None
@@ -240,7 +255,6 @@ class Subject:
         """Pose the problem, blinded as in a benchmark, to a new solver or to the one given."""
         solver = solver or self.new()
         problem = exercise.problem.blinded(solver.knowledge)
-        solver.problem = problem
         solver.prepare(problem)
         return solver
 
@@ -258,7 +272,7 @@ class Subject:
             solver = self.prepared(exercise)
         columns: dict[str, list[torch.Tensor]] = {}
         single = False
-        for block in checked_blocks(solver.solve(exercise.fresh()), exercise.problem, exercise.initial):
+        for block in checked_blocks(solver.solve(Given(exercise.fresh())), exercise.problem, exercise.initial):
             tensors = {"states": block.states} if block.states is not None else dict(block.observables)
             for name, tensor in tensors.items():
                 single = single or tensor.dtype in {torch.complex64, torch.float32}
@@ -274,7 +288,7 @@ class Subject:
         """The blocks of the standard exercise, copied as they come and not yet checked against any rule."""
         solver = self.prepared(self.exercise)
         recorded: list[tuple[Block, Tensors]] = []
-        for block in iterated(solver.solve(self.exercise.fresh())):
+        for block in iterated(solver.solve(Given(self.exercise.fresh()))):
             recorded.append((block, {name: tensor.clone() for name, tensor in tensors_of(block).items()}))
             if len(recorded) > 2 * self.exercise.problem.steps + 2:
                 raise Failure(f"{self.exercise.problem.steps + 1} times expected, the solver does not stop")

@@ -16,7 +16,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from qdynbench.contract.solver import Block, Initial, Problem
+from qdynbench.contract.initial import Given, Initial
+from qdynbench.contract.problem import Problem
+from qdynbench.contract.solver import Block
 from qdynbench.physics.drive import Drive
 from qdynbench.testing import independent
 from qdynbench.testing.exercise import graded_chain, product_initial, random_states, random_strings, uniform_chain
@@ -44,14 +46,15 @@ def posed(model: PauliSum | Drive, dt: float, steps: int, batch: int = 3, thread
     return Problem(
         model.size,
         np.linspace(0, dt * steps, steps + 1),
-        hamiltonian=None if isinstance(model, Drive) else model,
-        drive=model if isinstance(model, Drive) else None,
+        model,
         batch=batch,
         threads=threads,
     )
 
 
-def blocks(solver: Solver, problem: Problem, initial: Initial, *, contiguous: bool = False) -> list[Block]:
+def blocks(
+    solver: Solver, problem: Problem, initial: Initial, *, contiguous: bool = False, given: Given | None = None
+) -> list[Block]:
     """Prepare and solve, and return a copy of each block, taken before the next one is asked for.
 
     Args:
@@ -59,17 +62,18 @@ def blocks(solver: Solver, problem: Problem, initial: Initial, *, contiguous: bo
         problem: what it is told.
         initial: the states to evolve.
         contiguous: whether states have to come as they are sent to the core, which saves a copy.
+        given: holds `initial`, for a test that reads the notes of the call.
 
     Raises:
         AssertionError: the solver refuses the problem, its blocks are not those of the whole grid in order, or it wrote
             to the initial states.
     """
-    solver.problem = problem
     refusal = solver.supports(problem)
     assert refusal is None, refusal
     solver.prepare(problem)
-    given, found, reached = initial.states.clone(), [], 0
-    for block in solver.solve(initial):
+    given = Given(initial) if given is None else given
+    before, found, reached = initial.states.clone(), [], 0
+    for block in solver.solve(given):
         assert block.start == reached, f"a block starts at {block.start} instead of {reached}"
         if contiguous:
             assert block.states is not None
@@ -79,7 +83,7 @@ def blocks(solver: Solver, problem: Problem, initial: Initial, *, contiguous: bo
         found.append(Block(block.start, states, observables))
         reached += next(iter(observables.values())).shape[1] if states is None else states.shape[1]
     assert reached == problem.steps + 1, f"{reached} of {problem.steps + 1} times came"
-    assert torch.equal(initial.states, given), "the initial states were written to"
+    assert torch.equal(initial.states, before), "the initial states were written to"
     return found
 
 

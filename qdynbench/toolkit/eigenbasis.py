@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from qdynbench.contract.solver import Block, Cost, Problem, block_length
+from qdynbench.contract.problem import Problem
+from qdynbench.contract.solver import Block, Cost, block_length
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -16,7 +16,9 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 
 import numpy as np
 
-from qdynbench.contract.solver import Block, Cost, Initial, Knowledge, Problem, Solver, block_length
+from qdynbench.contract.initial import Given
+from qdynbench.contract.problem import Knowledge, Problem
+from qdynbench.contract.solver import Block, Cost, Solver, block_length
 from qdynbench.toolkit import tensor_chain
 
 if TYPE_CHECKING:
@@ -76,6 +78,7 @@ class MatrixProductSolver(Solver):
     """
 
     knowledge = Knowledge.HAMILTONIAN
+    accuracy = ("chi", "cutoff", "step")
 
     chi: int = 64
     cutoff: float = 1e-16
@@ -99,8 +102,6 @@ class MatrixProductSolver(Solver):
             raise ValueError(f"cutoff={self.cutoff}: a discarded weight lies between 0 and 1")
         if not (self.step > 0 and math.isfinite(self.step)):
             raise ValueError(f"step={self.step}: a time step is positive")
-        self.notes: list[str] = []
-        """What the reader of the last `solve` has to know, such as that a bond reached `chi`."""
         self.gates_per_step = 2.0
         """Updates of each bond in one step, for `estimate`."""
 
@@ -129,10 +130,6 @@ class MatrixProductSolver(Solver):
             return f"{self.peer} runs on the CPU"
         return "a chain of one spin has no bond" if problem.size < 2 else None
 
-    def needs_states(self, problem: Problem) -> bool:
-        """Say no where observables are yielded; states are given back at index 0 as they came."""
-        return self._writes_states(problem.size)
-
     def substeps(self, hamiltonian: PauliSum, action: float) -> int:
         """Return into how many steps the evolution by `action` under `hamiltonian` is divided."""
         return max(1, math.ceil(abs(action) / self.step - 1e-9))
@@ -148,7 +145,7 @@ class MatrixProductSolver(Solver):
         steps = sum(self.substeps(problem.hamiltonians[index], action) for index, action in problem.pieces(0))
         updates = self.gates_per_step * steps * (size - 1)
         seconds = float(np.sum(updates * (self.update_seconds + SECONDS_PER_ENTRY * (2 * bonds) ** 3)))
-        amplitudes = 2.0 ** min(size, 300) if self._writes_states(size) else 4.0 * size
+        amplitudes = problem.amplitudes if self._writes_states(size) else 4.0 * size
         columns = block_length(problem, problem.batch) if self._writes_states(size) else problem.steps
         seconds += problem.steps * 5e-4 * size + 1e-8 * problem.steps * amplitudes * largest
         tensors = 2 * size * largest**2 + 40.0 * largest**2
@@ -157,45 +154,47 @@ class MatrixProductSolver(Solver):
             seconds=problem.batch * seconds,
         )
 
-    def solve(self, initial: Initial) -> Iterator[Block]:
+    def solve(self, given: Given) -> Iterator[Block]:
         """Yield states `(B, k, 2**N)` or observables; "truncation" of shape `(B, k)` stands beside both.
 
         Where the ensemble is one of product states, their spinors alone are read; states of shape `(B, 2**N)` are
         needed only to give them back at index 0.
         """
-        self.notes = []
-        if initial.spinors is not None:
-            chains = [self.product(spinors) for spinors in initial.spinors.cpu().numpy()]
+        if given.spinors is not None:
+            chains = [self.product(spinors) for spinors in given.spinors.cpu().numpy()]
         else:
-            chains = [self.from_vector(amplitudes) for amplitudes in initial.states.cpu().numpy()]
-        blocks = self._states(chains, initial) if self._writes_states(self.problem.size) else self._observables(chains)
-        yield from blocks
+            chains = [self.from_vector(amplitudes) for amplitudes in given.states.cpu().numpy()]
+        watch = _BondWatch(given, self.chi, self.problem)
+        if self._writes_states(self.problem.size):
+            yield from self._states(chains, given, watch)
+        else:
+            yield from self._observables(chains, watch)
 
-    def _states(self, chains: Sequence[Evolving], initial: Initial) -> Iterator[Block]:
+    def _states(self, chains: Sequence[Evolving], given: Given, watch: _BondWatch) -> Iterator[Block]:
         import torch
 
         problem, batch = self.problem, len(chains)
-        yield Block(0, initial.states[:, None], {"truncation": torch.zeros(batch, 1, dtype=torch.float64)})
+        yield Block(0, given.states[:, None], {"truncation": torch.zeros(batch, 1, dtype=torch.float64)})
         length = min(problem.steps, block_length(problem, batch))
         states = np.empty((batch, length, problem.dimension), dtype=np.complex128)
         discarded = np.empty((batch, length))
         for start, count in self._walk(length):
             for column in range(count):
-                self._advance(chains, start + column)
+                self._advance(chains, start + column, watch)
                 for row, chain in enumerate(chains):
                     states[row, column] = tensor_chain.amplitudes(chain.tensors())
                     discarded[row, column] = chain.discarded
             truncation = torch.from_numpy(discarded[:, :count].copy())
             yield Block(start, torch.from_numpy(states)[:, :count], {"truncation": truncation})
 
-    def _observables(self, chains: Sequence[Evolving]) -> Iterator[Block]:
+    def _observables(self, chains: Sequence[Evolving], watch: _BondWatch) -> Iterator[Block]:
         problem, batch = self.problem, len(chains)
         length = int(max(1, min(problem.steps, OBSERVABLES_BUDGET // (8 * batch * (3 * problem.size + 4)))))
         yield self._measured(0, [[chain.measure() for chain in chains]], [[0.0] * batch])
         for start, count in self._walk(length):
             rows, discarded = [], []
             for column in range(count):
-                self._advance(chains, start + column)
+                self._advance(chains, start + column, watch)
                 rows.append([chain.measure() for chain in chains])
                 discarded.append([chain.discarded for chain in chains])
             yield self._measured(start, rows, discarded)
@@ -220,32 +219,45 @@ class MatrixProductSolver(Solver):
         last = self.problem.steps
         return ((start, min(length, last + 1 - start)) for start in range(1, last + 1, length))
 
-    def _advance(self, chains: Sequence[Evolving], time: int) -> None:
+    def _advance(self, chains: Sequence[Evolving], time: int, watch: _BondWatch) -> None:
         """Lead all states from `times[time - 1]` to `times[time]`, and watch their bonds."""
         for index, action in self.problem.pieces(time - 1):
             count = self.substeps(self.problem.hamiltonians[index], action)
             for chain in chains:
                 chain.evolve(index, action, count)
-        self._watch(chains, time)
-
-    def _watch(self, chains: Sequence[Evolving], time: int) -> None:
-        # A bond of the full dimension of its shorter side holds any state: it cannot saturate.
-        if self.chi >= 2 ** (self.problem.size // 2):
-            return
-        full = sum(chain.largest_bond() >= self.chi for chain in chains)
-        if time == 1:
-            self._first_full: int | None = None
-        if full and self._first_full is None:
-            self._first_full = time
-        if self._first_full is not None and time == self.problem.steps:
-            weight = max(chain.discarded for chain in chains)
-            self.notes.append(
-                f"bond dimension reached its limit {self.chi} at step {self._first_full} "
-                f"({full} of {len(chains)} states at the end), discarded weight {weight:.1e}"
-            )
+        watch.look(chains, time)
 
     def _writes_states(self, size: int) -> bool:
         return self.yields == "states" or (self.yields == "auto" and size <= LARGEST_VECTOR)
+
+
+class _BondWatch:
+    """Notes when bonds reach the limit of their dimension, and what that has cost.
+
+    Args:
+        given: takes the note.
+        chi: the limit.
+        problem: the grid and the number of spins.
+    """
+
+    def __init__(self, given: Given, chi: int, problem: Problem) -> None:
+        self._given, self._chi, self._problem = given, chi, problem
+        self._first: int | None = None
+
+    def look(self, chains: Sequence[Evolving], time: int) -> None:
+        """Look at all states at one time, and note at the last one what was seen."""
+        # A bond of the full dimension of its shorter side holds any state: it cannot saturate.
+        if self._chi >= 2 ** (self._problem.size // 2):
+            return
+        full = sum(chain.largest_bond() >= self._chi for chain in chains)
+        if full and self._first is None:
+            self._first = time
+        if self._first is not None and time == self._problem.steps:
+            weight = max(chain.discarded for chain in chains)
+            self._given.note(
+                f"bond dimension reached its limit {self._chi} at step {self._first} "
+                f"({full} of {len(chains)} states at the end), discarded weight {weight:.1e}"
+            )
 
 
 class TebdSolver(MatrixProductSolver):
@@ -256,8 +268,6 @@ class TebdSolver(MatrixProductSolver):
     Attributes:
         order: of the Trotter decomposition: the error of a state at a fixed time is proportional to `step**order`.
     """
-
-    driven = True
 
     order: Literal[2, 4] = 4
 

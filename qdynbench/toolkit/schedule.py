@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from qdynbench.contract.solver import Problem
+    from qdynbench.contract.problem import Problem
     from qdynbench.physics.operators import PauliSum
 
 

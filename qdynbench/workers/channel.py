@@ -1,42 +1,42 @@
-"""Messages between the main process and its workers: a line of JSON, then raw arrays. Never pickle.
+"""A socket that carries the messages of `qdynbench.workers.protocol`: msgpack, then raw arrays. Never pickle.
 
 Pickle would let whatever runs in a worker run in the main process too, and would carry whole objects where a blind
-solver must only get numbers.
+solver must only get numbers. What does not decode as one of the types that are expected is refused.
 """
 
 from __future__ import annotations
 
-import json
+import math
 import select
 import socket
 import struct
-from dataclasses import dataclass, field
-from typing import Any
+from types import UnionType
+from typing import TypeVar
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-_LENGTH = struct.Struct("!Q")
+from qdynbench.record.schema import Score
+from qdynbench.workers.protocol import Message
+
+_LENGTHS = struct.Struct("!QQ")
+_LONGEST = 1 << 28
+"""Bytes of a message without its arrays."""
 _KINDS = {"bool", "int64", "float32", "float64", "complex64", "complex128"}
+
+Array = NDArray[np.generic]
+Layout = list[tuple[str, list[int]]]
+"""Type and shape of each array."""
+M = TypeVar("M", bound=Message)
 
 
 class ChannelClosed(Exception):
     """The other side is gone."""
 
 
-@dataclass(frozen=True)
-class Message:
-    """What one side says to the other.
-
-    Attributes:
-        kind: a request ("prepare"), an event ("block", "progress", "need") or an answer ("done", "error").
-        fields: JSON data.
-        arrays: numpy arrays.
-    """
-
-    kind: str
-    fields: dict[str, Any] = field(default_factory=dict)
-    arrays: tuple[NDArray[Any], ...] = ()
+class BadMessage(Exception):
+    """The other side has sent something that is none of the messages expected from it."""
 
 
 class Channel:
@@ -45,44 +45,56 @@ class Channel:
     def __init__(self, stream: socket.socket) -> None:
         self._stream = stream
 
-    def send(self, kind: str, *arrays: NDArray[Any], **fields: Any) -> None:
+    def send(self, message: Message) -> None:
         """Send one message.
 
         Raises:
             ChannelClosed: the other side is gone.
         """
-        packed = [np.ascontiguousarray(array) for array in arrays]
-        layout = [[array.dtype.name, list(array.shape)] for array in packed]
-        header = json.dumps({"kind": kind, "fields": fields, "arrays": layout}).encode()
+        arrays: list[Array] = []
+
+        def hook(thing: object) -> object:
+            if isinstance(thing, np.ndarray):
+                arrays.append(np.ascontiguousarray(thing))
+                return len(arrays) - 1
+            if isinstance(thing, Score):
+                return thing.model_dump()
+            raise TypeError(f"a message cannot hold a {type(thing).__name__}")
+
+        body = msgspec.msgpack.encode(message, enc_hook=hook)
+        layout = msgspec.msgpack.encode([(array.dtype.name, array.shape) for array in arrays])
         try:
-            self._stream.sendall(_LENGTH.pack(len(header)) + header)
-            for array in packed:
+            self._stream.sendall(_LENGTHS.pack(len(body), len(layout)) + body + layout)
+            for array in arrays:
                 if array.size:
                     self._stream.sendall(_bytes_of(array))
         except OSError as error:
             raise ChannelClosed(str(error)) from error
 
-    def forward(self, message: Message) -> None:
-        """Send a received message on."""
-        self.send(message.kind, *message.arrays, **message.fields)
-
-    def receive(self) -> Message:
+    def receive(self, expected: type[M] | UnionType) -> M:
         """Wait for one message.
+
+        Args:
+            expected: its type, or the union of the types that it may have.
 
         Raises:
             ChannelClosed: the other side is gone.
+            BadMessage: something else came; nothing can be received after it.
         """
-        (length,) = _LENGTH.unpack(self._read(_LENGTH.size))
-        header = json.loads(bytes(self._read(length)))
-        arrays = []
-        for name, shape in header["arrays"]:
-            if name not in _KINDS:
-                raise ChannelClosed(f"array of unexpected type {name!r}")
-            array = np.empty(shape, dtype=name)
-            if array.size:
-                self._fill(_bytes_of(array))
-            arrays.append(array)
-        return Message(header["kind"], header["fields"], tuple(arrays))
+        lengths = _LENGTHS.unpack(self._read(_LENGTHS.size))
+        if max(lengths) > _LONGEST:
+            raise BadMessage(f"a message of {max(lengths)} bytes came")
+        body, packed = (bytes(self._read(length)) for length in lengths)
+        try:
+            arrays = [self._array(name, shape) for name, shape in msgspec.msgpack.decode(packed, type=Layout)]
+
+            def hook(kind: type, thing: object) -> object:
+                return Score.model_validate(thing) if kind is Score else arrays[_index(thing)]
+
+            message: M = msgspec.msgpack.decode(body, type=expected, dec_hook=hook)
+        except (msgspec.MsgspecError, IndexError, TypeError, ValueError, MemoryError) as error:
+            raise BadMessage(f"an unexpected message came: {error}") from error
+        return message
 
     def poll(self, seconds: float) -> bool:
         """Wait at most `seconds` for something to receive (or for the other side to go)."""
@@ -91,6 +103,16 @@ class Channel:
     def close(self) -> None:
         """Close this side."""
         self._stream.close()
+
+    def _array(self, name: str, shape: list[int]) -> Array:
+        if name not in _KINDS or min(shape, default=0) < 0:
+            raise ValueError(f"an array of type {name!r} and shape {shape}")
+        if math.prod(shape) > np.iinfo(np.int64).max // 16:
+            raise ValueError(f"an array of shape {shape}")
+        array: Array = np.empty(shape, dtype=name)
+        if array.size:
+            self._fill(_bytes_of(array))
+        return array
 
     def _read(self, count: int) -> bytearray:
         buffer = bytearray(count)
@@ -108,7 +130,13 @@ class Channel:
             view = view[got:]
 
 
-def _bytes_of(array: NDArray[Any]) -> memoryview:
+def _index(thing: object) -> int:
+    if not isinstance(thing, int):
+        raise TypeError("an array is referred to by its number")
+    return thing
+
+
+def _bytes_of(array: Array) -> memoryview:
     return memoryview(array.reshape(-1).view(np.uint8).data)
 
 

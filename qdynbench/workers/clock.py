@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-    from qdynbench.contract.solver import Block
 
 
 @dataclass
@@ -39,12 +36,3 @@ def synchronize(device: str) -> None:
         import torch
 
         torch.cuda.synchronize(device)
-
-
-def time_call(blocks: Iterable[Block], device: str) -> float:
-    """Return the seconds that it takes to obtain every block; the blocks are dropped, as a streaming reader would."""
-    watch = Stopwatch(device)
-    with watch.running():
-        for _ in blocks:
-            pass
-    return watch.seconds

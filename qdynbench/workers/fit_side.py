@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from qdynbench.workers.channel import Channel
 from qdynbench.workers.clock import Stopwatch
+from qdynbench.workers.protocol import Need, Note, Progress, Trajectories
 
 
 class RemoteData:
@@ -32,8 +33,8 @@ class RemoteData:
         if not 0 <= start < stop <= self.count:
             raise ValueError(f"trajectories {start} to {stop} are not within the {self.count} of the training data")
         with self.waited.running():
-            self._channel.send("need", size=size, start=start, stop=stop)
-            (states,) = self._channel.receive().arrays
+            self._channel.send(Need(size, start, stop))
+            states = self._channel.receive(Trajectories).states
         return torch.from_numpy(states)
 
 
@@ -49,8 +50,8 @@ class Context:
     def progress(self, fraction: float, **figures: float) -> None:
         """Pass the progress of the fit to the main process."""
         numbers = {name: float(value) for name, value in figures.items()}
-        self.channel.send("progress", fraction=float(fraction), figures=numbers)
+        self.channel.send(Progress(float(fraction), numbers))
 
     def note(self, text: str) -> None:
         """Pass a remark to the main process."""
-        self.channel.send("note", text=str(text))
+        self.channel.send(Note(str(text)))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import operator
 import os
 import signal
 import subprocess
@@ -11,13 +13,14 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from types import UnionType
+from typing import cast
 
 import psutil
-from numpy.typing import NDArray
 
 from qdynbench.record.schema import Status
-from qdynbench.workers.channel import Channel, ChannelClosed, Message, pair
+from qdynbench.workers.channel import BadMessage, Channel, ChannelClosed, pair
+from qdynbench.workers.protocol import Answer, Event, Failed, Message, Request, Setting
 
 TICK = 0.05
 """Seconds between two looks at a worker's memory; reading it takes some 20 microseconds of this process."""
@@ -29,7 +32,7 @@ class WorkerFailure(Exception):
     """A request did not end well.
 
     Attributes:
-        status: `failed`, `invalid`, `timeout`, `out_of_memory`, `crashed`, or "input" for wrong parameters.
+        status: that a cell which ends like this has, or "input" for wrong parameters.
         reason: one line for the report.
         details: a traceback or the end of the worker's log.
         alive: whether the worker can take further requests.
@@ -44,7 +47,9 @@ class WorkerFailure(Exception):
 
     def as_status(self) -> Status:
         """Return the status of a cell that ended like this."""
-        return Status.FAILED if self.status == "input" else Status(self.status)
+        if self.status == "input":
+            return Status.FAILED
+        return Status(self.status) if self.status in set(Status) else Status.INVALID
 
 
 @dataclass(frozen=True)
@@ -68,9 +73,13 @@ class Environment:
         names = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS")
         return {**os.environ, **dict.fromkeys(names, str(self.threads)), "PYTHONUNBUFFERED": "1"}
 
+    def setting(self, files: tuple[Path, ...]) -> Setting:
+        """Return what a worker is told of this when it loads what it holds, with the single-file plugins."""
+        return Setting([str(path) for path in files], self.threads, self.device, self.memory)
 
-Handler = Callable[[Message], None]
-"""Takes an event (block, progress, need) that a worker sends before its answer."""
+
+Handler = Callable[[Event], None]
+"""Takes an event that a worker sends before its answer."""
 
 
 class Worker:
@@ -96,39 +105,42 @@ class Worker:
         self._log_start = self.log.stat().st_size
         self._last_used = 0
 
-    def ask(
-        self, kind: str, *arrays: NDArray[Any], seconds: float, on_event: Handler | None = None, **fields: Any
-    ) -> Message:
+    def ask(self, request: Request[Answer], *, seconds: float, on_event: Handler | None = None) -> Answer:
         """Send a request and wait for its answer.
 
         Args:
-            kind: the request.
-            arrays: its arrays.
+            request: what is asked for.
             seconds: wall-clock limit.
             on_event: takes the events that come before the answer.
-            fields: its JSON data.
 
         Raises:
             WorkerFailure: any other end than an answer.
         """
-        with self._lost():
-            self.channel.send(kind, *arrays, **fields)
-        return self.wait(seconds=seconds, doing=kind, on_event=on_event)
+        self.tell(request)
+        return self.answer(request, seconds=seconds, on_event=on_event)
 
-    def wait(self, *, seconds: float, doing: str, on_event: Handler | None = None) -> Message:
-        """Wait for the answer to a request that was already sent."""
+    def tell(self, message: Message) -> None:
+        """Send a message, to wait for what comes of it later.
+
+        Raises:
+            WorkerFailure: the worker is gone.
+        """
+        with self._lost():
+            self.channel.send(message)
+
+    def answer(self, request: Request[Answer], *, seconds: float, on_event: Handler | None = None) -> Answer:
+        """Wait for the answer to a request that was already sent; see `ask`."""
         deadline = time.monotonic() + seconds
         while True:
             while not self.channel.poll(TICK):
-                self._watch(deadline, seconds, doing)
-            self._watch(deadline, seconds, doing)
+                self._watch(deadline, seconds, request.doing)
+            self._watch(deadline, seconds, request.doing)
             with self._lost():
-                message = self.channel.receive()
-            if message.kind == "done":
-                return message
-            if message.kind == "error":
-                fields = message.fields
-                raise WorkerFailure(fields["status"], fields["reason"], fields["details"], alive=True)
+                message: Message = self.channel.receive(_expected(type(request)))
+            if isinstance(message, Failed):
+                raise WorkerFailure(message.status, message.reason, message.details, alive=True)
+            if not isinstance(message, Event):
+                return cast(Answer, message)  # `_expected` lets nothing else through
             if on_event is not None:
                 on_event(message)
 
@@ -163,6 +175,9 @@ class Worker:
                 raise WorkerFailure("out_of_memory", reason, self.tail(), alive=False) from None
             how = f"ended by {signal.Signals(-code).name}" if code < 0 else f"exited with status {code}"
             raise WorkerFailure("crashed", f"the worker process {how}", self.tail(), alive=False) from None
+        except BadMessage as error:
+            self.kill()
+            raise WorkerFailure("invalid", str(error), self.tail(), alive=False) from error
 
     def tail(self, characters: int = 2000) -> str:
         """Return the end of what the worker has printed."""
@@ -184,3 +199,10 @@ class Worker:
                 self._process.kill()
         self._process.wait()
         self.channel.close()
+
+
+@functools.cache
+def _expected(request: type[Request[Answer]]) -> type[Message] | UnionType:
+    """Return the union of all that may come after a request."""
+    kinds: list[type[Message]] = [request.answer, Failed, *request.events]
+    return functools.reduce(operator.or_, kinds)

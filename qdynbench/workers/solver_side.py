@@ -1,191 +1,212 @@
-"""The worker's side of a solver: holds it, times it, checks what it yields. Knows the solver's problem and no more."""
+"""The solver's process: holds one solver, times it, checks what it yields. Knows the solver's problem and no more."""
 
 from __future__ import annotations
 
-import dataclasses
 import os
 import time
-import typing
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import assert_never
 
 import numpy as np
-import pydantic
 import torch
-from numpy.typing import NDArray
 
-from qdynbench.contract.solver import Block, Initial, Problem, Solver
+from qdynbench.contract.build import build, outlook
+from qdynbench.contract.initial import Given, Initial
+from qdynbench.contract.learned import LearnedSolver
+from qdynbench.contract.problem import Problem
+from qdynbench.contract.solver import Block, Solver
+from qdynbench.contract.spec import SolverSpec
 from qdynbench.contract.validation import checked_blocks, tensors_in
-from qdynbench.errors import InputError, suggestion
-from qdynbench.physics.drive import Drive
-from qdynbench.physics.operators import PauliSum
+from qdynbench.errors import InputError, Unsupported
 from qdynbench.plugins.registry import Registry
 from qdynbench.record.manifest import foundation_of
+from qdynbench.record.schema import kept_notes
 from qdynbench.workers import memory
-from qdynbench.workers.channel import Channel, Message
-from qdynbench.workers.clock import Stopwatch, time_call
+from qdynbench.workers import protocol as to
+from qdynbench.workers.channel import Channel
+from qdynbench.workers.clock import Stopwatch
 from qdynbench.workers.fit_side import Context, RemoteData
 
 PIECE = 64e6
 """Bytes of a block that travel to the scorer in one message."""
 
-MOST_NOTES, LONGEST_NOTE = 20, 200
-"""How many different notes of a solve are kept, and how many letters of each."""
 
+class SolverSide:
+    """Answers the requests about one solver."""
 
-class SolverHost:
-    """Answers the requests about one solver; `handle` dispatches to the method of the message's kind."""
+    requests = to.SolverRequest
 
     def __init__(self, channel: Channel) -> None:
-        self.channel = channel
-        self.solver: Solver
-        self.device = "cpu"
-        self._batches: dict[int, list[Initial]] = {}
+        self._channel = channel
+        self._solver: Solver
+        self._device = "cpu"
+        self._memory = float("inf")
+        self._staged: dict[int, list[Initial]] = {}
         self._started = False
+        self._reads_states = False
+        """Whether the solver has asked for state vectors of the prepared problem: then they are made before a clock runs."""
         self._at_rest = 0
 
-    def handle(self, message: Message) -> Message:
+    def answer(self, request: to.SolverRequest) -> to.Message:
         """Answer one request."""
-        answer: Message = getattr(self, f"on_{message.kind}")(*message.arrays, **message.fields)
-        return answer
+        match request:
+            case to.Load():
+                return self._load(request)
+            case to.Examine():
+                refusal, cost = outlook(self._solver, request.problem.problem())
+                return to.Examined(
+                    refusal, None if cost is None else to.Prediction(float(cost.bytes), float(cost.seconds))
+                )
+            case to.Fit():
+                return self._fit(request)
+            case to.Restore():
+                self._learned().load(Path(request.folder))
+                return to.Done()
+            case to.Prepare():
+                return self._prepare(request.problem.problem())
+            case to.Call():
+                return to.Called(self._time(Given(self._initial(request.states))))
+            case to.Solve():
+                return self._solve(self._initial(request.states))
+            case to.LeadBack():
+                return self._lead_back(self._initial(request.states), request.problem.problem())
+            case to.Stage():
+                return self._stage(self._initial(request.states), request.sets)
+            case to.TimeRound():
+                return self._time_round(request)
+            case to.PeakMemory():
+                return to.Peak(memory.peak_host(), memory.peak_device(self._device), self._at_rest)
+            case _:
+                assert_never(request)
 
-    def on_load(self, name: str, parameters: dict[str, Any], files: list[str], threads: int, device: str) -> Message:
-        """Import the solver's class and build it with its parameters."""
-        torch.set_num_threads(threads)
-        self.device = device
-        solver_class = Registry.discover(files).load("solvers", name)
-        self.solver = build(solver_class, name, parameters)
+    def _load(self, request: to.Load) -> to.Loaded:
+        setting, spec = request.setting, SolverSpec.parse(request.solver)
+        torch.set_num_threads(setting.threads)
+        self._device, self._memory = setting.device, setting.memory
+        solver_class = Registry.discover(setting.files).load("solvers", spec.name)
+        self._solver = solver = build(solver_class, spec.name, spec.parameters)
         self._at_rest = memory.resident()
-        return Message(
-            "done",
-            {
-                "knowledge": self.solver.knowledge.value,
-                "learned": self.solver.learned,
-                "label": self.solver.label,
-                "shipped": [os.fspath(folder) for folder in shipped_folders(self.solver)],
-                "foundation": None if (start := self.solver.starts_from()) is None else foundation_of(start),
-                "libraries": library_versions(),
-            },
+        learned = solver if isinstance(solver, LearnedSolver) else None
+        start = None if learned is None else learned.starts_from()
+        return to.Loaded(
+            knowledge=solver.knowledge.value,
+            learned=learned is not None,
+            label=solver.label,
+            accuracy=list(solver.accuracy),
+            protocol=list(solver.protocol),
+            shipped=[] if learned is None else [os.fspath(folder) for folder in learned.shipped()],
+            foundation=None if start is None else foundation_of(start),
         )
 
-    def on_examine(self, times: NDArray[np.float64], **problem: Any) -> Message:
-        """Say whether the solver takes a problem, what it predicts, and whether it needs the state vectors."""
-        posed = read_problem(times, problem)
-        refusal = unsupported(self.solver, posed)
-        if refusal is not None:
-            return Message("done", {"unsupported": refusal, "cost": None, "needs_states": True})
-        cost = self.solver.estimate(posed)
-        predicted = None if cost is None else {"bytes": float(cost.bytes), "seconds": float(cost.seconds)}
-        needs_states = bool(self.solver.needs_states(posed))
-        return Message("done", {"unsupported": None, "cost": predicted, "needs_states": needs_states})
+    def _learned(self) -> LearnedSolver:
+        if not isinstance(self._solver, LearnedSolver):
+            raise InputError(f"{type(self._solver).__name__} is no learned solver")
+        return self._solver
 
-    def on_fit(self, times: NDArray[np.float64], **fields: Any) -> Message:
-        """Fit the solver on data that is asked for over the channel, and save what it learned."""
-        data = RemoteData(self.channel, fields["sizes"], times, fields["count"])
-        context = Context(self.channel, Path(fields["folder"]), fields["seed"], self.device)
-        watch = Stopwatch(self.device)
+    def _fit(self, request: to.Fit) -> to.Fitted:
+        data = RemoteData(self._channel, request.sizes, request.times, request.count)
+        context = Context(self._channel, Path(request.folder), request.seed, self._device)
+        solver, watch = self._learned(), Stopwatch(self._device)
         with watch.running():
-            self.solver.fit(data, context)
-        self.solver.save(Path(fields["save_to"]))
+            solver.fit(data, context)
+        solver.save(Path(request.save_to))
         # Waiting for trajectories is the reference's cost, which has a clock of its own.
-        return Message("done", {"fit_time": watch.seconds - data.waited.seconds})
+        return to.Fitted(watch.seconds - data.waited.seconds)
 
-    def on_restore(self, folder: str) -> Message:
-        """Load what an earlier fit saved."""
-        self.solver.load(Path(folder))
-        return Message("done")
-
-    def on_prepare(self, times: NDArray[np.float64], **problem: Any) -> Message:
-        """Prepare a problem from scratch; the first one twice, so that imports and compilation have their own clock."""
-        memory.reset_peak(self.device)
-        self._batches.clear()
-        self.solver.problem = posed = read_problem(times, problem)
-        start_up = None if self._started else self._prepare(posed)
+    def _prepare(self, problem: Problem) -> to.Prepared:
+        """Prepare from scratch; the first problem twice, so that imports and compilation have their own clock."""
+        memory.reset_peak(self._device)
+        self._staged.clear()
+        self._reads_states = False
+        start_up = None if self._started else self._time_prepare(problem)
         self._started = True
-        return Message("done", {"start_up_time": start_up, "prepare_time": self._prepare(posed)})
+        return to.Prepared(start_up, self._time_prepare(problem))
 
-    def _prepare(self, problem: Problem) -> float:
-        watch = Stopwatch(self.device)
+    def _time_prepare(self, problem: Problem) -> float:
+        watch = Stopwatch(self._device)
         with watch.running():
-            self.solver.prepare(problem)
+            self._solver.prepare(problem)
         return watch.seconds
 
-    def on_call(self, *arrays: NDArray[np.complex128], given: list[str]) -> Message:
-        """Solve once and drop the result: the first call, with states that are neither scored nor timed again."""
-        states = initial_of(given, arrays, self.device)
-        self.solver.notes = []
-        return Message("done", {"seconds": time_call(self.solver.solve(states), self.device)})
+    def _initial(self, states: to.States) -> Initial:
+        """Place initial states on the device, with their vectors if the solver is known to read them."""
+        initial = to.initial(states, self._memory).to(self._device)
+        self._ready(initial)
+        return initial
 
-    def on_solve(self, *arrays: NDArray[np.complex128], given: list[str]) -> Message:
-        """Solve and send every block to be scored."""
-        states = initial_of(given, arrays, self.device)
-        self.solver.notes = []
-        watch = Stopwatch(self.device)
-        blocks = checked_blocks(timed(self.solver.solve(states), watch), self.solver.problem, states)
-        for block in blocks:
-            for piece in pieces(block):
-                self.channel.send("block", *piece.arrays, **piece.fields)
-        return Message("done", {"seconds": watch.seconds, "notes": kept_notes(self.solver.notes)})
+    def _ready(self, initial: Initial) -> None:
+        if self._reads_states:
+            initial.states  # noqa: B018 - made now, before a clock runs
 
-    def on_echo(
-        self, times: NDArray[np.float64], *arrays: NDArray[np.complex128], given: list[str], problem: dict[str, Any]
-    ) -> Message:
-        """Lead states over the grid of the problem that is prepared, and back by another; return where they end.
+    def _time(self, given: Given) -> float:
+        """Return the seconds that it takes to obtain every block; blocks are dropped, as a streaming reader would.
 
-        No array comes back where the solver yields observables.
+        Vectors that are made of spinors meanwhile are what the solver is given, and no cost of its own.
         """
-        batch = self.solver.problem.batch
-        there = [
-            self._last(initial_of(given, [array[start : start + batch] for array in arrays], self.device))
-            for start in range(0, len(arrays[0]), batch)
-        ]
+        initial, watch = given.initial, Stopwatch(self._device)
+        before = initial.making
+        with watch.running():
+            for _ in self._solver.solve(given):
+                pass
+        self._reads_states = self._reads_states or initial.vectors_exist
+        return watch.seconds - (initial.making - before)
+
+    def _solve(self, initial: Initial) -> to.Solved:
+        given, precision = Given(initial), ""
+        for block in checked_blocks(self._solver.solve(given), self._solver.problem, initial):
+            if block.states is not None:
+                precision = "double" if block.states.dtype is torch.complex128 else "single"
+            for piece in pieces(block):
+                self._channel.send(piece)
+        return to.Solved(kept_notes(given.notes), precision)
+
+    def _lead_back(self, initial: Initial, back: Problem) -> to.Returned:
+        batch = self._solver.problem.batch
+        there = [self._last(initial[start : start + batch]) for start in range(0, len(initial), batch)]
         turned = [_normalised(states) for states in there if states is not None]
         if not turned:
-            return Message("done", {"refusal": None})
-        self.solver.problem = posed = read_problem(times, problem)
-        if (refusal := unsupported(self.solver, posed)) is not None:
-            return Message("done", {"refusal": refusal})
-        self.solver.prepare(posed)
-        back = [states.cpu().numpy() for initial in turned if (states := self._last(initial)) is not None]
-        return Message("done", {"refusal": None}, (np.concatenate(back),) if back else ())
+            return to.Returned(None, None)
+        refusal, _ = outlook(self._solver, back)
+        if refusal is not None:
+            return to.Returned(None, refusal)
+        try:
+            self._solver.prepare(back)
+        except Unsupported as error:
+            return to.Returned(None, str(error))
+        ended = [states.cpu().numpy() for states in map(self._last, turned) if states is not None]
+        return to.Returned(np.concatenate(ended) if ended else None, None)
 
     def _last(self, initial: Initial) -> torch.Tensor | None:
         """Solve and return the last states, complex128, shape `(B, 2**N)`, or None for a solver without any."""
-        self.solver.notes = []
         last = None
-        for block in checked_blocks(self.solver.solve(initial), self.solver.problem, initial):
+        for block in checked_blocks(self._solver.solve(Given(initial)), self._solver.problem, initial):
             if block.states is None:
                 return None
-            if block.start + block.states.shape[1] == self.solver.problem.steps + 1:
+            if block.start + block.states.shape[1] == self._solver.problem.steps + 1:
                 last = block.states[:, -1].to(torch.complex128, copy=True)
         return last
 
-    def on_stage(self, *arrays: NDArray[np.complex128], given: list[str]) -> Message:
-        """Keep timing states on the device: states `(rounds, B, 2**N)`, spinors `(rounds, B, N, 2)`, as given."""
-        rounds = [initial_of(given, one, self.device) for one in zip(*arrays, strict=True)]
-        self._batches[len(rounds[0])] = rounds
-        return Message("done")
+    def _stage(self, initial: Initial, sets: int) -> to.Done:
+        count = len(initial) // sets
+        staged = [initial[number * count : (number + 1) * count] for number in range(sets)]
+        for one in staged:
+            self._ready(one)
+        self._staged[count] = staged
+        return to.Done()
 
-    def on_time(self, batch: int, number: int, calls: int, settle: float) -> Message:
-        """Let the machine settle, time `calls` solves of one batch size and return the seconds of one."""
+    def _time_round(self, request: to.TimeRound) -> to.Timed:
         rest = Stopwatch()
         with rest.running():
-            time.sleep(settle)
-        staged = self._batches[batch]
-        watch = Stopwatch(self.device)
-        for call in range(calls):
-            states = staged[(number * calls + call) % len(staged)]
-            self.solver.notes = []
+            time.sleep(request.settle)
+        staged = self._staged[request.batch]
+        watch = Stopwatch(self._device)
+        for call in range(request.calls):
+            given = Given(staged[(request.number * request.calls + call) % len(staged)])
             with watch.running():
-                for _ in self.solver.solve(states):
+                for _ in self._solver.solve(given):
                     pass
-        return Message("done", {"seconds": watch.seconds / calls, "settled": rest.seconds})
-
-    def on_peak(self) -> Message:
-        """Return the largest memory since `prepare`, and what was held before the first problem, in bytes."""
-        peaks = {"host": memory.peak_host(), "device": memory.peak_device(self.device)}
-        return Message("done", {**peaks, "rest": self._at_rest})
+        return to.Timed(watch.seconds / request.calls, rest.seconds)
 
 
 def _normalised(states: torch.Tensor) -> Initial:
@@ -193,98 +214,12 @@ def _normalised(states: torch.Tensor) -> Initial:
     return Initial(states / norm.clamp_min(torch.finfo(norm.dtype).tiny))
 
 
-def kept_notes(notes: Sequence[object]) -> list[str]:
-    """Return what is kept of a solver's notes: each once, cut, and not too many."""
-    return list(dict.fromkeys(str(note)[:LONGEST_NOTE] for note in notes))[:MOST_NOTES]
-
-
-def initial_of(given: Sequence[str], arrays: Sequence[NDArray[np.complex128]], device: str) -> Initial:
-    """Rebuild initial states from arrays that `given` names "vectors" or "spinors"."""
-    named = zip(given, arrays, strict=True)
-    return Initial(**{name: torch.from_numpy(np.ascontiguousarray(array)).to(device) for name, array in named})
-
-
-def build(solver_class: type[Solver], name: str, parameters: Mapping[str, Any]) -> Solver:
-    """Check parameters against the annotations of a solver's fields and build it.
-
-    Raises:
-        InputError: not a solver class, an unknown parameter, or a value of the wrong type.
-    """
-    if not (isinstance(solver_class, type) and issubclass(solver_class, Solver)):
-        raise InputError(
-            f"{name!r} is registered as a solver but {solver_class!r} is not a subclass of qdynbench.Solver"
-        )
-    if not hasattr(solver_class, "knowledge"):
-        raise InputError(f"solver {name!r} does not declare its knowledge, such as Knowledge.HAMILTONIAN")
-    fields = {field.name for field in dataclasses.fields(solver_class) if field.init}  # type: ignore[arg-type]
-    hints = typing.get_type_hints(solver_class)
-    values = {}
-    for key, value in parameters.items():
-        if key not in fields:
-            hint = suggestion(key, fields) if fields else "; it has none"
-            raise InputError(f"solver {name!r} has no parameter {key!r}{hint}")
-        try:
-            values[key] = pydantic.TypeAdapter(hints[key]).validate_python(value, strict=False)
-        except pydantic.ValidationError as error:
-            message = error.errors()[0]["msg"]
-            raise InputError(f"solver {name!r}: {key}={value}: {message[:1].lower()}{message[1:]}") from error
-    try:
-        solver: Solver = solver_class(**values)
-    except (TypeError, ValueError) as error:
-        raise InputError(f"solver {name!r}: {error}") from error
-    return solver
-
-
-def unsupported(solver: Solver, problem: Problem) -> str | None:
-    """Return why a solver does not take a problem, or None."""
-    if problem.drive is not None and not solver.driven:
-        return "the model is driven, and this solver evolves under one Hamiltonian"
-    return solver.supports(problem)
-
-
-def read_problem(times: NDArray[np.float64], fields: dict[str, Any]) -> Problem:
-    """Rebuild the problem that `qdynbench.run.plan.problem_message` wrote."""
-    hamiltonian, drive = fields.pop("hamiltonian"), fields.pop("drive")
-    return Problem(
-        times=times,
-        hamiltonian=PauliSum.from_json(hamiltonian) if hamiltonian else None,
-        drive=Drive.from_json(drive) if drive else None,
-        **fields,
-    )
-
-
-def timed(blocks: Iterator[Block], watch: Stopwatch) -> Iterator[Block]:
-    """Pass blocks on, timing only the solver's own work."""
-    while True:
-        with watch.running():
-            block = next(blocks, None)
-        if block is None:
-            return
-        yield block
-
-
-def pieces(block: Block) -> Iterator[Message]:
+def pieces(block: Block) -> Iterator[to.Piece]:
     """Cut a checked block along time into messages of bounded size."""
     tensors = tensors_in(block)
     length = next(iter(tensors.values())).shape[1]
     bytes_per_time = sum(t.numel() * t.element_size() for t in tensors.values()) / length
     step = max(1, int(PIECE // bytes_per_time))
     for begin in range(0, length, step):
-        cut = [tensor[:, begin : begin + step].cpu().numpy() for tensor in tensors.values()]
-        yield Message("block", {"start": block.start + begin, "names": list(tensors)}, tuple(cut))
-
-
-def library_versions() -> dict[str, str]:
-    """Return the versions of the numerical libraries that this process has loaded."""
-    import sys
-
-    numerics = ("numpy", "scipy", "torch", "quspin", "numba", "triton", "safetensors")
-    names = (*numerics, "qutip", "jax", "diffrax", "dynamiqs", "netket", "tenpy", "quimb")
-    loaded = ((name, sys.modules.get(name)) for name in names)
-    return {name: str(getattr(module, "__version__", "?")) for name, module in loaded if module is not None}
-
-
-def shipped_folders(solver: Solver) -> list[Path]:
-    """Return the folders of weights that came with a solver's package; none where it learns nothing."""
-    shipped = solver.shipped() if solver.learned else None
-    return [] if shipped is None else [shipped] if isinstance(shipped, Path) else list(shipped)
+        cut = {name: tensor[:, begin : begin + step].cpu().numpy() for name, tensor in tensors.items()}
+        yield to.Piece(block.start + begin, cut)

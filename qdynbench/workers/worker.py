@@ -11,47 +11,58 @@ import signal
 import socket
 import sys
 import traceback
-from typing import Protocol
+from types import UnionType
+from typing import Protocol, TypeVar
 
-from qdynbench.errors import InputError, InvalidOutput
-from qdynbench.workers.channel import Channel, ChannelClosed, Message
+from qdynbench.errors import Infeasible, InputError, InvalidOutput, QdynbenchError, Unsupported
+from qdynbench.workers.channel import Channel, ChannelClosed
+from qdynbench.workers.protocol import Failed, Message
 
 PR_SET_PDEATHSIG = 1
 
 
-class Role(Protocol):
-    """Answers requests; what it returns becomes the fields and arrays of the "done" message."""
+R = TypeVar("R", bound=Message, contravariant=True)
 
-    def handle(self, message: Message) -> Message:
+
+class Side(Protocol[R]):
+    """One side of a run, which answers the requests that it knows."""
+
+    @property
+    def requests(self) -> UnionType:
+        """The union of their types."""
+
+    def answer(self, request: R) -> Message:
         """Answer one request."""
 
 
-def main(role_name: str, descriptor: int) -> None:
+def main(role: str, descriptor: int) -> None:
     """Serve requests on an inherited socket."""
     die_with_parent()
     channel = Channel(socket.socket(fileno=descriptor))
-    role: Role
-    if role_name == "solver":
-        from qdynbench.workers.solver_side import SolverHost
+    if role == "solver":
+        from qdynbench.workers.solver_side import SolverSide
 
-        role = SolverHost(channel)
+        serve(channel, SolverSide(channel))
     else:
-        from qdynbench.workers.scorer_side import Scorer
+        from qdynbench.workers.scorer_side import ScorerSide
 
-        role = Scorer(channel)
+        serve(channel, ScorerSide())
+
+
+def serve(channel: Channel, side: Side[R]) -> None:
+    """Answer requests until the socket closes; an exception is an answer as well."""
     while True:
         try:
-            message = channel.receive()
+            request: R = channel.receive(side.requests)
+            try:
+                answer = side.answer(request)
+            except ChannelClosed:
+                return
+            except Exception as error:
+                answer = Failed(status_of(error), describe(error), traceback.format_exc())
+            channel.send(answer)
         except ChannelClosed:
             return
-        try:
-            answer = role.handle(message)
-        except ChannelClosed:
-            return
-        except Exception as error:
-            channel.send("error", status=status_of(error), reason=describe(error), details=traceback.format_exc())
-        else:
-            channel.send("done", *answer.arrays, **answer.fields)
 
 
 def status_of(error: Exception) -> str:
@@ -60,6 +71,10 @@ def status_of(error: Exception) -> str:
         return "input"
     if isinstance(error, InvalidOutput):
         return "invalid"
+    if isinstance(error, Unsupported):
+        return "unsupported"
+    if isinstance(error, Infeasible):
+        return "infeasible"
     if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError" or _torch_out_of_memory(error):
         return "out_of_memory"
     return "failed"
@@ -73,7 +88,7 @@ def _torch_out_of_memory(error: Exception) -> bool:
 def describe(error: Exception) -> str:
     """Return the error in one line, as precise as it says itself."""
     text = str(error).strip()
-    if isinstance(error, InputError | InvalidOutput):
+    if isinstance(error, QdynbenchError):
         return text
     return f"{type(error).__name__}: {text}" if text else type(error).__name__
 

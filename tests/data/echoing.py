@@ -13,9 +13,10 @@ class Euler(Solver):
     knowledge = Knowledge.HAMILTONIAN
 
     def prepare(self, problem):
+        super().prepare(problem)
         self.generator = -1j * problem.dt * torch.as_tensor(problem.hamiltonian.to_dense(), dtype=torch.complex128)
 
-    def solve(self, initial):
+    def solve(self, given):
         psi = initial.states
         yield Block(0, psi[:, None])
         for step in range(1, self.problem.steps + 1):
@@ -28,6 +29,7 @@ class Sulking(Euler):
     """Does not go back."""
 
     def prepare(self, problem):
+        super().prepare(problem)
         if problem.hamiltonian.terms[0].coefficient < 0:
             raise ValueError("not under this Hamiltonian")
         super().prepare(problem)
@@ -37,6 +39,7 @@ class Dawdling(Euler):
     """Takes for ever to go back."""
 
     def prepare(self, problem):
+        super().prepare(problem)
         if problem.hamiltonian.terms[0].coefficient < 0:
             time.sleep(1000)
         super().prepare(problem)
@@ -45,7 +48,7 @@ class Dawdling(Euler):
 class Observing(Euler):
     """Gives spins alone."""
 
-    def solve(self, initial):
+    def solve(self, given):
         from qdynbench.physics.observables import magnetization
 
         for block in super().solve(initial):

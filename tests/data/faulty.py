@@ -18,7 +18,7 @@ class Frozen(Solver):
     def trajectory(self, initial):
         return initial.states[:, None].repeat(1, self.problem.steps + 1, 1)
 
-    def solve(self, initial):
+    def solve(self, given):
         yield Block(0, self.trajectory(initial))
 
 
@@ -45,42 +45,43 @@ class Short(Frozen):
 
 
 class Raises(Frozen):
-    def solve(self, initial):
+    def solve(self, given):
         raise ValueError("the flux capacitor is empty")
 
 
 class RaisesInput(Frozen):
     def prepare(self, problem):
+        super().prepare(problem)
         raise qdynbench.InputError("cannot prepare this")
 
 
 class Hangs(Frozen):
-    def solve(self, initial):
+    def solve(self, given):
         time.sleep(1000)
         yield Block(0, self.trajectory(initial))
 
 
 class Exits(Frozen):
-    def solve(self, initial):
+    def solve(self, given):
         print("goodbye from the solver", flush=True)
         os._exit(7)
 
 
 class Disconnects(Frozen):
-    def solve(self, initial):
+    def solve(self, given):
         os.closerange(3, 64)
         time.sleep(1000)
         yield Block(0, self.trajectory(initial))
 
 
 class Segfaults(Frozen):
-    def solve(self, initial):
+    def solve(self, given):
         os.kill(os.getpid(), signal.SIGSEGV)
         yield Block(0, self.trajectory(initial))
 
 
 class EatsMemory(Frozen):
-    def solve(self, initial):
+    def solve(self, given):
         kept = []
         while True:
             kept.append(torch.ones(20_000_000, dtype=torch.float64))
@@ -90,7 +91,7 @@ class EatsMemory(Frozen):
 
 
 class RefusesMemory(Frozen):
-    def solve(self, initial):
+    def solve(self, given):
         torch.empty(10**15, dtype=torch.float64)
         yield Block(0, self.trajectory(initial))
 
@@ -108,7 +109,7 @@ class Expensive(Frozen):
 class Peeks(Frozen):
     """Looks for a Hamiltonian wherever it could be."""
 
-    def solve(self, initial):
+    def solve(self, given):
         import gc
 
         from qdynbench.contract.model import Model

@@ -10,7 +10,7 @@ class Remarking(Solver):
 
     knowledge = Knowledge.TRAJECTORIES
 
-    def solve(self, initial):
+    def solve(self, given):
         self.notes.append(f"bond dimension reached its limit 8 at step {len(self.notes) + 3}")
         yield Block(0, initial.states[:, None].repeat(1, self.problem.steps + 1, 1))
 
@@ -20,7 +20,7 @@ class Truncating(Solver):
 
     knowledge = Knowledge.TRAJECTORIES
 
-    def solve(self, initial):
+    def solve(self, given):
         for step in range(self.problem.steps + 1):
             weight = torch.full((len(initial.states), 1), 1e-3 * step, dtype=torch.float64)
             yield Block(step, initial.states[:, None].clone(), {"truncation": weight})

@@ -14,7 +14,7 @@ class Resting(Solver):
     def needs_states(self, problem):
         return False
 
-    def solve(self, initial):
+    def solve(self, given):
         assert initial.vectors is None
         spins = product.spins(initial.spinors.numpy())
         times = self.problem.steps + 1
@@ -24,14 +24,14 @@ class Resting(Solver):
 class Grasping(Resting):
     """Says that it needs no vectors, and reads them."""
 
-    def solve(self, initial):
+    def solve(self, given):
         yield Block(0, initial.states[:, None].repeat(1, self.problem.steps + 1, 1))
 
 
 class Elsewhere(Resting):
     """Begins with other spins than it was given."""
 
-    def solve(self, initial):
+    def solve(self, given):
         for block in super().solve(initial):
             yield Block(0, None, {axis: -spins for axis, spins in block.observables.items()})
 

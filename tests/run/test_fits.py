@@ -28,7 +28,7 @@ HERE = Path(__file__).parent
 
 class Learner(Solver):
     knowledge = Knowledge.TRAJECTORIES
-    learned = True
+    
     base: str = ""
     dies: bool = False
     meets: bool = False
@@ -56,7 +56,7 @@ class Learner(Solver):
         (folder / "learned.json").write_text(json.dumps({"dt": self.dt}))
     def load(self, folder):
         self.dt = json.loads((folder / "learned.json").read_text())["dt"]
-    def solve(self, initial):
+    def solve(self, given):
         yield Block(0, initial.states[:, None].expand(-1, self.problem.steps + 1, -1))
 
 @hookimpl

@@ -21,7 +21,7 @@ from qdynbench import Block, Knowledge, Solver, hookimpl
 
 class Slow(Solver):
     knowledge = Knowledge.TRAJECTORIES
-    def solve(self, initial):
+    def solve(self, given):
         time.sleep(0.4)
         yield Block(0, initial.states[:, None].repeat(1, self.problem.steps + 1, 1))
 

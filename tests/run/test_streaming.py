@@ -8,8 +8,7 @@ import numpy as np
 import torch
 
 from qdynbench import Block, Initial, Knowledge, Problem, Solver
-from qdynbench.contract.metric import ScoreContext
-from qdynbench.contract.window import Window
+from qdynbench.contract.window import ScoreContext, Window
 from qdynbench.physics.operators import PauliSum
 from qdynbench.record.results import Run
 from qdynbench.record.schema import Status
@@ -82,7 +81,7 @@ class Stepwise(Solver):
 
     knowledge = Knowledge.HAMILTONIAN
 
-    def solve(self, initial):
+    def solve(self, given):
         buffer = initial.states[:, None].clone()
         for step in range(self.problem.steps + 1):
             yield Block(step, buffer)

@@ -7,9 +7,8 @@ import pytest
 import torch
 
 import qdynbench as package
-from qdynbench.contract.metric import ScoreContext
-from qdynbench.contract.solver import Initial
-from qdynbench.contract.window import Window
+from qdynbench.contract.initial import Initial
+from qdynbench.contract.window import ScoreContext, Window
 from qdynbench.physics.operators import PauliSum
 from qdynbench.scoring.kept import KeptTrajectories, joined
 

@@ -49,7 +49,7 @@ class Chebyshev(Solver):
             total = total + 2 * scipy.special.jv(order, scale) * now
         return np.asarray(total)
 
-    def solve(self, initial: Initial) -> Iterator[Block]:
+    def solve(self, given: Given) -> Iterator[Block]:
         states = initial.states.numpy().T.copy()
         for index in range(self.problem.steps + 1):
             yield Block(index, torch.from_numpy(np.ascontiguousarray(states.T))[:, None])
@@ -61,7 +61,6 @@ class Propagator(Solver):
     """Least-squares propagator of each size: learns from trajectories alone, and knows only the sizes it has seen."""
 
     knowledge = Knowledge.TRAJECTORIES
-    learned = True
 
     def fit(self, data: TrainingData, context: FitContext) -> None:
         self.propagators = {}
@@ -81,7 +80,7 @@ class Propagator(Solver):
     def supports(self, problem: Problem) -> str | None:
         return None if str(problem.size) in self.propagators else f"saw {', '.join(self.propagators)} spins"
 
-    def solve(self, initial: Initial) -> Iterator[Block]:
+    def solve(self, given: Given) -> Iterator[Block]:
         propagator = torch.from_numpy(self.propagators[str(self.problem.size)])
         states = initial.states
         for index in range(self.problem.steps + 1):
@@ -92,7 +91,7 @@ class Propagator(Solver):
 class Spins(Chebyshev):
     """Yields observables and no states."""
 
-    def solve(self, initial: Initial) -> Iterator[Block]:
+    def solve(self, given: Given) -> Iterator[Block]:
         from qdynbench.physics import entanglement, observables
 
         assert self.problem.hamiltonian is not None
@@ -127,7 +126,7 @@ class Fermions(Chebyshev):
         if self.needs_states(problem):
             super().prepare(problem)
 
-    def solve(self, initial: Initial) -> Iterator[Block]:
+    def solve(self, given: Given) -> Iterator[Block]:
         if initial.vectors is not None:
             yield from super().solve(initial)
             return
@@ -204,7 +203,7 @@ def test_oracles_are_one_line_for_a_solver_that_sees_no_hamiltonian() -> None:
 class SitesFromTheOtherEnd(Chebyshev):
     """Consistent inside: only a chain without reflection symmetry tells."""
 
-    def solve(self, initial: Initial) -> Iterator[Block]:
+    def solve(self, given: Given) -> Iterator[Block]:
         size = self.problem.size
         turned = [int(f"{index:0{size}b}"[::-1], 2) for index in range(1 << size)]
         for block in super().solve(Initial(initial.states[:, turned])):
@@ -213,13 +212,13 @@ class SitesFromTheOtherEnd(Chebyshev):
 
 
 class WritesToItsInput(Chebyshev):
-    def solve(self, initial: Initial) -> Iterator[Block]:
+    def solve(self, given: Given) -> Iterator[Block]:
         yield from super().solve(Initial(initial.states.clone()))
         initial.states.mul_(2)
 
 
 class WritesToItsSpinors(Chebyshev):
-    def solve(self, initial: Initial) -> Iterator[Block]:
+    def solve(self, given: Given) -> Iterator[Block]:
         yield from super().solve(initial)
         if initial.spinors is not None:
             initial.spinors[:, 0] = 0
@@ -228,7 +227,7 @@ class WritesToItsSpinors(Chebyshev):
 class SharedNorm(Chebyshev):
     """Normalises by the mean norm of the whole batch after leaking a little: companions matter."""
 
-    def solve(self, initial: Initial) -> Iterator[Block]:
+    def solve(self, given: Given) -> Iterator[Block]:
         for block in super().solve(initial):
             assert block.states is not None
             drift = 1e-3 * block.start * initial.states[:, 0].abs().mean()
@@ -236,17 +235,17 @@ class SharedNorm(Chebyshev):
 
 
 class Gap(Chebyshev):
-    def solve(self, initial: Initial) -> Iterator[Block]:
+    def solve(self, given: Given) -> Iterator[Block]:
         return (block for block in super().solve(initial) if block.start != 3)
 
 
 class StopsEarly(Chebyshev):
-    def solve(self, initial: Initial) -> Iterator[Block]:
+    def solve(self, given: Given) -> Iterator[Block]:
         return (block for block in super().solve(initial) if block.start < self.problem.steps)
 
 
 class NeverStops(Chebyshev):
-    def solve(self, initial: Initial) -> Iterator[Block]:
+    def solve(self, given: Given) -> Iterator[Block]:
         while True:
             yield from super().solve(initial)
 
@@ -257,7 +256,7 @@ class Changes(Chebyshev):
     def change(self, states: torch.Tensor, index: int) -> torch.Tensor:
         raise NotImplementedError
 
-    def solve(self, initial: Initial) -> Iterator[Block]:
+    def solve(self, given: Given) -> Iterator[Block]:
         for block in super().solve(initial):
             assert block.states is not None
             yield Block(block.start, self.change(block.states, block.start))
@@ -330,7 +329,7 @@ class ParametersChange(Chebyshev):
 
 
 class Raises(Chebyshev):
-    def solve(self, initial: Initial) -> Iterator[Block]:
+    def solve(self, given: Given) -> Iterator[Block]:
         raise ZeroDivisionError("of all things")
 
 
@@ -339,7 +338,7 @@ class LooksAtTheHamiltonian(Chebyshev):
 
 
 class OutputReversed(Propagator):
-    def solve(self, initial: Initial) -> Iterator[Block]:
+    def solve(self, given: Given) -> Iterator[Block]:
         size = self.problem.size
         turned = [int(f"{index:0{size}b}"[::-1], 2) for index in range(1 << size)]
         for block in super().solve(initial):
@@ -463,7 +462,7 @@ def test_the_package_of_a_solver_may_not_import_heavy_libraries(
         "from qdynbench import Block, Knowledge, Solver\n"
         "class Still(Solver):\n"
         "    knowledge = Knowledge.TRAJECTORIES\n"
-        "    def solve(self, initial):\n"
+        "    def solve(self, given):\n"
         "        yield Block(0, initial.states[:, None].expand(-1, self.problem.steps + 1, -1))\n"
     )
     monkeypatch.syspath_prepend(tmp_path)

@@ -5,7 +5,7 @@ import dataclasses
 import numpy as np
 import pytest
 
-from qdynbench.contract.solver import Problem
+from qdynbench.contract.problem import Problem
 from qdynbench.physics.drive import Drive, Segment
 from qdynbench.physics.operators import PauliSum
 from qdynbench.toolkit.schedule import action, strength, stretches

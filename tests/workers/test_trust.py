@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from qdynbench.contract.solver import Problem
+from qdynbench.contract.problem import Problem
 from qdynbench.physics.operators import PauliSum
 from qdynbench.record.results import Run
 from qdynbench.scoring import certify

@@ -9,17 +9,10 @@ import numpy as np
 import torch
 from safetensors.numpy import load_file, save_file
 
-from qdynbench.contract.solver import (
-    Block,
-    Cost,
-    FitContext,
-    Initial,
-    Knowledge,
-    Problem,
-    Solver,
-    TrainingData,
-    block_length,
-)
+from qdynbench.contract.initial import Given
+from qdynbench.contract.learned import FitContext, LearnedSolver, TrainingData
+from qdynbench.contract.problem import Knowledge, Problem
+from qdynbench.contract.solver import Block, Cost, block_length
 from qdynbench_baselines.one_step import OneStep, fit_one_step
 
 if TYPE_CHECKING:
@@ -30,7 +23,7 @@ POWERS_BYTES = 32e6
 """Largest table of powers of the propagator, all of which one product applies."""
 
 
-class LinearPropagator(Solver):
+class LinearPropagator(LearnedSolver):
     """Applies the least-squares propagator `psi(t + dt) = U psi(t)` of its size (exact dynamic mode decomposition).
 
     It knows the sizes and the time step of its training data, and no others. Where the snapshots do not span the space,
@@ -38,7 +31,6 @@ class LinearPropagator(Solver):
     """
 
     knowledge = Knowledge.TRAJECTORIES
-    learned = True
     label = "one matrix per training size"
 
     def __post_init__(self) -> None:
@@ -90,18 +82,19 @@ class LinearPropagator(Solver):
 
     def prepare(self, problem: Problem) -> None:
         """Tabulate powers of U, so that one product with `(U, U^2, ..., U^k)` gives k times."""
+        super().prepare(problem)
         propagator = torch.from_numpy(self.learned_steps[problem.size].propagator.T.copy()).to(problem.device)
         powers = [propagator]
         for _ in range(min(problem.steps, int(POWERS_BYTES // propagator.nbytes)) - 1):
             powers.append(powers[-1] @ propagator)
         self._powers = torch.stack(powers, dim=1).flatten(1)
 
-    def solve(self, initial: Initial) -> Iterator[Block]:
+    def solve(self, given: Given) -> Iterator[Block]:
         """Yield contiguous blocks of shape `(B, k, 2**N)`."""
-        yield Block(0, initial.states[:, None])
-        batch, dim = initial.states.shape
+        yield Block(0, given.states[:, None])
+        batch, dim = given.states.shape
         length = min(block_length(self.problem, batch), self._powers.shape[1] // dim)
-        last = initial.states
+        last = given.states
         for start in range(1, self.problem.steps + 1, length):
             count = min(length, self.problem.steps + 1 - start)
             states = (last @ self._powers[:, : count * dim]).view(batch, count, dim)

@@ -10,17 +10,10 @@ import numpy as np
 import scipy.sparse
 import torch
 
-from qdynbench.contract.solver import (
-    Block,
-    Cost,
-    FitContext,
-    Initial,
-    Knowledge,
-    Problem,
-    Solver,
-    TrainingData,
-    block_length,
-)
+from qdynbench.contract.initial import Given
+from qdynbench.contract.learned import FitContext, LearnedSolver, TrainingData
+from qdynbench.contract.problem import Knowledge, Problem
+from qdynbench.contract.solver import Block, Cost, block_length
 from qdynbench.errors import InputError
 from qdynbench.toolkit.eigenbasis import EigenbasisPropagator, dense_cost
 from qdynbench_baselines.one_step import fit_one_step
@@ -36,7 +29,7 @@ SPARSE_RATE = 1e8
 """Entries of the sparse generator times states, per second, on two CPU cores."""
 
 
-class LocalGenerator(Solver):
+class LocalGenerator(LearnedSolver):
     """Regresses `H = sum_i h1(i) + sum_i h2(i, i+1)`, the same at every site, from trajectories of small chains.
 
     For each training size the least-squares propagator U of one step gives the generator `i log(U) / dt`; one set of
@@ -50,7 +43,6 @@ class LocalGenerator(Solver):
     """
 
     knowledge = Knowledge.TRAJECTORIES
-    learned = True
     label = "assumes a translation-invariant two-site generator"
 
     dense_spins: int = 11
@@ -109,6 +101,7 @@ class LocalGenerator(Solver):
 
     def prepare(self, problem: Problem) -> None:
         """Build the generator at the size asked for, and diagonalise it where that is feasible."""
+        super().prepare(problem)
         operator, phase = self._fitted().hamiltonian(problem.size), self._fitted().phase(problem.size)
         if problem.size <= self.dense_spins:
             matrix = operator.to_dense() + phase * np.eye(problem.dimension)
@@ -117,19 +110,19 @@ class LocalGenerator(Solver):
             sparse = operator.to_sparse() + phase * scipy.sparse.eye_array(problem.dimension)
             self._increment = (-1j * problem.dt * sparse).tocsr()
 
-    def solve(self, initial: Initial) -> Iterator[Block]:
+    def solve(self, given: Given) -> Iterator[Block]:
         """Yield contiguous blocks of shape `(B, k, 2**N)`."""
         if self.problem.size <= self.dense_spins:
-            return self._propagator.blocks(initial.states)
-        return self._step_by_step(initial)
+            return self._propagator.blocks(given.states)
+        return self._step_by_step(given)
 
-    def _step_by_step(self, initial: Initial) -> Iterator[Block]:
+    def _step_by_step(self, given: Given) -> Iterator[Block]:
         from scipy.sparse.linalg import expm_multiply
 
-        times, batch = self.problem.steps + 1, len(initial.states)
+        times, batch = self.problem.steps + 1, len(given.states)
         length = block_length(self.problem, batch)
         trace = self._increment.diagonal().sum()
-        columns = initial.states.cpu().numpy().T
+        columns = given.states.cpu().numpy().T
         for start in range(0, times, length):
             block = np.empty((batch, min(length, times - start), self.problem.dimension), dtype=np.complex128)
             for offset in range(block.shape[1]):

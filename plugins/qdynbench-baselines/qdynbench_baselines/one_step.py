@@ -11,7 +11,7 @@ import scipy.linalg
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from qdynbench.contract.solver import TrainingData
+    from qdynbench.contract.learned import TrainingData
 
 CHUNK_BYTES = 32e6
 

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from qdynbench.contract.solver import Block, Cost, Initial, Knowledge, Problem, Solver, block_length
+from qdynbench.contract.initial import Given
+from qdynbench.contract.problem import Knowledge, Problem
+from qdynbench.contract.solver import Block, Cost, Solver, block_length
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    import torch
 
 LARGEST_VECTOR = 26
 """Spins up to which states are given back, a gigabyte each; beyond, observables are."""
@@ -18,33 +22,28 @@ class Persistence(Solver):
 
     knowledge = Knowledge.TRAJECTORIES
 
-    def needs_states(self, problem: Problem) -> bool:
-        """Say yes where states are given back."""
-        return problem.size <= LARGEST_VECTOR
-
     def estimate(self, problem: Problem) -> Cost:
         """Predict next to nothing: a block is a view of the initial states."""
         return Cost(bytes=0.0, seconds=1e-4)
 
-    def solve(self, initial: Initial) -> Iterator[Block]:
+    def solve(self, given: Given) -> Iterator[Block]:
         """Yield the initial states again and again, as views of shape `(B, k, 2**N)`, or their observables."""
-        if initial.vectors is None:
-            yield self._observables(initial)
+        if given.spinors is not None and self.problem.size > LARGEST_VECTOR:
+            yield self._observables(given.spinors)
             return
         times = self.problem.steps + 1
-        length = block_length(self.problem, len(initial))
+        length = block_length(self.problem, len(given))
         for start in range(0, times, length):
-            yield Block(start, initial.states[:, None].expand(-1, min(length, times - start), -1))
+            yield Block(start, given.states[:, None].expand(-1, min(length, times - start), -1))
 
-    def _observables(self, initial: Initial) -> Block:
+    def _observables(self, spinors: torch.Tensor) -> Block:
         """Return spins `(B, T+1, N)`, norm and entropy `(B, T+1)` of product states, which have no entanglement."""
         import torch
 
         from qdynbench.physics import product
 
         times = self.problem.steps + 1
-        assert initial.spinors is not None  # noqa: S101 - there are vectors or spinors; this tells the type checker
-        spins = product.spins(initial.spinors.cpu().numpy())
+        spins = product.spins(spinors.cpu().numpy())
         observables = {str(axis): torch.from_numpy(one)[:, None].expand(-1, times, -1) for axis, one in spins.items()}
-        entropy = torch.zeros(len(initial), times, dtype=torch.float64)
+        entropy = torch.zeros(len(spinors), times, dtype=torch.float64)
         return Block(0, None, {**observables, "norm": torch.ones_like(entropy), "entropy": entropy})

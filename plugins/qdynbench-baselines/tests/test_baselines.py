@@ -15,7 +15,9 @@ from qdynbench_baselines.linear import LinearPropagator
 from qdynbench_baselines.local_generator import LocalGenerator
 from qdynbench_baselines.persistence import Persistence
 
-from qdynbench.contract.solver import Initial, Problem, Solver
+from qdynbench.contract.initial import Initial
+from qdynbench.contract.problem import Problem
+from qdynbench.contract.solver import Solver
 from qdynbench.errors import InputError
 from qdynbench.physics.operators import PauliSum
 from qdynbench.testing import independent

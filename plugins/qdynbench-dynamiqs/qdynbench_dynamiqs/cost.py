@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from qdynbench.contract.solver import Cost, Problem
+from qdynbench.contract.problem import Problem
+from qdynbench.contract.solver import Cost
 from qdynbench.toolkit.schedule import action
 from qdynbench_dynamiqs.matching import Method, local
 

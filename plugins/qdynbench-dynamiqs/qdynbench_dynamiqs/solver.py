@@ -14,7 +14,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from torch.utils.dlpack import from_dlpack
 
-from qdynbench.contract.solver import Block, Cost, Initial, Knowledge, Problem, Solver, block_length
+from qdynbench.contract.initial import Given
+from qdynbench.contract.problem import Knowledge, Problem
+from qdynbench.contract.solver import Block, Cost, Solver, block_length
 from qdynbench.toolkit.peers import missing
 from qdynbench.toolkit.schedule import Stretch, stretches
 from qdynbench_dynamiqs.cost import predicted
@@ -52,7 +54,7 @@ class Dynamiqs(Solver):
     """
 
     knowledge = Knowledge.HAMILTONIAN
-    driven = True
+    accuracy = ("tolerance",)
 
     method: Method = "dopri8"
     tolerance: float = 1e-10
@@ -84,6 +86,7 @@ class Dynamiqs(Solver):
 
     def prepare(self, problem: Problem) -> None:
         """Build the Hamiltonians, by diagonals where these are few."""
+        super().prepare(problem)
         # XLA makes as many threads as NPROC says when its client is first used, and never another number.
         os.environ["NPROC"] = str(problem.threads)
         jax.config.update("jax_enable_x64", True)
@@ -104,15 +107,15 @@ class Dynamiqs(Solver):
         else:
             self._method = dynamiqs.method.Dopri8(atol=absolute("dopri8", self.tolerance, problem), **settings)
 
-    def solve(self, initial: Initial) -> Iterator[Block]:
+    def solve(self, given: Given) -> Iterator[Block]:
         """Yield the initial states, then blocks of shape `(B, k, 2**N)`."""
-        yield Block(0, initial.states[:, None])
+        yield Block(0, given.states[:, None])
         problem = self.problem
-        longest = block_length(problem, len(initial.states), budget=BLOCK_BYTES)
+        longest = block_length(problem, len(given.states), budget=BLOCK_BYTES)
         # Blocks of one length, the last of which may end beyond the grid: another length would be compiled anew.
         blocks = math.ceil(problem.steps / longest)
         longest = math.ceil(problem.steps / blocks)
-        now = jnp.asarray(initial.states.numpy())[:, :, None]
+        now = jnp.asarray(given.states.numpy())[:, :, None]
         for stretch in stretches(problem, longest):
             states = self._follow(now, stretch, longest if problem.drive is None else stretch.count)
             now = states[:, stretch.count - 1]

@@ -14,7 +14,7 @@ import torch
 from qdynbench_dynamiqs.matching import smallest
 from qdynbench_dynamiqs.solver import ABSENT, Dynamiqs, qarray
 
-from qdynbench.contract.solver import Problem
+from qdynbench.contract.problem import Problem
 from qdynbench.errors import InputError
 from qdynbench.physics.drive import Drive, Segment
 from qdynbench.physics.operators import PauliSum
@@ -125,7 +125,7 @@ def test_a_tolerance_beyond_double_precision_is_refused_with_the_least(method: s
 
 @pytest.mark.parametrize("tolerance", [0.0, 2.0])
 def test_senseless_tolerances_are_refused(tolerance: float) -> None:
-    from qdynbench.workers.solver_side import build
+    from qdynbench.contract.build import build
 
     with pytest.raises(InputError, match="tolerance"):
         build(Dynamiqs, "dynamiqs", {"tolerance": tolerance})

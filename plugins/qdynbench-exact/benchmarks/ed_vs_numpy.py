@@ -33,7 +33,7 @@ def ratios(
     import numpy as np
     import torch
 
-    from qdynbench.contract.solver import Problem
+    from qdynbench.contract.problem import Problem
     from qdynbench.physics.operators import PauliSum
     from qdynbench.toolkit.eigenbasis import EigenbasisPropagator
 

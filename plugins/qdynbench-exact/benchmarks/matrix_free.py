@@ -117,7 +117,8 @@ def evolutions(size: int, action: float, threads: int, rounds: int) -> dict[str,
     from qdynbench_exact.ed import quspin_hamiltonian
     from quspin.tools.evolution import ExpmMultiplyParallel
 
-    from qdynbench.contract.solver import Initial, Problem
+    from qdynbench.contract.initial import Initial
+    from qdynbench.contract.problem import Problem
 
     operator, state = ising(size), random_state(size)
     results: dict[str, np.ndarray] = {}
@@ -164,7 +165,8 @@ def memory(size: int, action: float, threads: int) -> tuple[float, float]:
     import numpy as np
     from qdynbench_exact.chebyshev import Chebyshev
 
-    from qdynbench.contract.solver import Initial, Problem
+    from qdynbench.contract.initial import Initial
+    from qdynbench.contract.problem import Problem
     from qdynbench.workers.memory import peak_host, reset_peak, resident
 
     def evolved(state: torch.Tensor) -> float:

@@ -18,7 +18,8 @@ import numpy as np
 import torch
 from scipy.special import jv
 
-from qdynbench.contract.solver import Cost, Problem
+from qdynbench.contract.problem import Problem
+from qdynbench.contract.solver import Cost
 from qdynbench_exact.matrix_free import Interval, MatrixFree, cost, spectral_interval
 from qdynbench_exact.rounding import norm_bound, refused, total_action
 from qdynbench_exact.stepping import Evolution, SteppingSolver
@@ -50,6 +51,8 @@ class Chebyshev(SteppingSolver):
     Attributes:
         tolerance: 2-norm error of a state at the last time; every step has an equal share of it.
     """
+
+    accuracy = ("tolerance",)
 
     tolerance: float = 1e-10
 

@@ -15,7 +15,9 @@ from quspin.basis import spin_basis_1d
 from quspin.operators import hamiltonian
 from quspin.tools.evolution import ED_state_vs_time
 
-from qdynbench.contract.solver import Block, Cost, Initial, Knowledge, Problem, Solver, block_length
+from qdynbench.contract.initial import Given
+from qdynbench.contract.problem import Knowledge, Problem
+from qdynbench.contract.solver import Block, Cost, Solver, block_length
 from qdynbench.toolkit.eigenbasis import EigenbasisPropagator, dense_cost
 from qdynbench_exact.driven import DrivenPropagator, driven_cost
 from qdynbench_exact.sector import SectorPropagator, sector_cost
@@ -52,7 +54,7 @@ class ExactDiagonalization(Solver):
     """
 
     knowledge = Knowledge.HAMILTONIAN
-    driven = True
+    protocol = ("mode",)
 
     mode: Literal["batched", "per_state"] = "batched"
     precision: Literal["double", "single"] = "double"
@@ -88,7 +90,7 @@ class ExactDiagonalization(Solver):
             return None
         if self.mode == "per_state" or problem.drive is not None or problem.device != "cpu":
             return "sectors are for static models and mode=batched, on the CPU"
-        if self.sector != "auto" and problem.hamiltonian is not None:
+        if self.sector != "auto":
             term = breaking_term(problem.hamiltonian, self.sector)
             if term is not None:
                 return (
@@ -106,7 +108,7 @@ class ExactDiagonalization(Solver):
         real = all(operator.is_real for operator in problem.hamiltonians)
         if problem.drive is not None:
             return driven_cost(problem, real=real, itemsize=self._dtype.itemsize)
-        if problem.hamiltonian is not None and (symmetries := self._symmetries(problem.hamiltonian)):
+        if symmetries := self._symmetries(problem.hamiltonian):
             return sector_cost(problem, problem.hamiltonian, symmetries, self._dtype.itemsize)
         cost = dense_cost(problem, real=real, itemsize=self._dtype.itemsize)
         if self.mode == "batched":
@@ -118,14 +120,13 @@ class ExactDiagonalization(Solver):
 
     def prepare(self, problem: Problem) -> None:
         """Build the Hamiltonian with QuSpin and diagonalise it."""
+        super().prepare(problem)
         if problem.drive is not None:
             matrices = [quspin_hamiltonian(operator).toarray() for operator in problem.hamiltonians]
             driven = DrivenPropagator(matrices, problem, self._dtype)
             self._propagator: Propagator = driven
             self._largest_phase = driven.largest_phase
             return
-        if problem.hamiltonian is None:
-            raise TypeError("ed needs a problem with a Hamiltonian")
         operator = quspin_hamiltonian(problem.hamiltonian)
         symmetries = self._symmetries(problem.hamiltonian)
         if self.mode == "per_state":
@@ -141,12 +142,12 @@ class ExactDiagonalization(Solver):
             largest_energy = static.energies.abs().max()
         self._largest_phase = float(largest_energy * problem.times[-1])
 
-    def solve(self, initial: Initial) -> Iterator[Block]:
+    def solve(self, given: Given) -> Iterator[Block]:
         """Yield contiguous blocks of shape `(B, k, 2**N)`."""
-        return self._state_by_state(initial) if self.mode == "per_state" else self._propagator.blocks(initial.states)
+        return self._state_by_state(given) if self.mode == "per_state" else self._propagator.blocks(given.states)
 
-    def _state_by_state(self, initial: Initial) -> Iterator[Block]:
-        states = initial.states.numpy()
+    def _state_by_state(self, given: Given) -> Iterator[Block]:
+        states = given.states.numpy()
         length = block_length(self.problem, len(states), budget=PER_STATE_BLOCK_BYTES)
         for start in range(0, self.problem.steps + 1, length):
             times = self.problem.times[start : start + length]

@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from qdynbench.contract.solver import Cost, Problem, block_length
+from qdynbench.contract.problem import Problem
+from qdynbench.contract.solver import Cost, block_length
 from qdynbench_exact.chebyshev import ROUNDING_SHARE, count_terms, pieces_of
 from qdynbench_exact.matrix_free import MatrixFree, cost, norms_of
 from qdynbench_exact.rounding import refused, total_action
@@ -28,7 +29,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from qdynbench.contract.solver import Block, Initial
+    from qdynbench.contract.initial import Given
+    from qdynbench.contract.solver import Block
     from qdynbench.physics.operators import PauliSum
 
 BASIS_BYTES = 64e6
@@ -59,6 +61,8 @@ class Krylov(SteppingSolver):
         tolerance: 2-norm error of a state at the last time; every step has an equal share of it.
         dimension: largest number of basis vectors; fewer are made where a window needs fewer.
     """
+
+    accuracy = ("tolerance",)
 
     tolerance: float = 1e-10
     dimension: int = 30
@@ -108,13 +112,13 @@ class Krylov(SteppingSolver):
         operator = MatrixFree(hamiltonian, self.dtype, self.problem.device, self.problem.threads)
         return KrylovEvolution(operator, self.problem, self.dimension, self._share)
 
-    def solve(self, initial: Initial) -> Iterator[Block]:
+    def solve(self, given: Given) -> Iterator[Block]:
         """Yield the trajectory, add up the error bound anew and report it in `notes`."""
         for evolution in self._evolutions:
             if isinstance(evolution, KrylovEvolution):
                 evolution.bound = 0.0
-        yield from super().solve(initial)
-        self.notes.append(f"2-norm error at most {rounded_up(self.error_bound)} by its own bound, rounding left out")
+        yield from super().solve(given)
+        given.note(f"2-norm error at most {rounded_up(self.error_bound)} by its own bound, rounding left out")
 
 
 class KrylovEvolution(Evolution):

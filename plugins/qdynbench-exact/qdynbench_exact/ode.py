@@ -14,7 +14,8 @@ import numpy as np
 import scipy.integrate
 import torch
 
-from qdynbench.contract.solver import Cost, Problem, block_length
+from qdynbench.contract.problem import Problem
+from qdynbench.contract.solver import Cost, block_length
 from qdynbench_exact.rounding import EPSILON, entries_per_row, refused, total_action
 from qdynbench_exact.stepping import Evolution, SteppingSolver
 
@@ -50,6 +51,8 @@ class AdaptiveOde(SteppingSolver):
             come from scipy's interpolation.
         method: `DOP853` or `RK45`.
     """
+
+    accuracy = ("tolerance",)
 
     tolerance: float = 1e-10
     method: Literal["DOP853", "RK45"] = "DOP853"

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 if TYPE_CHECKING:
-    from qdynbench.contract.solver import Problem
+    from qdynbench.contract.problem import Problem
     from qdynbench.physics.operators import PauliSum
 
 EPSILON = {"double": float(np.finfo(np.float64).eps), "single": float(np.finfo(np.float32).eps)}

@@ -15,7 +15,8 @@ import scipy.sparse
 import torch
 from quspin.basis import spin_basis_1d
 
-from qdynbench.contract.solver import Block, Cost, Problem, block_length
+from qdynbench.contract.problem import Problem
+from qdynbench.contract.solver import Block, Cost, block_length
 from qdynbench.toolkit.eigenbasis import CALL_SECONDS, DIAGONALISATION_RATE, LARGEST_BLOCK_BYTES, PRODUCT_RATE
 from qdynbench_exact.rounding import entries_per_row
 

@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 import torch
 
-from qdynbench.contract.solver import Block, Initial, Knowledge, Problem, Solver, block_length
+from qdynbench.contract.initial import Given
+from qdynbench.contract.problem import Knowledge, Problem
+from qdynbench.contract.solver import Block, Solver, block_length
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -47,7 +49,6 @@ class SteppingSolver(Solver):
     """
 
     knowledge = Knowledge.HAMILTONIAN
-    driven = True
 
     precision: Literal["double", "single"] = "double"
 
@@ -62,13 +63,14 @@ class SteppingSolver(Solver):
 
     def prepare(self, problem: Problem) -> None:
         """Build one `Evolution` for each Hamiltonian, and tell it the actions of the grid."""
+        super().prepare(problem)
         self._evolutions = [self.evolution(hamiltonian) for hamiltonian in problem.hamiltonians]
         for index, action in dict.fromkeys(piece for step in range(problem.steps) for piece in problem.pieces(step)):
             self._evolutions[index].expect(action)
 
-    def solve(self, initial: Initial) -> Iterator[Block]:
+    def solve(self, given: Given) -> Iterator[Block]:
         """Yield the initial states, then contiguous blocks of shape `(B, k, 2**N)`."""
-        now = initial.states.to(self.dtype, copy=True)
+        now = given.states.to(self.dtype, copy=True)
         yield Block(0, now[:, None])
         yield from self._driven(now) if self.problem.drive is not None else self._static(now)
 

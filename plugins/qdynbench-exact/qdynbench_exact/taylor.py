@@ -12,7 +12,8 @@ import numpy as np
 import torch
 from quspin.tools.evolution import ExpmMultiplyParallel
 
-from qdynbench.contract.solver import Cost, Problem, block_length
+from qdynbench.contract.problem import Problem
+from qdynbench.contract.solver import Cost, block_length
 from qdynbench_exact.ed import quspin_hamiltonian
 from qdynbench_exact.rounding import entries_per_row, norm_bound, refused, total_action
 from qdynbench_exact.stepping import Evolution, SteppingSolver
@@ -42,6 +43,8 @@ class Taylor(SteppingSolver):
             `tol` times the largest amplitude; `tol` is the tolerance divided by the number of series of the grid.
             How finely QuSpin divides a step into series follows from double precision whatever the tolerance.
     """
+
+    accuracy = ("tolerance",)
 
     tolerance: float = 1e-10
 

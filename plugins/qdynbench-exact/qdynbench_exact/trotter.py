@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 import torch
 
-from qdynbench.contract.solver import Cost, Problem, block_length
+from qdynbench.contract.problem import Problem
+from qdynbench.contract.solver import Cost, block_length
 from qdynbench.physics import basis
 from qdynbench_exact.gate_kernels import sweep
 from qdynbench_exact.gates import TILE_SITES, Program, compile_program, packs, split
@@ -49,6 +50,8 @@ class Trotter(SteppingSolver):
         step: the largest internal time step; every piece of the grid is divided evenly into steps no longer than this.
             By default a piece is one step. For a kick it is the largest strength.
     """
+
+    accuracy = ("step",)
 
     order: Literal[2, 4] = 2
     step: float = math.inf

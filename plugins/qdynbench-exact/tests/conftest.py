@@ -8,7 +8,7 @@ from collections.abc import Callable
 import pytest
 import torch
 
-from qdynbench.contract.solver import Problem
+from qdynbench.contract.problem import Problem
 from qdynbench.physics.drive import Drive, Segment
 from qdynbench.physics.operators import PauliSum
 from qdynbench.testing import trajectories

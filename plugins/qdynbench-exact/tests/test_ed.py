@@ -13,7 +13,7 @@ import scipy.linalg
 import torch
 from qdynbench_exact.ed import ExactDiagonalization, quspin_hamiltonian
 
-from qdynbench.contract.solver import Problem
+from qdynbench.contract.problem import Problem
 from qdynbench.physics.operators import PauliSum
 from qdynbench.testing import independent, trajectories
 

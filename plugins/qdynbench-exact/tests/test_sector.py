@@ -13,13 +13,13 @@ from qdynbench_exact.driven import grid_steps
 from qdynbench_exact.ed import ExactDiagonalization
 from qdynbench_exact.symmetry import SYMMETRIES, breaking_term, symmetries_of
 
+from qdynbench.contract.build import build
 from qdynbench.contract.spec import SolverSpec
 from qdynbench.errors import InputError
 from qdynbench.physics.drive import Drive, Segment
 from qdynbench.physics.operators import PauliSum
 from qdynbench.testing import ConformanceTests, independent
 from qdynbench.testing.exercise import graded_chain
-from qdynbench.workers.solver_side import build
 
 
 class TestConformance(ConformanceTests):

@@ -11,6 +11,7 @@ from qdynbench_exact.gates import split
 from qdynbench_exact.taylor import Taylor
 from qdynbench_exact.trotter import Trotter
 
+from qdynbench.contract.build import build
 from qdynbench.contract.spec import SolverSpec
 from qdynbench.errors import InputError
 from qdynbench.physics.observables import magnetization
@@ -18,7 +19,6 @@ from qdynbench.physics.operators import PauliSum
 from qdynbench.testing import ConformanceTests
 from qdynbench.testing.exercise import uniform_chain
 from qdynbench.testing.oracles import tfim_modes
-from qdynbench.workers.solver_side import build
 
 
 class TestConformance(ConformanceTests):

@@ -13,7 +13,9 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 import torch
 
-from qdynbench.contract.solver import Block, Cost, Initial, Knowledge, Problem, Solver
+from qdynbench.contract.initial import Given
+from qdynbench.contract.problem import Knowledge, Problem
+from qdynbench.contract.solver import Block, Cost, Solver
 from qdynbench.toolkit.peers import missing
 from qdynbench.toolkit.schedule import strength
 from qdynbench_netket import ansatz, frame
@@ -87,6 +89,8 @@ class NetketTvmc(Solver):
         """Say no without NetKet, on a GPU, and to entangled initial states that the wave function cannot be."""
         if ABSENT is not None:
             return ABSENT
+        if problem.drive is not None:
+            return "the model is driven, and this solver evolves under one Hamiltonian"
         if problem.device != "cpu":
             return "this plugin runs NetKet on the CPU: its use on a GPU has not been tested"
         if problem.entangled and self.order < problem.size:
@@ -99,6 +103,7 @@ class NetketTvmc(Solver):
 
     def prepare(self, problem: Problem) -> None:
         """Import NetKet, once, and set up what all states share."""
+        super().prepare(problem)
         # XLA makes as many threads as NPROC says when its client is first used, which is while NetKet is imported.
         os.environ["NPROC"] = str(problem.threads)
         import jax
@@ -117,19 +122,19 @@ class NetketTvmc(Solver):
         )
         self._table = ansatz.table(problem.size, self.order)
 
-    def solve(self, initial: Initial) -> Iterator[Block]:
+    def solve(self, given: Given) -> Iterator[Block]:
         """Yield the initial states, then one block of shape `(B, T, 2**N)`.
 
         Raises:
             ValueError: entangled initial states that are beyond the wave function.
             ArithmeticError: a state diverges, however short the step.
         """
-        yield Block(0, initial.states[:, None])
+        yield Block(0, given.states[:, None])
         problem = self.problem
-        followed = np.empty((len(initial.states), problem.steps, problem.dimension), dtype=np.complex128)
-        for number, state in enumerate(initial.states.numpy()):
-            spinors = None if initial.spinors is None else initial.spinors[number].numpy()
-            followed[number] = self._follow(state, spinors)
+        followed = np.empty((len(given.states), problem.steps, problem.dimension), dtype=np.complex128)
+        for number, state in enumerate(given.states.numpy()):
+            spinors = None if given.spinors is None else given.spinors[number].numpy()
+            followed[number] = self._follow(given, state, spinors)
         yield Block(1, torch.from_numpy(followed))
 
     def _start(
@@ -149,7 +154,9 @@ class NetketTvmc(Solver):
             raise ValueError("an entangled initial state has a vanishing amplitude, whose logarithm does not exist")
         return ansatz.couplings_of(state, self._table), (False,) * size
 
-    def _follow(self, state: NDArray[np.complex128], spinors: NDArray[np.complex128] | None) -> NDArray[np.complex128]:
+    def _follow(
+        self, given: Given, state: NDArray[np.complex128], spinors: NDArray[np.complex128] | None
+    ) -> NDArray[np.complex128]:
         """Return the trajectory of one state after its start, shape `(T, 2**N)`."""
         problem, hamiltonian = self.problem, self.problem.hamiltonians[0]
         scale = strength(hamiltonian)
@@ -184,5 +191,7 @@ class NetketTvmc(Solver):
             cutoff=self.cutoff,
             sampled=self.samples > 0,
         )
-        self.notes.extend(note for note in found if note not in self.notes)
+        for note in found:
+            if note not in given.notes:
+                given.note(note)
         return ansatz.with_phases(frame.turn_states(inside, turned), state, energy, problem.dt)

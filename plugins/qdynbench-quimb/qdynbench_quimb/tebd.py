@@ -12,7 +12,7 @@ from qdynbench.toolkit.peers import missing
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from qdynbench.contract.solver import Problem
+    from qdynbench.contract.problem import Problem
     from qdynbench_quimb.chain import QuimbChain
 
 REQUIREMENT = "quimb>=1.15,<2"
@@ -40,6 +40,7 @@ class QuimbTebd(TebdSolver):
 
     def prepare(self, problem: Problem) -> None:
         """Build the Hamiltonians, and compute and compile all that evolution needs by leading one state a step on."""
+        super().prepare(problem)
         from qdynbench_quimb.chain import LocalTerms
 
         # One step of order 2 is exact where all terms commute.

@@ -10,7 +10,8 @@ import pytest
 import torch
 from qdynbench_quimb.tebd import INSTALL, QuimbTebd
 
-from qdynbench.contract.solver import Initial, Problem
+from qdynbench.contract.initial import Initial
+from qdynbench.contract.problem import Problem
 from qdynbench.physics.operators import PauliSum
 from qdynbench.testing import ConformanceTests
 from qdynbench.testing.matrix_product import (

@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from qdynbench.contract.solver import Block, Cost, Initial, Knowledge, Problem, Solver, block_length
+from qdynbench.contract.initial import Given
+from qdynbench.contract.problem import Knowledge, Problem
+from qdynbench.contract.solver import Block, Cost, Solver, block_length
 from qdynbench.toolkit.peers import missing
 from qdynbench.toolkit.schedule import Stretch, stretches
 from qdynbench_qutip.cost import predicted
@@ -53,7 +55,7 @@ class QuTiP(Solver):
     """
 
     knowledge = Knowledge.HAMILTONIAN
-    driven = True
+    accuracy = ("tolerance",)
 
     method: Method = "vern9"
     tolerance: float = 1e-10
@@ -98,6 +100,7 @@ class QuTiP(Solver):
 
     def prepare(self, problem: Problem) -> None:
         """Build the QuTiP solver of every Hamiltonian, in the form that is quickest at this size."""
+        super().prepare(problem)
         chosen = options(self.method, self.tolerance, problem, self.krylov_dim)
         self._solvers: dict[Key, Any] = {}
         for step in range(problem.steps if problem.drive is not None else 1):
@@ -107,10 +110,10 @@ class QuTiP(Solver):
                     operator = problem.hamiltonians[index]
                     self._solvers[key] = qutip.SESolver(qobj(-operator if key[1] else operator), options=chosen)
 
-    def solve(self, initial: Initial) -> Iterator[Block]:
+    def solve(self, given: Given) -> Iterator[Block]:
         """Yield the initial states, then blocks of shape `(B, k, 2**N)`."""
-        yield Block(0, initial.states[:, None])
-        states = initial.states.numpy()
+        yield Block(0, given.states[:, None])
+        states = given.states.numpy()
         yield from self._one_by_one(states) if self.method == "krylov" else self._together(states)
 
     def _together(self, states: NDArray[np.complex128]) -> Iterator[Block]:

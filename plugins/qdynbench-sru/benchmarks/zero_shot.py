@@ -16,7 +16,7 @@ import torch
 from qdynbench_sru.shipped import SHIPPED
 from qdynbench_sru.weights import load
 
-from qdynbench.contract.solver import Problem
+from qdynbench.contract.problem import Problem
 from qdynbench.scoring.certify import independent_evolution
 from qdynbench.scoring.metrics.infidelity import ray_distance
 from qdynbench.scoring.metrics.relative_entropy import magnitude_divergence

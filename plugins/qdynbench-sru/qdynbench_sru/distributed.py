@@ -24,17 +24,19 @@ import typer
 from numpy.typing import NDArray
 
 from qdynbench.api import environment_of
+from qdynbench.contract.build import build
 from qdynbench.contract.spec import SolverSpec
-from qdynbench.errors import QdynbenchError
+from qdynbench.contract.learned import LearnedSolver
+from qdynbench.errors import InputError, QdynbenchError
 from qdynbench.plugins.registry import Registry
 from qdynbench.record import provenance
 from qdynbench.record.manifest import MANIFEST, foundation_of, manifest_of, write_manifest
 from qdynbench.run.fits import cache_folder, training_of
-from qdynbench.run.plan import Plan, code_of
+from qdynbench.run.plan import code_of
 from qdynbench.task.load import load_task
 from qdynbench.task.spec import Task
 from qdynbench.workers.process import Worker
-from qdynbench.workers.solver_side import build
+from qdynbench.workers.protocol import LoadTask, MakeTrajectories, Need
 from qdynbench_sru.command import folder_name, replace_folder, spec_of
 from qdynbench_sru.shipped import SHIPPED
 from qdynbench_sru.training.processes import Processes
@@ -60,10 +62,10 @@ class WorkerData:
         """Return trajectories `start` to `stop`: complex128, shape `(stop - start, T+1, 2**size)`."""
         began = time.monotonic()
         stop = self.count if stop is None else stop
-        answer = self._worker.ask("trajectories", seconds=self._limit, size=size, start=start, stop=stop)
-        self.seconds += answer.fields["seconds"]
+        made = self._worker.ask(MakeTrajectories(Need(size, start, stop)), seconds=self._limit)
+        self.seconds += made.seconds
         self.waited += time.monotonic() - began
-        return torch.from_numpy(answer.arrays[0])
+        return torch.from_numpy(made.states)
 
 
 @dataclass
@@ -121,19 +123,19 @@ def train(source: str, spec: SolverSpec, out: Path, device: str = "cpu") -> dict
         registry = Registry.discover()
         task = load_task(source, registry, solvers=[str(spec)])
         environment = environment_of(task, device, 1, Path(scratch))
-        plan = Plan(task, registry, environment)
-        training = training_of(plan)
+        training = training_of(task, registry)
         solver = build(registry.load("solvers", spec.name), spec.name, spec.parameters)
+        if not isinstance(solver, LearnedSolver):
+            raise InputError(f"{spec} learns nothing")
         start = solver.starts_from()
         foundation = None if start is None else foundation_of(start)
-        parts = [str(spec), training, foundation, code_of(registry, spec.name), provenance.versions(), device]
+        parts = [str(spec), training, foundation, code_of(registry, spec.name), device]
         # Not the number of processes: another number goes on from the same checkpoint.
         work = cache_folder() / f"sru-distributed-{provenance.fingerprint(parts)}"
         work.mkdir(parents=True, exist_ok=True)
         worker = Worker("scorer", f"scorer-{processes.rank}", environment)
         try:
-            files: list[str] = [str(path) for path in registry.files]
-            worker.ask("load", seconds=120, task=task.model_dump_json(), files=files, threads=1, device=device)
+            worker.ask(LoadTask(task.model_dump_json(), environment.setting(registry.files)), seconds=120)
             data = WorkerData(task, worker)
             context = Context(work, task.seed, device, processes.rank)
             began = time.monotonic()

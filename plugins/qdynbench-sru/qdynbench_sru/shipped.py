@@ -6,10 +6,10 @@ import dataclasses
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
+from qdynbench.contract.build import build
 from qdynbench.contract.spec import SolverSpec
 from qdynbench.errors import InputError, suggestion
 from qdynbench.record.manifest import read_manifest
-from qdynbench.workers.solver_side import build
 
 if TYPE_CHECKING:
     from qdynbench_sru.solver import SimpleRecurrentUnit

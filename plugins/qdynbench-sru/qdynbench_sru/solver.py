@@ -8,19 +8,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from qdynbench.contract.solver import (
-    Block,
-    Cost,
-    FitContext,
-    Initial,
-    Knowledge,
-    Problem,
-    Solver,
-    TrainingData,
-    block_length,
-)
+from qdynbench.contract.initial import Given
+from qdynbench.contract.learned import FitContext, LearnedSolver, TrainingData
+from qdynbench.contract.problem import Knowledge, Problem
+from qdynbench.contract.solver import Block, Cost, block_length
 from qdynbench.errors import InputError
-from qdynbench.record import provenance
+from qdynbench.plugins.distributions import hash_files
 from qdynbench_sru import shipped, weights
 from qdynbench_sru.start import started
 from qdynbench_sru.training import FINE_TUNING, RECIPES, Options, Precision, Training
@@ -47,7 +40,7 @@ SECONDS_PER_PRODUCT = 4e-11
 SECONDS_PER_WEIGHT = 2e-10
 
 
-class SimpleRecurrentUnit(Solver):
+class SimpleRecurrentUnit(LearnedSolver):
     """Predicts the change of the state per step by simple recurrent units, from the initial state on.
 
     Not to be confused with the "simple recurrent network" of Elman: here the recurrence is elementwise.
@@ -73,7 +66,6 @@ class SimpleRecurrentUnit(Solver):
     """
 
     knowledge = Knowledge.TRAJECTORIES
-    learned = True
 
     encoder: Encoder = "local"
     width: int = 0
@@ -179,7 +171,7 @@ class SimpleRecurrentUnit(Solver):
         if folder := self.starts_from():
             network, self._architecture = started(folder, self._expected, data.sizes, dt)
             network.sru.dropout = self.dropout
-            key["start"] = provenance.hash_files([folder / weights.WEIGHTS])
+            key["start"] = hash_files([folder / weights.WEIGHTS])
         else:
             self._architecture = self._anew(tuple(data.sizes), dt)
             network = self._architecture.build(self.dropout, context.seed)
@@ -223,17 +215,18 @@ class SimpleRecurrentUnit(Solver):
 
     def prepare(self, problem: Problem) -> None:
         """Fold the weights into what this size needs."""
+        super().prepare(problem)
         self._propagator: Propagator = self._network.propagator(problem.size, problem.device)
 
-    def solve(self, initial: Initial) -> Iterator[Block]:
+    def solve(self, given: Given) -> Iterator[Block]:
         """Yield contiguous blocks, complex128, shape `(B, k, 2**N)`; the first column is the initial state itself."""
-        problem, batch = self.problem, len(initial.states)
+        problem, batch = self.problem, len(given.states)
         length = block_length(problem, batch)
-        buffer = initial.states.new_empty(length * initial.states.numel())
-        rollout = self._propagator.start(initial.states)
+        buffer = given.states.new_empty(length * given.states.numel())
+        rollout = self._propagator.start(given.states)
         for start in range(0, problem.steps + 1, length):
             count = min(length, problem.steps + 1 - start)
-            block = buffer[: count * initial.states.numel()].view(batch, count, -1)
+            block = buffer[: count * given.states.numel()].view(batch, count, -1)
             rollout.advance(block, self._every(problem))
             yield Block(start, block)
 

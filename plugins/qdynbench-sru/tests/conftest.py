@@ -10,7 +10,7 @@ import pytest
 import torch
 from qdynbench_sru.solver import SimpleRecurrentUnit
 
-from qdynbench.contract.solver import Problem
+from qdynbench.contract.problem import Problem
 from qdynbench.testing.exercise import ExactTrajectories, FitRecorder, product_initial, uniform_chain
 from qdynbench.testing.trajectories import trajectory
 

@@ -15,7 +15,8 @@ from qdynbench_sru import local_propagator
 from qdynbench_sru.solver import SimpleRecurrentUnit
 from scipy.sparse.linalg import expm_multiply
 
-from qdynbench.contract.solver import Initial, Problem
+from qdynbench.contract.initial import Initial
+from qdynbench.contract.problem import Problem
 from qdynbench.errors import InputError
 from qdynbench.testing.exercise import uniform_chain
 

@@ -13,7 +13,9 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from qdynbench.contract.solver import Block, Initial, Problem
+    from qdynbench.contract.initial import Given
+    from qdynbench.contract.problem import Problem
+    from qdynbench.contract.solver import Block
     from qdynbench_tenpy.chain import TdvpChain, TebdChain
 
 REQUIREMENT = "physics-tenpy>=1.1,<2"
@@ -35,6 +37,7 @@ class TenpyTebd(TebdSolver):
 
     def prepare(self, problem: Problem) -> None:
         """Build the models and, for all actions of the grid that differ, the gates."""
+        super().prepare(problem)
         from qdynbench_tenpy.chain import Gates, truncation
 
         # One layer of each parity is exact where all terms commute.
@@ -71,21 +74,26 @@ class TenpyTdvp(MatrixProductSolver):
         """Say that TeNPy is absent or too old."""
         return missing(REQUIREMENT, INSTALL)
 
+    def supports(self, problem: Problem) -> str | None:
+        """Refuse a driven model: one matrix product operator is built."""
+        if problem.drive is not None:
+            return "the model is driven, and this solver evolves under one Hamiltonian"
+        return super().supports(problem)
+
     def prepare(self, problem: Problem) -> None:
         """Build the matrix product operator of the Hamiltonian."""
+        super().prepare(problem)
         from qdynbench_tenpy.chain import PauliModel, truncation
 
-        if problem.hamiltonian is None:
-            raise TypeError("tenpy-tdvp needs a problem with a Hamiltonian")
         self._model = PauliModel(problem.hamiltonian)
         self._truncation = truncation(self.chi, self.cutoff)
 
-    def solve(self, initial: Initial) -> Iterator[Block]:
+    def solve(self, given: Given) -> Iterator[Block]:
         """Yield as every matrix product solver; a note says where the projection has an error of its own."""
-        yield from super().solve(initial)
+        yield from super().solve(given)
         far = [term for h in self.problem.hamiltonians for term in h.terms if max(term.sites) - min(term.sites) > 1]
         if far:
-            self.notes.append(
+            given.note(
                 f"{written(far[0])} reaches beyond neighbours: the projection has an error of its own, "
                 "which neither step nor chi controls"
             )

@@ -10,8 +10,7 @@ from qdynbench.contract.metric import CurveMetric
 from qdynbench.physics import charges
 
 if TYPE_CHECKING:
-    from qdynbench.contract.metric import ScoreContext
-    from qdynbench.contract.window import Window
+    from qdynbench.contract.window import Pair, ScoreContext
 
 
 class ChargeDrift(CurveMetric):
@@ -35,9 +34,9 @@ class ChargeDrift(CurveMetric):
         super().__init__(context)
         self._names = () if context.hamiltonian is None else charges.conserved(context.hamiltonian)
 
-    def values(self, prediction: Window, reference: Window) -> torch.Tensor:
+    def values(self, pair: Pair) -> torch.Tensor:
         """Return the largest drift of each state at each time, shape `(B, k)`."""
-        found = []
+        prediction, found = pair.prediction, []
         if "total_z" in self._names:
             found.append(prediction.spins["z"].sum(-1))
         if prediction.states is not None:

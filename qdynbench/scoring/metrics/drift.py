@@ -10,7 +10,7 @@ from qdynbench.contract.metric import CurveMetric
 if TYPE_CHECKING:
     import torch
 
-    from qdynbench.contract.window import Window
+    from qdynbench.contract.window import Pair, Window
 
 
 class Drift(CurveMetric):
@@ -22,10 +22,10 @@ class Drift(CurveMetric):
     def conserved(self, prediction: Window) -> torch.Tensor:
         """Return the quantity for each state at each time, shape `(B, k)`."""
 
-    def values(self, prediction: Window, reference: Window) -> torch.Tensor:
+    def values(self, pair: Pair) -> torch.Tensor:
         """Return the drift of each state at each time, shape `(B, k)`."""
-        quantity = self.conserved(prediction)
-        if prediction.start == 0:
+        quantity = self.conserved(pair.prediction)
+        if pair.prediction.start == 0:
             self._initial = quantity[:, :1]
         return (quantity - self._initial).abs()
 

@@ -9,7 +9,7 @@ from qdynbench.contract.metric import CurveMetric
 if TYPE_CHECKING:
     import torch
 
-    from qdynbench.contract.window import Window
+    from qdynbench.contract.window import Pair
 
 
 class EntropyError(CurveMetric):
@@ -20,13 +20,13 @@ class EntropyError(CurveMetric):
 
     name = "entropy_error"
     reads = ("entropy",)
+    observes = True
 
-    def values(self, prediction: Window, reference: Window) -> torch.Tensor:
+    def values(self, pair: Pair) -> torch.Tensor | None:
         """Return the error for each state at each time, shape `(B, k)`."""
-        self.keep("entropy_reference", reference.start, reference.entropy)
-        self.alone(prediction)
-        return (prediction.entropy - reference.entropy).abs()
-
-    def alone(self, prediction: Window) -> None:
-        """Keep the entropy of a block."""
+        prediction, exact = pair.prediction, pair.exact
         self.keep("entropy", prediction.start, prediction.entropy)
+        if exact is None:
+            return None
+        self.keep("entropy_reference", exact.start, exact.entropy)
+        return (prediction.entropy - exact.entropy).abs()

@@ -9,7 +9,7 @@ from qdynbench.contract.metric import CurveMetric
 if TYPE_CHECKING:
     import torch
 
-    from qdynbench.contract.window import Window
+    from qdynbench.contract.window import Pair
     from qdynbench.physics.observables import Axis
 
 
@@ -20,21 +20,17 @@ class AxisMagnetization(CurveMetric):
     """
 
     axis: ClassVar[Axis]
+    observes = True
 
-    def values(self, prediction: Window, reference: Window) -> torch.Tensor:
+    def values(self, pair: Pair) -> torch.Tensor | None:
         """Return the error for each state at each time, shape `(B, k)`."""
-        exact = reference.spins[self.axis].mean(-1)
-        self.keep(f"magnetization_{self.axis}_reference", reference.start, exact)
-        return (self._kept(prediction) - exact).abs()
-
-    def alone(self, prediction: Window) -> None:
-        """Keep the magnetization of a block."""
-        self._kept(prediction)
-
-    def _kept(self, prediction: Window) -> torch.Tensor:
-        predicted = prediction.spins[self.axis].mean(-1)
-        self.keep(f"magnetization_{self.axis}", prediction.start, predicted)
-        return predicted
+        predicted = pair.prediction.spins[self.axis].mean(-1)
+        self.keep(f"magnetization_{self.axis}", pair.prediction.start, predicted)
+        if pair.exact is None:
+            return None
+        exact = pair.exact.spins[self.axis].mean(-1)
+        self.keep(f"magnetization_{self.axis}_reference", pair.exact.start, exact)
+        return (predicted - exact).abs()
 
 
 class MagnetizationErrorX(AxisMagnetization):

@@ -8,8 +8,7 @@ import numpy as np
 import torch
 
 from qdynbench.contract.metric import CurveMetric
-from qdynbench.scoring.metrics._pairs import states_of
-from qdynbench.scoring.metrics.relative_entropy import magnitude_divergence, relative_entropy
+from qdynbench.physics.distances import magnitude_divergence
 from qdynbench.stats import Interval, bootstrap_ratio_of_means
 
 if TYPE_CHECKING:
@@ -17,7 +16,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from qdynbench.contract.window import Window
+    from qdynbench.contract.window import Pair
 
 PERSISTENCE = "persistence_relative_entropy"
 """Name of the curve of persistence's own D, which is kept beside the skill."""
@@ -38,16 +37,17 @@ class Skill(CurveMetric):
     name = "skill"
     better = "higher"
 
-    def values(self, prediction: Window, reference: Window) -> torch.Tensor:
+    def values(self, pair: Pair) -> torch.Tensor:
         """Return the skill for each state at each time, shape `(B, k)`."""
-        exact = states_of(reference)
-        if reference.start == 0:
+        exact, _ = pair.states
+        start = pair.reference.start
+        if start == 0:
             self._unmoved = exact[:, :1].clone()  # a block is only valid until the next one is asked for
         persistence = magnitude_divergence(exact, self._unmoved.expand_as(exact))
-        self.keep(PERSISTENCE, reference.start, persistence)
-        skill = 1 - relative_entropy(prediction, reference) / persistence
+        self.keep(PERSISTENCE, start, persistence)
+        skill = 1 - pair.relative_entropy / persistence
         undefined = persistence < ROUNDING
-        if reference.start == 0:
+        if start == 0:
             undefined[:, 0] = True
         return skill.masked_fill(undefined, torch.nan)
 

@@ -9,7 +9,7 @@ import torch
 from qdynbench.contract.metric import CurveMetric
 
 if TYPE_CHECKING:
-    from qdynbench.contract.window import Window
+    from qdynbench.contract.window import Pair, Window
 
 
 class SpinError(CurveMetric):
@@ -22,22 +22,21 @@ class SpinError(CurveMetric):
 
     name = "spin_error"
     reads = ("x", "y", "z")
+    observes = True
 
-    def values(self, prediction: Window, reference: Window) -> torch.Tensor:
+    def values(self, pair: Pair) -> torch.Tensor | None:
         """Return the error for each state at each time, shape `(B, k)`."""
-        self.alone(prediction)
-        predicted, exact = _vectors(prediction), _vectors(reference)
-        if reference.start == 0:
+        start, predicted = pair.prediction.start, _vectors(pair.prediction)
+        if start == 0:
+            self._start = predicted[:, :1].clone()
+        self.keep("spin_overlap", start, _overlap(predicted, self._start))
+        if pair.exact is None:
+            return None
+        exact = _vectors(pair.exact)
+        if start == 0:
             self._exact_start = exact[:, :1].clone()
-        self.keep("spin_overlap_reference", reference.start, _overlap(exact, self._exact_start))
+        self.keep("spin_overlap_reference", start, _overlap(exact, self._exact_start))
         return (predicted - exact).square().sum(-1).mean(-1).sqrt()
-
-    def alone(self, prediction: Window) -> None:
-        """Keep the overlap of a block with time 0."""
-        vectors = _vectors(prediction)
-        if prediction.start == 0:
-            self._start = vectors[:, :1].clone()
-        self.keep("spin_overlap", prediction.start, _overlap(vectors, self._start))
 
 
 def _vectors(window: Window) -> torch.Tensor:

@@ -9,7 +9,7 @@ from qdynbench.contract.metric import CurveMetric
 if TYPE_CHECKING:
     import torch
 
-    from qdynbench.contract.window import Window
+    from qdynbench.contract.window import Pair
 
 
 class Truncation(CurveMetric):
@@ -22,6 +22,6 @@ class Truncation(CurveMetric):
     reads = ("truncation",)
     needs_reference = False
 
-    def values(self, prediction: Window, reference: Window) -> torch.Tensor:
+    def values(self, pair: Pair) -> torch.Tensor:
         """Return the weight discarded up to each time, shape `(B, k)`."""
-        return prediction.truncation
+        return pair.prediction.truncation

@@ -7,13 +7,12 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 import torch
 
-from qdynbench.contract.metric import Metric, ScoreContext
-from qdynbench.scoring.metrics.infidelity import infidelity
+from qdynbench.contract.metric import Metric
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from qdynbench.contract.window import Window
+    from qdynbench.contract.window import Pair, ScoreContext
 
 
 class ValidTime(Metric):
@@ -32,11 +31,11 @@ class ValidTime(Metric):
         super().__init__(context)
         self._first = torch.full((len(context.initial),), len(context.times) - 1)
 
-    def update(self, prediction: Window, reference: Window) -> None:
-        """Look for the first time above the threshold in this block."""
-        above = (infidelity(prediction, reference) > self.threshold).cpu()
+    def update(self, pair: Pair) -> None:
+        """Look for the first time above the threshold in this window."""
+        above = (pair.infidelity > self.threshold).cpu()
         # argmax of booleans is the first True
-        first = torch.where(above.any(1), prediction.start + above.int().argmax(1), self._first)
+        first = torch.where(above.any(1), pair.prediction.start + above.int().argmax(1), self._first)
         self._first = torch.minimum(self._first, first)
 
     def result(self) -> NDArray[np.float64]:

@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from qdynbench.contract.metric import Metric
-from qdynbench.scoring.metrics.infidelity import Infidelity, ray_distance
+from qdynbench.physics.distances import ray_distance
+from qdynbench.scoring.metrics.infidelity import Infidelity
 from qdynbench.scoring.metrics.valid_time import ValidTime
 
 Score = Callable[..., Metric]

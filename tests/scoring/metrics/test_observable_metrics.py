@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 import torch
 
-from qdynbench.contract.metric import Metric, ScoreContext
-from qdynbench.contract.solver import Initial
-from qdynbench.contract.window import Window
+from qdynbench.contract.initial import Initial
+from qdynbench.contract.metric import Metric
+from qdynbench.contract.window import ScoreContext, Window
 from qdynbench.physics.operators import PauliSum
 from qdynbench.scoring.metrics.charges import ChargeDrift
 from qdynbench.scoring.metrics.drift import EnergyDrift, EnergyVarianceDrift, NormDrift

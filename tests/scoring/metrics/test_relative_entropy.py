@@ -14,7 +14,8 @@ from hypothesis.extra import numpy as hnp
 from numpy.typing import NDArray
 
 from qdynbench.contract.metric import Metric
-from qdynbench.scoring.metrics.relative_entropy import FLOOR, MeanRelativeEntropy, magnitude_divergence
+from qdynbench.physics.distances import FLOOR, magnitude_divergence
+from qdynbench.scoring.metrics.relative_entropy import MeanRelativeEntropy
 
 Score = Callable[..., Metric]
 States = Callable[..., torch.Tensor]

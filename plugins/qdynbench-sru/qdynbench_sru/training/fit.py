@@ -18,7 +18,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from qdynbench.contract.solver import FitContext
+from qdynbench.contract.learned import FitContext
 from qdynbench_sru import checkpoint
 from qdynbench_sru.network import Network
 from qdynbench_sru.training.gradients import Gradients

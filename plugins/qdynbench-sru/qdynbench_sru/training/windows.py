@@ -7,7 +7,7 @@ import math
 import numpy as np
 import torch
 
-from qdynbench.contract.solver import TrainingData
+from qdynbench.contract.learned import TrainingData
 from qdynbench_sru.training.recipe import Recipe
 
 SHORTEST = 2

@@ -1,0 +1,143 @@
+"""Initial states, and what a solver is given when it is asked to evolve them."""
+
+from __future__ import annotations
+
+import math
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from qdynbench.errors import Infeasible
+from qdynbench.physics import product
+from qdynbench.text import memory
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import numpy as np
+    import torch
+    from numpy.typing import NDArray
+
+LONGEST = 900
+"""Spins whose number of amplitudes a float still holds, with room for a factor."""
+
+
+def vector_bytes(size: int) -> float:
+    """Return the bytes of one state vector of `size` spins, complex128."""
+    return 16 * 2.0 ** min(size, LONGEST)
+
+
+class Initial:
+    """A batch of initial states; `len` is their number B. Do not write to them.
+
+    Product states are given by their spinors. Their vectors are made when `states` is first asked for, so that chains
+    can be solved that have none.
+
+    Args:
+        states: normalised vectors, complex128, shape `(B, 2**N)`, as a tensor or numpy array; None where `spinors` say
+            it all.
+        spinors: normalised spinors of product states, complex128, shape `(B, N, 2)`, up first; None for other states.
+        memory: bytes that vectors made of spinors may take.
+
+    Attributes:
+        making: seconds that it took to make vectors of spinors, which no solver's clock should count.
+    """
+
+    def __init__(
+        self,
+        states: torch.Tensor | NDArray[np.complex128] | None = None,
+        spinors: torch.Tensor | NDArray[np.complex128] | None = None,
+        *,
+        memory: float = math.inf,
+    ) -> None:
+        import torch
+
+        if states is None and spinors is None:
+            raise TypeError("initial states are vectors, spinors or both")
+        self._states = None if states is None else torch.as_tensor(states)
+        self.spinors = None if spinors is None else torch.as_tensor(spinors)
+        self.memory = memory
+        self.making = 0.0
+
+    def __len__(self) -> int:
+        return len(self._given)
+
+    def __getitem__(self, part: slice) -> Initial:
+        return self._each(lambda tensor: tensor[part])
+
+    @property
+    def states(self) -> torch.Tensor:
+        """The state vectors, shape `(B, 2**N)`, normalised; those of product states are made when first asked for.
+
+        Raises:
+            Infeasible: they would take more memory than the limit allows.
+        """
+        if self._states is None:
+            import torch
+
+            assert self.spinors is not None  # noqa: S101 - __init__ has seen to it; this tells the type checker
+            began = time.perf_counter()
+            size = self.spinors.shape[1]
+            if (needed := len(self) * vector_bytes(size)) > self.memory:
+                raise Infeasible(f"state vectors of {size} spins take {memory(needed)}, limit {memory(self.memory)}")
+            made = torch.from_numpy(product.vectors(self.spinors.cpu().numpy()))
+            self._states = made.to(self.spinors.device)
+            self.making += time.perf_counter() - began
+        return self._states
+
+    @property
+    def vectors_exist(self) -> bool:
+        """Whether the vectors were given, or were asked for before."""
+        return self._states is not None
+
+    def to(self, device: str) -> Initial:
+        """Return the same states on a device."""
+        return self._each(lambda tensor: tensor.to(device))
+
+    def arrays(self) -> dict[str, NDArray[np.complex128]]:
+        """Return what the states were given as, by the names of the arguments: the spinors of product states alone."""
+        name = "states" if self.spinors is None else "spinors"
+        return {name: self._given.cpu().numpy()}
+
+    @property
+    def _given(self) -> torch.Tensor:
+        given = self._states if self.spinors is None else self.spinors
+        assert given is not None  # noqa: S101 - __init__ has seen to it; this tells the type checker
+        return given
+
+    def _each(self, change: Callable[[torch.Tensor], torch.Tensor]) -> Initial:
+        parts = (None if part is None else change(part) for part in (self._states, self.spinors))
+        return Initial(*parts, memory=self.memory)
+
+
+@dataclass(frozen=True)
+class Given:
+    """What a solver holds when it is asked to solve; `len` is the number of states B.
+
+    Attributes:
+        initial: the initial states, on the problem's device.
+        notes: what the solver had to say of this call, see `note`.
+    """
+
+    initial: Initial
+    notes: list[str] = field(default_factory=list)
+
+    def __len__(self) -> int:
+        return len(self.initial)
+
+    @property
+    def states(self) -> torch.Tensor:
+        """The initial state vectors, complex128, shape `(B, 2**N)`, normalised. Do not write to them."""
+        return self.initial.states
+
+    @property
+    def spinors(self) -> torch.Tensor | None:
+        """The same states as spinors, complex128, shape `(B, N, 2)`, where they are product states, else None."""
+        return self.initial.spinors
+
+    def note(self, text: str) -> None:
+        """Say what whoever reads the result has to know, such as "bond dimension reached its limit 64 at step 37".
+
+        What the scored calls say stands in the row.
+        """
+        self.notes.append(str(text))

@@ -1,0 +1,71 @@
+"""What is installed of the distributions that a plugin requires, read from metadata alone; nothing is imported."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import importlib.metadata
+import importlib.util
+import json
+from collections.abc import Iterable
+from pathlib import Path
+
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+CORE = "qdynbench"
+CODE = {".py", ".safetensors", ".json", ".yaml"}
+"""Endings of the files that decide what a package does: code, weights and data."""
+
+
+@functools.cache
+def required(name: str) -> dict[str, str]:
+    """Return the versions of a distribution and of all that it requires, directly or not, extras included, by name.
+
+    One that is installed from a folder may change without its version: what stands for it is a hash of its code.
+    """
+    found: dict[str, str] = {}
+    waiting = [name]
+    while waiting:
+        wanted = canonicalize_name(waiting.pop())
+        if wanted in found:
+            continue
+        try:
+            distribution = importlib.metadata.distribution(wanted)
+        except importlib.metadata.PackageNotFoundError:
+            continue  # an extra that is not there, or a marker for another system
+        found[wanted] = _state(distribution)
+        if wanted != CORE or name == CORE:  # what the core requires beyond this is in the core's own fingerprint
+            waiting += [Requirement(text).name for text in distribution.requires or () if _installed_with(text)]
+    return found
+
+
+def code_files(folder: Path) -> list[Path]:
+    """Return the files below a folder that decide what a package does."""
+    return sorted(path for path in folder.rglob("*") if path.is_file() and path.suffix in CODE)
+
+
+def hash_files(paths: Iterable[Path]) -> str:
+    """Return a hash of files' names and contents."""
+    total = hashlib.sha256()
+    for path in paths:
+        content = path.read_bytes()
+        total.update(f"{path.name}:{len(content)}:".encode())
+        total.update(content)
+    return total.hexdigest()[:32]
+
+
+def _state(distribution: importlib.metadata.Distribution) -> str:
+    origin = json.loads(distribution.read_text("direct_url.json") or "{}")
+    name = canonicalize_name(distribution.name).replace("-", "_")
+    if "dir_info" in origin and name != CORE and (spec := importlib.util.find_spec(name)) is not None:
+        folders = [Path(folder) for folder in spec.submodule_search_locations or ()]
+        files = [path for folder in folders for path in code_files(folder)]
+        return f"{distribution.version}+{hash_files(files)[:12]}"
+    return distribution.version
+
+
+def _installed_with(text: str) -> bool:
+    """Say whether a requirement may be fulfilled here: one of an extra belongs to the plugin where it is installed."""
+    marker = Requirement(text).marker
+    return marker is None or marker.evaluate() or "extra" in str(marker)
