@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from qdynbench.contract.spec import SolverSpec
     from qdynbench.contract.window import Pair, ScoreContext, Window
     from qdynbench.errors import Infeasible, InputError, InvalidOutput, QdynbenchError, Unsupported
-    from qdynbench.physics import basis, observables, product
+    from qdynbench.physics import basis, moments, observables, product
     from qdynbench.physics.drive import Drive, Segment
     from qdynbench.physics.operators import PauliSum, PauliTerm
     from qdynbench.record.results import Run
@@ -121,11 +121,7 @@ _HOME = {
 }
 # Read lazily, so that `import qdynbench` costs nothing and the command line starts fast.
 _MODULE_OF = {name: f"qdynbench.{module}" for module, names in _HOME.items() for name in names}
-_MODULES = {
-    "basis": "qdynbench.physics.basis",
-    "observables": "qdynbench.physics.observables",
-    "product": "qdynbench.physics.product",
-}
+_MODULES = {name: f"qdynbench.physics.{name}" for name in ("basis", "moments", "observables", "product")}
 
 __all__ = [
     "Block",
@@ -175,6 +171,7 @@ __all__ = [
     "hookimpl",
     "load_run",
     "load_task",
+    "moments",
     "observables",
     "plan",
     "product",

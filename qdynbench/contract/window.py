@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from qdynbench.physics import distances, entanglement, observables
+from qdynbench.physics import distances, entanglement, moments, observables
 
 if TYPE_CHECKING:
     import numpy as np
@@ -139,10 +139,10 @@ class Window:
     def _energy(self, states: torch.Tensor) -> torch.Tensor:
         # A state that has lost all its norm has no energy; its norm drift tells the story.
         smallest = torch.finfo(self.norm.dtype).tiny
-        return self._hamiltonian.expectation(states, self.spins) / self.norm.square().clamp_min(smallest)
+        return moments.mean(self._hamiltonian, states, self.spins) / self.norm.square().clamp_min(smallest)
 
     def _energy_variance(self, states: torch.Tensor) -> torch.Tensor:
-        return self._hamiltonian.variance(states)
+        return moments.variance(self._hamiltonian, states)
 
     @property
     def _hamiltonian(self) -> PauliSum:

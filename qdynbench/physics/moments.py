@@ -16,18 +16,39 @@ import torch
 
 from qdynbench.physics import basis, observables
 from qdynbench.physics.observables import by_chunks, probability, summed
+from qdynbench.physics.operators import PauliSum, PauliTerm
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from qdynbench.physics.observables import Axis
-    from qdynbench.physics.operators import PauliSum, PauliTerm
 
 REACH = 5
 """Sites that a term may span to be part of a small matrix."""
 
 
-class Moments:
+def mean(operator: PauliSum, states: torch.Tensor, spins: Mapping[Axis, torch.Tensor] | None = None) -> torch.Tensor:
+    """Return `<psi|H|psi>` for states of shape `(..., 2**N)`, not normalised; float64, shape `(...)`.
+
+    Args:
+        operator: H.
+        states: the states.
+        spins: their magnetization as `qdynbench.physics.observables.magnetization` gives it, if it is known.
+    """
+    return _moments(operator).mean(states, spins)
+
+
+def variance(operator: PauliSum, states: torch.Tensor) -> torch.Tensor:
+    """Return `<H^2> - <H>^2` of the normalised states `(..., 2**N)`, float64, shape `(...)`."""
+    return _moments(operator).variance(states)
+
+
+@functools.lru_cache(maxsize=4)
+def _moments(operator: PauliSum) -> _Moments:
+    return _Moments(operator)
+
+
+class _Moments:
     """The parts of one Pauli sum.
 
     Args:
@@ -135,8 +156,6 @@ def _windows(terms: list[PauliTerm]) -> tuple[list[tuple[int, list[PauliTerm]]],
 
 def _matrix(first: int, terms: list[PauliTerm]) -> torch.Tensor:
     """Return the terms of a window as a matrix on its sites, complex128."""
-    from qdynbench.physics.operators import PauliSum
-
     count = max(max(term.sites) for term in terms) - first + 1
     moved = ((term.coefficient, term.paulis, [site - first for site in term.sites]) for term in terms)
     return torch.from_numpy(PauliSum.from_terms(count, moved).to_dense().astype(np.complex128))

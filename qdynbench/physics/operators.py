@@ -1,4 +1,4 @@
-"""Hamiltonians as sums of weighted Pauli strings, and their action on batches of states."""
+"""Hamiltonians as sums of weighted Pauli strings, and their matrices."""
 
 from __future__ import annotations
 
@@ -13,14 +13,10 @@ from qdynbench.errors import InputError
 from qdynbench.physics import basis
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable
 
     import scipy.sparse
-    import torch
     from numpy.typing import NDArray
-
-    from qdynbench.physics.moments import Moments
-    from qdynbench.physics.observables import Axis
 
 
 @dataclass(frozen=True)
@@ -121,22 +117,3 @@ class PauliSum:
         for mask, vector in self.flips.items():
             matrix[rows, rows ^ mask] = vector
         return matrix
-
-    def expectation(self, states: torch.Tensor, spins: Mapping[Axis, torch.Tensor] | None = None) -> torch.Tensor:
-        """Return `<psi|H|psi>` for states of shape `(..., 2**size)`, not normalised; float64, shape `(...)`.
-
-        Args:
-            states: the states.
-            spins: their magnetization as `qdynbench.physics.observables.magnetization` gives it, if it is known.
-        """
-        return self._moments.mean(states, spins)
-
-    def variance(self, states: torch.Tensor) -> torch.Tensor:
-        """Return `<H^2> - <H>^2` of the normalised states, float64, shape `(...)`."""
-        return self._moments.variance(states)
-
-    @cached_property
-    def _moments(self) -> Moments:
-        from qdynbench.physics.moments import Moments
-
-        return Moments(self)

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from qdynbench.contract.problem import Knowledge
-from qdynbench.testing.check import Check, Failure, Skip
+from qdynbench.testing.check import Check
 from qdynbench.testing.exercise import Exercise, bit_reversal, product_initial, reflected
+from qdynbench.testing.outcome import Failure, Skip
 from qdynbench.testing.output import VALID
 from qdynbench.testing.subject import SEED, Run, Subject, distance
 

@@ -15,7 +15,8 @@ from qdynbench.contract.problem import Knowledge, Problem
 from qdynbench.contract.solver import Cost
 from qdynbench.contract.spec import SolverSpec
 from qdynbench.errors import InputError
-from qdynbench.testing.check import Check, Failure, Skip
+from qdynbench.testing.check import Check
+from qdynbench.testing.outcome import Failure, Skip
 
 if TYPE_CHECKING:
     from qdynbench.contract.solver import Solver

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from qdynbench.errors import InvalidOutput
 from qdynbench.testing import behaviour, declaration, learned, oracles, output
-from qdynbench.testing.check import Check, CheckResult, Failure, Skip
+from qdynbench.testing.check import Check
+from qdynbench.testing.outcome import CheckResult, Failure, Skip
 from qdynbench.testing.subject import Subject
 
 if TYPE_CHECKING:

@@ -9,7 +9,8 @@ import numpy as np
 
 from qdynbench.contract.learned import LearnedSolver
 from qdynbench.testing.behaviour import rounding
-from qdynbench.testing.check import Check, Failure, Skip
+from qdynbench.testing.check import Check
+from qdynbench.testing.outcome import Failure, Skip
 from qdynbench.testing.output import VALID
 from qdynbench.testing.subject import distance
 

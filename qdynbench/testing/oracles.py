@@ -21,8 +21,9 @@ from qdynbench.errors import Infeasible
 from qdynbench.physics.operators import PauliSum
 from qdynbench.task.families import KickedIsing, SquareLatticeIsing
 from qdynbench.testing import independent
-from qdynbench.testing.check import Check, Failure, Skip
+from qdynbench.testing.check import Check
 from qdynbench.testing.exercise import LARGEST, Exercise, graded_chain, initial_of, product_initial
+from qdynbench.testing.outcome import Failure, Skip
 from qdynbench.testing.output import VALID
 from qdynbench.testing.subject import SEED
 

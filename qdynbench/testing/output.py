@@ -8,8 +8,9 @@ import torch
 
 from qdynbench.contract import validation as rules
 from qdynbench.contract.initial import Given
-from qdynbench.testing.check import Check, Failure
+from qdynbench.testing.check import Check
 from qdynbench.testing.exercise import Exercise
+from qdynbench.testing.outcome import Failure
 
 if TYPE_CHECKING:
     from qdynbench.testing.subject import Subject

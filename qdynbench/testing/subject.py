@@ -18,8 +18,7 @@ from qdynbench.contract.learned import LearnedSolver
 from qdynbench.contract.problem import Knowledge
 from qdynbench.contract.solver import Block, Solver
 from qdynbench.contract.validation import Tensors, checked_blocks, iterated, tensors_of
-from qdynbench.physics import entanglement, observables
-from qdynbench.testing.check import CheckResult, Failure, Skip
+from qdynbench.physics import entanglement, moments, observables
 from qdynbench.testing.exercise import (
     UNIFORM_PARAMETERS,
     Chain,
@@ -30,6 +29,7 @@ from qdynbench.testing.exercise import (
     product_initial,
     uniform_chain,
 )
+from qdynbench.testing.outcome import CheckResult, Failure, Skip
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -311,6 +311,6 @@ class Subject:
             "z": spins["z"],
             "norm": observables.norm(states),
             "entropy": entanglement.half_chain_entropy(states),
-            "energy": self.exercise.hamiltonian.expectation(states),
+            "energy": moments.mean(self.exercise.hamiltonian, states),
         }
         return {name: exact[name] for name in names & exact.keys()}

@@ -16,6 +16,7 @@ import torch
 from qdynbench.contract.initial import Given
 from qdynbench.contract.problem import Knowledge, Problem
 from qdynbench.contract.solver import Block, Cost, Solver
+from qdynbench.physics import moments
 from qdynbench.toolkit.peers import missing
 from qdynbench.toolkit.schedule import strength
 from qdynbench_netket import ansatz, frame
@@ -164,13 +165,13 @@ class NetketTvmc(Solver):
             return np.broadcast_to(state, (problem.steps, problem.dimension))
         couplings, turned = self._start(state, spinors)
         operator = frame.turn_sum(hamiltonian, turned)
-        energy = float(hamiltonian.expectation(torch.from_numpy(state)))
+        energy = float(moments.mean(hamiltonian, torch.from_numpy(state)))
         for halvings in range(MOST_HALVINGS + 1):
             course = self._evolution.run(couplings, operator, problem.times, self.step / 2**halvings)
             if not np.isfinite(course.couplings).all():
                 continue
             inside = ansatz.states(course.couplings[1:], self._table)
-            drifts = operator.expectation(torch.from_numpy(inside)) - energy
+            drifts = moments.mean(operator, torch.from_numpy(inside)) - energy
             drift = float(drifts.abs().max()) / scale
             if self.samples or drift < self.tolerance:
                 break
