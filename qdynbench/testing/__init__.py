@@ -22,8 +22,8 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from qdynbench.testing.check import CheckResult
     from qdynbench.testing.kit import passed, run_checks
+    from qdynbench.testing.outcome import CheckResult
     from qdynbench.testing.suite import ConformanceTests
 
 __all__ = ["CheckResult", "ConformanceTests", "passed", "run_checks"]
