@@ -16,8 +16,8 @@ from qdynbench.plugins.registry import Registry
 from qdynbench.record.results import Run
 from qdynbench.record.store import Store
 from qdynbench.report.figures.drawing import draw_figures
-from qdynbench.run.execute import execute, foresee
-from qdynbench.run.observer import Observer
+from qdynbench.runner.execute import execute, foresee
+from qdynbench.runner.observer import Observer
 from qdynbench.task.load import load_task, with_solvers
 from qdynbench.task.spec import Task
 from qdynbench.workers.process import Environment
@@ -25,7 +25,7 @@ from qdynbench.workers.process import Environment
 if TYPE_CHECKING:
     from qdynbench.analysis.comparison import Comparison
     from qdynbench.report.figures.drawing import Drawn
-    from qdynbench.run.plan import Plan
+    from qdynbench.runner.plan import Plan
 
 __all__ = ["compare", "draw", "load_run", "load_task", "plan", "run"]
 

@@ -5,7 +5,7 @@ import sys
 
 
 def test_every_public_name_is_what_it_says_and_stays_so():
-    import qdynbench.run.execute
+    import qdynbench.runner.execute
 
     for name in qdynbench.__all__:
         found = getattr(qdynbench, name)

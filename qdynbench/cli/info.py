@@ -11,7 +11,7 @@ def info() -> int:
 
     from qdynbench.api import RUNS
     from qdynbench.record import provenance
-    from qdynbench.run.fits import cache_folder
+    from qdynbench.runner.fits import cache_folder
 
     machine = provenance.hardware()
     table = Table(box=None, pad_edge=False, show_header=False)

@@ -11,7 +11,7 @@ from qdynbench.contract.spec import SolverSpec
 from qdynbench.errors import InputError
 from qdynbench.plugins.registry import Registry
 from qdynbench.record.results import Run
-from qdynbench.run.observer import Observer
+from qdynbench.runner.observer import Observer
 from qdynbench.task.load import load_task
 
 

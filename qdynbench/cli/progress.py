@@ -11,12 +11,12 @@ from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from qdynbench.run.observer import Observer
+from qdynbench.runner.observer import Observer
 
 if TYPE_CHECKING:
     from qdynbench.contract.spec import SolverSpec
     from qdynbench.record.schema import CellRecord, FitRecord
-    from qdynbench.run.plan import Cell, Plan
+    from qdynbench.runner.plan import Cell, Plan
 
 
 @contextmanager

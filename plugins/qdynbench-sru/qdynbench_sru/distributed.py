@@ -31,8 +31,8 @@ from qdynbench.errors import InputError, QdynbenchError
 from qdynbench.plugins.registry import Registry
 from qdynbench.record import provenance
 from qdynbench.record.manifest import MANIFEST, foundation_of, manifest_of, write_manifest
-from qdynbench.run.fits import cache_folder, training_of
-from qdynbench.run.plan import code_of
+from qdynbench.runner.fits import cache_folder, training_of
+from qdynbench.runner.plan import code_of
 from qdynbench.task.load import load_task
 from qdynbench.task.spec import Task
 from qdynbench.workers.process import Worker

@@ -9,9 +9,9 @@ from collections.abc import Mapping
 
 from qdynbench.record.schema import CellRecord, FitRecord, Ledger, ReferenceRecord, Status
 from qdynbench.record.store import Store
-from qdynbench.run.fleet import Fleet
-from qdynbench.run.observer import Observer
-from qdynbench.run.plan import Cell, Plan
+from qdynbench.runner.fleet import Fleet
+from qdynbench.runner.observer import Observer
+from qdynbench.runner.plan import Cell, Plan
 from qdynbench.task.case import Case, Purpose, track
 from qdynbench.text import memory
 from qdynbench.workers import protocol as to

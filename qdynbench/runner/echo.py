@@ -9,9 +9,9 @@ from __future__ import annotations
 from qdynbench.contract.problem import Knowledge
 from qdynbench.record.schema import CellRecord, Status
 from qdynbench.record.store import Store
-from qdynbench.run.fleet import Fleet
-from qdynbench.run.observer import Observer
-from qdynbench.run.plan import Cell, Plan
+from qdynbench.runner.fleet import Fleet
+from qdynbench.runner.observer import Observer
+from qdynbench.runner.plan import Cell, Plan
 from qdynbench.scoring.echo import ECHO
 from qdynbench.task.case import Case, Purpose
 from qdynbench.workers import protocol as to

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 
 from qdynbench.contract.spec import SolverSpec
 from qdynbench.record.schema import CellRecord, SolveTiming, Status
-from qdynbench.run.fleet import Fleet
-from qdynbench.run.observer import Observer
-from qdynbench.run.plan import Cell, Plan
+from qdynbench.runner.fleet import Fleet
+from qdynbench.runner.observer import Observer
+from qdynbench.runner.plan import Cell, Plan
 from qdynbench.task.case import Case, Purpose
 from qdynbench.workers import protocol as to
 from qdynbench.workers.process import Worker, WorkerFailure

@@ -11,7 +11,7 @@ from qdynbench.errors import InputError
 from qdynbench.files import file_name
 from qdynbench.plugins.registry import Registry
 from qdynbench.record.schema import FitRecord
-from qdynbench.run.plan import Traits
+from qdynbench.runner.plan import Traits
 from qdynbench.task.spec import Task
 from qdynbench.workers import protocol as to
 from qdynbench.workers.process import Environment, Worker, WorkerFailure

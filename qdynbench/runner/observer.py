@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
     from qdynbench.contract.spec import SolverSpec
     from qdynbench.record.schema import CellRecord, FitRecord
-    from qdynbench.run.plan import Cell, Plan
+    from qdynbench.runner.plan import Cell, Plan
 
 
 class Observer:

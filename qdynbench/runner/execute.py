@@ -9,13 +9,13 @@ from qdynbench.plugins.registry import Registry
 from qdynbench.record import provenance
 from qdynbench.record.schema import CellRecord, FitRecord, RunRecord
 from qdynbench.record.store import Store
-from qdynbench.run.accuracy import CellRunner
-from qdynbench.run.echo import echoes
-from qdynbench.run.fits import Fits, training_of
-from qdynbench.run.fleet import Fleet
-from qdynbench.run.observer import Observer
-from qdynbench.run.plan import Plan, cells_of, fingerprints
-from qdynbench.run.race import time_case
+from qdynbench.runner.accuracy import CellRunner
+from qdynbench.runner.echo import echoes
+from qdynbench.runner.fits import Fits, training_of
+from qdynbench.runner.fleet import Fleet
+from qdynbench.runner.observer import Observer
+from qdynbench.runner.plan import Plan, cells_of, fingerprints
+from qdynbench.runner.race import time_case
 from qdynbench.task.spec import Task
 from qdynbench.workers.process import Environment
 

@@ -20,8 +20,8 @@ from qdynbench.plugins.registry import Registry
 from qdynbench.record import provenance
 from qdynbench.record.manifest import manifest_of, read_manifest, write_manifest
 from qdynbench.record.schema import FitRecord
-from qdynbench.run.observer import Observer
-from qdynbench.run.plan import Plan, code_of
+from qdynbench.runner.observer import Observer
+from qdynbench.runner.plan import Plan, code_of
 from qdynbench.task.load import model_of
 from qdynbench.task.spec import Task
 from qdynbench.workers import protocol as to
