@@ -14,7 +14,7 @@ import time
 import numpy as np
 import torch
 from qdynbench_sru.shipped import SHIPPED
-from qdynbench_sru.weights import load
+from qdynbench_sru.weight_files import load
 
 from qdynbench.contract.solver import Problem
 from qdynbench.scoring.certify import independent_evolution

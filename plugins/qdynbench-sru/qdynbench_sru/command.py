@@ -10,15 +10,70 @@ from typing import Annotated
 import typer
 
 from qdynbench.contract.spec import SolverSpec, Value, parse_value
-from qdynbench_sru.kernels.command import kernels
 
 app = typer.Typer(no_args_is_help=True)
-app.command()(kernels)
 
 
 @app.callback()
 def sru() -> None:
     """Weights and kernels of the sru plugin."""
+
+
+@app.command()
+def kernels(
+    device: Annotated[str, typer.Option("--device", help="cpu or cuda.")] = "cpu",
+    threads: Annotated[int | None, typer.Option("--threads", help="CPU threads; default: all cores.")] = None,
+    rounds: Annotated[int, typer.Option("--rounds", min=3, help="Readings of every contender.")] = 15,
+    compiled: Annotated[
+        bool, typer.Option("--compiled/--no-compiled", help="Also torch.compile of the loop; takes minutes.")
+    ] = False,
+    out: Annotated[Path | None, typer.Option("--out", help="Markdown file for the figures.")] = None,
+) -> None:
+    """Measure the kernels beside the plain loop, torch's LSTM and GRU, and the memory bandwidth."""
+    import torch
+    from rich.console import Console
+    from rich.table import Table
+    from sru_kernels.benchmark import report
+
+    from qdynbench.errors import InputError
+
+    if device not in {"cpu", "cuda"}:
+        raise InputError(f"--device {device}: must be cpu or cuda")
+    if device == "cuda" and not torch.cuda.is_available():
+        raise InputError("--device cuda: torch sees no CUDA device on this machine")
+    if out is not None and not out.parent.is_dir():
+        raise InputError(f"--out {out}: there is no folder {str(out.parent)!r}")
+    if threads is not None:
+        torch.set_num_threads(threads)
+    console = Console()
+    sections = []
+    for section in report.measure(device, rounds, compiled=compiled):
+        sections.append(section)
+        table = Table(title=section.title, title_justify="left", box=None, pad_edge=False)
+        for heading in report.HEADINGS:
+            table.add_column(heading, overflow="fold")
+        for row in section.rows:
+            table.add_row(*row.cells)
+        console.print(table, "")
+    if out is not None:
+        options = f"--device {device}" + (f" --threads {threads}" if threads else "") + (" --compiled" * compiled)
+        out.write_text(report.document(sections, about(device), f"qdynbench sru kernels {options} --out FILE"))
+        console.print(f"written to {out}", soft_wrap=True)
+
+
+def about(device: str) -> dict[str, str]:
+    """Return what the measurements depend on, as the manifests of weights name it."""
+    from sru_kernels.benchmark import report
+
+    from qdynbench.record import provenance
+
+    hardware, versions = provenance.hardware(), provenance.versions()
+    known = report.about(device)
+    known["processor"] = f"{hardware['processor']}, {hardware['cores']} cores"
+    del known["versions"]  # which come last
+    known["commit"] = provenance.commit() or "unknown"
+    known["versions"] = ", ".join(f"{name} {version}" for name, version in versions.items())
+    return known
 
 
 @app.command()

@@ -21,14 +21,14 @@ from qdynbench.contract.solver import (
 )
 from qdynbench.errors import InputError
 from qdynbench.record import provenance
-from qdynbench_sru import shipped, weights
+from qdynbench_sru import shipped, weight_files
+from qdynbench_sru.networks import Architecture, Encoder
 from qdynbench_sru.start import started
 from qdynbench_sru.training import FINE_TUNING, RECIPES, Options, Precision, Training
 from qdynbench_sru.training.windows import Windows
-from qdynbench_sru.weights import Architecture, Encoder
 
 if TYPE_CHECKING:
-    from qdynbench_sru.network import Propagator
+    from sru_kernels import Propagator
 
 LARGEST = 11
 """Spins that the `padded` encoder can have room for: its layers of default width then have 16 million weights each."""
@@ -179,7 +179,7 @@ class SimpleRecurrentUnit(Solver):
         if folder := self.starts_from():
             network, self._architecture = started(folder, self._expected, data.sizes, dt)
             network.sru.dropout = self.dropout
-            key["start"] = provenance.hash_files([folder / weights.WEIGHTS])
+            key["start"] = provenance.hash_files([folder / weight_files.WEIGHTS])
         else:
             self._architecture = self._anew(tuple(data.sizes), dt)
             network = self._architecture.build(self.dropout, context.seed)
@@ -199,7 +199,7 @@ class SimpleRecurrentUnit(Solver):
 
     def save(self, folder: Path) -> None:
         """Write `weights.safetensors` and `architecture.json`."""
-        weights.save(self._network, self._trained, folder)
+        weight_files.save(self._network, self._trained, folder)
 
     def load(self, folder: Path) -> None:
         """Read what `save` wrote.
@@ -207,7 +207,7 @@ class SimpleRecurrentUnit(Solver):
         Raises:
             InputError: the weights are damaged or of another architecture.
         """
-        self._network, self._architecture = weights.load(folder, self._expected)
+        self._network, self._architecture = weight_files.load(folder, self._expected)
 
     def shipped(self) -> list[Path]:
         """Return the packaged weights that were trained with these very parameters, on whatever data."""

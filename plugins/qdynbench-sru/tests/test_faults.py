@@ -11,8 +11,8 @@ import pytest
 import safetensors.torch
 import torch
 from qdynbench_sru import checkpoint
-from qdynbench_sru.network import Network
-from qdynbench_sru.padded import PaddedNetwork
+from qdynbench_sru.networks import Network
+from qdynbench_sru.networks.padded import PaddedNetwork
 from qdynbench_sru.solver import SimpleRecurrentUnit
 from qdynbench_sru.training.progress import Standing
 
@@ -23,7 +23,7 @@ import json, os, signal, sys
 from pathlib import Path
 import numpy as np
 from qdynbench.testing.exercise import ExactTrajectories, FitRecorder, uniform_chain
-from qdynbench_sru.scan import use
+from sru_kernels import use
 from qdynbench_sru.solver import SimpleRecurrentUnit
 
 moment, number, writes = "never", 2, 0
@@ -155,6 +155,7 @@ def test_memory_running_out_halves_the_micro_batch_and_not_the_update(trajectori
             fit("none")
 
 
+@pytest.mark.gpu
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
 def test_memory_of_a_gpu_running_out_halves_the_micro_batch(trajectories, tmp_path):
     """A real limit: a share of the device's memory that a whole batch does not fit into."""

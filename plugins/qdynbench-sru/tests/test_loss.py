@@ -7,10 +7,10 @@ import dataclasses
 import numpy as np
 import pytest
 import torch
+from qdynbench_sru.networks import Architecture
 from qdynbench_sru.training import CHUNK, RECIPES
 from qdynbench_sru.training.loss import Loss, Window, parts
 from qdynbench_sru.training.windows import Windows
-from qdynbench_sru.weights import Architecture
 
 SIZES = (2, 3)
 

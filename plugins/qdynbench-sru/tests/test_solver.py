@@ -11,7 +11,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from qdynbench_sru import local_propagator
 from qdynbench_sru.solver import SimpleRecurrentUnit
 from scipy.sparse.linalg import expm_multiply
 
@@ -109,13 +108,6 @@ def test_many_blocks_are_one_trajectory(shipped, predict, fresh, monkeypatch):
     whole = predict(shipped, 4, states, 30)
     monkeypatch.setattr("qdynbench_sru.solver.block_length", lambda problem, batch: 7)
     assert torch.equal(predict(shipped, 4, states, 30), whole)
-
-
-def test_tokens_in_portions_are_the_same_tokens(shipped, predict, fresh, monkeypatch):
-    states = fresh(5, 3)
-    whole = predict(shipped, 5, states, 10)
-    monkeypatch.setitem(local_propagator.TOKENS, "cpu", 15)
-    torch.testing.assert_close(predict(shipped, 5, states, 10), whole, rtol=0, atol=1e-9)
 
 
 def test_sixteen_spins_fit_in_little_memory(shipped, fresh):

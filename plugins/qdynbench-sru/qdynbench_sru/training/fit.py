@@ -20,7 +20,7 @@ from torch import nn
 
 from qdynbench.contract.solver import FitContext
 from qdynbench_sru import checkpoint
-from qdynbench_sru.network import Network
+from qdynbench_sru.networks import Network
 from qdynbench_sru.training.gradients import Gradients
 from qdynbench_sru.training.loss import Batch, Loss, Window
 from qdynbench_sru.training.processes import Processes

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 import torch
 
-from qdynbench_sru.network import Network
+from qdynbench_sru.networks import Network
 from qdynbench_sru.training.loss import Batch, Loss, parts
 from qdynbench_sru.training.processes import Processes
 

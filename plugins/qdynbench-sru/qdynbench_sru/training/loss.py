@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import torch
 
-from qdynbench_sru.network import Network
+from qdynbench_sru.networks import Network
 
 
 @dataclass(frozen=True)

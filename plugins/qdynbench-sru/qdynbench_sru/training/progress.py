@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from qdynbench_sru.network import Network
+from qdynbench_sru.networks import Network
 from qdynbench_sru.training.loss import Loss, Window
 from qdynbench_sru.training.windows import Windows
 
