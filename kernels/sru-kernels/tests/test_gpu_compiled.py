@@ -72,7 +72,7 @@ def _own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def scan(name: str, kind: str, columns: int, align: int, ones: Collection[str] = ()) -> tuple[str, dict[str, int]]:
-    from sru_kernels.scan import gpu
+    from sru_kernels._scan import gpu
 
     kernel = getattr(gpu, name)
     first_integer = kernel.arg_names.index("steps")
@@ -106,7 +106,7 @@ def test_scan_of_few_columns_does_not_spill(name: str) -> None:
 
 @pytest.mark.parametrize("name", ["_forward_kernel", "_backward_kernel"])
 def test_scan_compiles_where_all_numbers_are_one(name: str) -> None:
-    from sru_kernels.scan import gpu
+    from sru_kernels._scan import gpu
 
     kernel = getattr(gpu, name)
     numbers = [argument for argument in kernel.arg_names[kernel.arg_names.index("steps") :] if argument.islower()]
@@ -117,7 +117,7 @@ def test_scan_compiles_where_all_numbers_are_one(name: str) -> None:
 def rollout(
     name: str, tile: Mapping[str, int], precision: str = "tf32x3", ones: Collection[str] = ()
 ) -> tuple[str, dict[str, int]]:
-    from sru_kernels.padded import tiles
+    from sru_kernels._padded import tiles
 
     kernel, shape = getattr(tiles, name), dict(tile)
     integers = {"batch", "reals", "width", "layers", "columns", "every", "out_row", "fresh"}
@@ -132,7 +132,7 @@ def rollout(
 @pytest.mark.parametrize("tile", ["SINGLE", "SPREAD"])
 @pytest.mark.parametrize("name", ["encode_kernel", "layer_kernel", "decode_kernel"])
 def test_kernels_of_a_step_do_not_spill_and_read_weights_16_bytes_at_a_time(name: str, tile: str) -> None:
-    from sru_kernels.padded import gpu
+    from sru_kernels._padded import gpu
 
     ptx, found = rollout(name, getattr(gpu, tile))
     assert found["STACK"] == found["LOCAL"] == 0
@@ -142,7 +142,7 @@ def test_kernels_of_a_step_do_not_spill_and_read_weights_16_bytes_at_a_time(name
 
 @pytest.mark.parametrize("precision", ["tf32x3", "ieee"])
 def test_fused_rollout_does_not_spill_and_multiplies_as_precisely_as_told(precision: str) -> None:
-    from sru_kernels.padded import gpu
+    from sru_kernels._padded import gpu
 
     ptx, found = rollout("rollout_kernel", gpu.FUSED, precision)
     assert found["STACK"] == found["LOCAL"] == 0
@@ -152,7 +152,7 @@ def test_fused_rollout_does_not_spill_and_multiplies_as_precisely_as_told(precis
 
 
 def test_fused_rollout_compiles_where_all_numbers_are_one() -> None:
-    from sru_kernels.padded import gpu
+    from sru_kernels._padded import gpu
 
     _, found = rollout("rollout_kernel", gpu.FUSED, ones=("batch", "layers", "width"))
     assert found["STACK"] == 0

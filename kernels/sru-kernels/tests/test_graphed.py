@@ -8,8 +8,8 @@ from collections.abc import Sequence
 import pytest
 import torch
 from sru_kernels import Rollout
-from sru_kernels.graphed import LONGEST, Action, GraphedRollout
-from sru_kernels.rollout import SteppedRollout
+from sru_kernels._graphed import LONGEST, Action, GraphedRollout
+from sru_kernels._rollout import SteppedRollout
 
 
 class Rotation:

@@ -10,8 +10,8 @@ from collections.abc import Sequence
 import pytest
 import torch
 from sru_kernels import FoldedLocal, FoldedPadded, LocalPropagator, PaddedPropagator, Propagator, use
+from sru_kernels._local import steps
 from sru_kernels.benchmark.contenders import random_local, random_padded, random_states
-from sru_kernels.local import steps
 
 Folded = FoldedLocal | FoldedPadded
 NETWORKS = {"local": random_local(3, 6, 2, change=0.01), "padded": random_padded(3, 6, 2, change=0.01)}

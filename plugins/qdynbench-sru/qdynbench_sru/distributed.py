@@ -1,7 +1,7 @@
 """One fit on several devices: `torchrun --nproc-per-node 2 -m qdynbench_sru.distributed TASK`.
 
 Every process makes the training data for itself, from a reference in a worker of its own, and computes the gradients of
-its share of the windows; their sum is that of one process, to rounding. Rank 0 writes checkpoints and weights. Without
+its share of the excerpts; their sum is that of one process, to rounding. Rank 0 writes checkpoints and weights. Without
 `torchrun` the same command is a fit in one process.
 """
 

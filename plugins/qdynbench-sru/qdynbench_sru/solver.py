@@ -25,7 +25,7 @@ from qdynbench_sru import shipped, weight_files
 from qdynbench_sru.networks import Architecture, Encoder
 from qdynbench_sru.start import started
 from qdynbench_sru.training import FINE_TUNING, RECIPES, Options, Precision, Training
-from qdynbench_sru.training.windows import Windows
+from qdynbench_sru.training.trajectories import Trajectories
 
 if TYPE_CHECKING:
     from sru_kernels import Propagator
@@ -61,8 +61,8 @@ class SimpleRecurrentUnit(Solver):
             a state of the largest size: with fewer, some directions cannot be told apart.
         layers: recurrent layers.
         dropout: probability with which a channel is dropped in the Adam phase of the training.
-        noise: 2-norm of the Gaussian noise that is added to every input of a training window (states have norm 1).
-        rollout: training steps at the end of a window on which the network is fed its own predictions.
+        noise: 2-norm of the Gaussian noise that is added to every input of a training excerpt (states have norm 1).
+        rollout: training steps at the end of an excerpt on which the network is fed its own predictions.
         precision: of Adam's products: `single`, or `mixed` with bfloat16 on a GPU.
         patience: chunks of 50 updates without a smaller rollout error after which a phase of the training ends; 0 for
             never.
@@ -173,7 +173,7 @@ class SimpleRecurrentUnit(Solver):
             FloatingPointError: the loss is not finite; the last good checkpoint stays.
         """
         recipe = (RECIPES if self.start == RANDOM else FINE_TUNING)[self.encoder].scaled(self.effort)
-        windows = Windows(data, recipe, self.rollout, context.device)
+        trajectories = Trajectories(data, recipe, self.rollout, context.device)
         dt = float(data.times[1] - data.times[0])
         key: dict[str, Any] = {}
         if folder := self.starts_from():
@@ -183,10 +183,10 @@ class SimpleRecurrentUnit(Solver):
         else:
             self._architecture = self._anew(tuple(data.sizes), dt)
             network = self._architecture.build(self.dropout, context.seed)
-            network.scale.fill_(windows.change_per_amplitude)
+            network.scale.fill_(trajectories.change_per_amplitude)
         key["architecture"] = dataclasses.asdict(self._architecture)
         options = Options(self.dropout, self.noise, self.rollout, self.precision, self.patience)
-        self._network = Training(network.to(context.device), recipe, options, windows, context, key).run()
+        self._network = Training(network.to(context.device), recipe, options, trajectories, context, key).run()
 
     def _anew(self, sizes: tuple[int, ...], dt: float) -> Architecture:
         room = self.largest or max(sizes)
@@ -211,7 +211,7 @@ class SimpleRecurrentUnit(Solver):
 
     def shipped(self) -> list[Path]:
         """Return the packaged weights that were trained with these very parameters, on whatever data."""
-        return shipped.made_by(self)
+        return shipped.made_by(self, lambda solver: dataclasses.asdict(solver) | {"width": solver.known_width})
 
     def starts_from(self) -> Path | None:
         """Return the folder that `start` means.

@@ -36,14 +36,15 @@ def test_ship_puts_weights_and_manifest_in_place_of_the_old_ones(
     (home / "local" / "old.json").write_text("{}")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.setattr(shipped, "SHIPPED", home)
-    command.ship(str(task), encoder="local", threads=1)
+    command.ship(str(task), encoder="local", with_=["effort=0.05"], threads=1)
     assert {path.name for path in home.iterdir()} == {"local"}
     files = {path.name for path in (home / "local").iterdir()}
     assert files == {"weights.safetensors", "architecture.json", "manifest.json"}
     manifest = json.loads((home / "local" / "manifest.json").read_text())
     assert manifest["training"]["dt"] == 0.01
-    assert len(manifest["curve"]) == 35  # the first entry is of the untrained network
-    SimpleRecurrentUnit().load(home / "local")
+    assert manifest["solver"] == "sru[effort=0.05]"
+    assert len(manifest["curve"]) == 4  # the first entry is of the untrained network
+    SimpleRecurrentUnit(effort=0.05).load(home / "local")
 
 
 def test_ship_of_an_unknown_task_or_encoder_changes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

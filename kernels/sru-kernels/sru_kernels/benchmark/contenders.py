@@ -10,18 +10,18 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
-from sru_kernels.layer import SRULayer
-from sru_kernels.local.folded import FoldedLocal
-from sru_kernels.local.propagator import LocalPropagator
-from sru_kernels.padded.folded import FoldedPadded
-from sru_kernels.padded.propagator import PaddedPropagator
-from sru_kernels.propagator import Propagator
+from sru_kernels._layer import SRULayer
+from sru_kernels._local.folded import FoldedLocal
+from sru_kernels._local.propagator import LocalPropagator
+from sru_kernels._padded.folded import FoldedPadded
+from sru_kernels._padded.propagator import PaddedPropagator
+from sru_kernels._propagator import Propagator
 
 Scan = Callable[[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor], tuple[torch.Tensor, torch.Tensor]]
 Work = Callable[[], object]
 
 SCALARS_FORWARD, SCALARS_BACKWARD = 6, 10
-"""Numbers that have to be read or written for each element and step; see `sru_kernels.scan`."""
+"""Numbers that have to be read or written for each element and step; see `sru_kernels._scan`."""
 
 
 @dataclass(frozen=True)

@@ -10,10 +10,10 @@ from dataclasses import dataclass
 
 import torch
 
+from sru_kernels._scan import implementation, sru_scan
 from sru_kernels.benchmark import contenders
 from sru_kernels.benchmark.contenders import SCALARS_BACKWARD, SCALARS_FORWARD, ScanCase, Shape
 from sru_kernels.benchmark.measure import COPIED, Reading, copy_bandwidth, side_by_side
-from sru_kernels.scan import implementation, sru_scan
 
 PAPER_SHAPE = Shape(100, 64, 128)
 LARGE = {"cpu": Shape(100, 512, 256), "cuda": Shape(256, 2048, 512)}

@@ -10,13 +10,13 @@ from collections.abc import Sequence
 import pytest
 import torch
 from sru_kernels import FoldedPadded, Rollout
+from sru_kernels._graphed import Action, GraphedRollout, record
+from sru_kernels._local.steps import LocalStep, TorchTables
+from sru_kernels._padded import gpu
+from sru_kernels._padded.gpu import FusedPaddedRollout, PaddedGpuStep, padded_rollout
+from sru_kernels._padded.steps import PaddedStep
+from sru_kernels._rollout import Restartable, Step, SteppedRollout
 from sru_kernels.benchmark.contenders import random_local, random_padded, random_states
-from sru_kernels.graphed import Action, GraphedRollout, record
-from sru_kernels.local.steps import LocalStep, TorchTables
-from sru_kernels.padded import gpu
-from sru_kernels.padded.gpu import FusedPaddedRollout, PaddedGpuStep, padded_rollout
-from sru_kernels.padded.steps import PaddedStep
-from sru_kernels.rollout import Restartable, Step, SteppedRollout
 
 INTERPRETED = os.environ.get("TRITON_INTERPRET") == "1"
 DEVICE = "cpu" if INTERPRETED else "cuda"

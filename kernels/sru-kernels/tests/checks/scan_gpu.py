@@ -8,8 +8,8 @@ from collections.abc import Iterator
 import pytest
 import torch
 from sru_kernels import sru_scan, use
+from sru_kernels._scan import gpu
 from sru_kernels.benchmark.contenders import Scan, plain_loop
-from sru_kernels.scan import gpu
 
 INTERPRETED = os.environ.get("TRITON_INTERPRET") == "1"
 DEVICE = "cpu" if INTERPRETED else "cuda"

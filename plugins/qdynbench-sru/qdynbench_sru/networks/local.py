@@ -75,15 +75,15 @@ class LocalNetwork(Network):
 
     def predict(
         self,
-        windows: Sequence[torch.Tensor],
+        excerpts: Sequence[torch.Tensor],
         memories: Sequence[torch.Tensor] | None = None,
         generator: torch.Generator | None = None,
     ) -> tuple[list[torch.Tensor], list[torch.Tensor]]:
         """Return the predicted changes of several sizes in one pass of the recurrent units, and the memories."""
-        tokens = [self._tokens(window) for window in windows]
+        tokens = [self._tokens(excerpt) for excerpt in excerpts]
         h, ends = self.sru(torch.cat(tokens, 1), memories, generator)
         parts = torch.split(self.scaled(self.decoder(h)), [x.shape[1] for x in tokens], 1)
-        return [part.reshape(window.shape) for part, window in zip(parts, windows, strict=True)], ends
+        return [part.reshape(excerpt.shape) for part, excerpt in zip(parts, excerpts, strict=True)], ends
 
     def propagator(self, size: int, device: str) -> LocalPropagator:
         """Return the folded network for one size."""

@@ -22,21 +22,21 @@ class Network(nn.Module, ABC):
         super().__init__()
         self.register_buffer("scale", torch.ones((), dtype=torch.float64))
 
-    def changes(self, windows: Sequence[torch.Tensor], generator: torch.Generator | None = None) -> list[torch.Tensor]:
+    def changes(self, excerpts: Sequence[torch.Tensor], generator: torch.Generator | None = None) -> list[torch.Tensor]:
         """Return the predicted changes, teacher-forced; see `predict`."""
-        return self.predict(windows, None, generator)[0]
+        return self.predict(excerpts, None, generator)[0]
 
     @abstractmethod
     def predict(
         self,
-        windows: Sequence[torch.Tensor],
+        excerpts: Sequence[torch.Tensor],
         memories: Sequence[torch.Tensor] | None = None,
         generator: torch.Generator | None = None,
     ) -> tuple[list[torch.Tensor], list[torch.Tensor]]:
-        """Return the predicted changes, each of the shape of its window, and the memories at the end.
+        """Return the predicted changes, each of the shape of its excerpt, and the memories at the end.
 
         Args:
-            windows: real and imaginary parts of consecutive states, shape `(T, B, 2**N, 2)`; one size N each.
+            excerpts: real and imaginary parts of consecutive states, shape `(T, B, 2**N, 2)`; one size N each.
             memories: where an earlier call on the same trajectories ended; gradients go through them.
             generator: for dropout; without one, nothing is dropped.
         """
@@ -57,6 +57,6 @@ class Network(nn.Module, ABC):
         """Fold the weights into what one size needs, and return it ready on a device."""
 
 
-def size_of(window: torch.Tensor) -> int:
+def size_of(excerpt: torch.Tensor) -> int:
     """Return the number of spins N of states of shape `(..., 2**N, 2)`."""
-    return int(window.shape[-2]).bit_length() - 1
+    return int(excerpt.shape[-2]).bit_length() - 1

@@ -76,19 +76,19 @@ class PaddedNetwork(Network):
 
     def predict(
         self,
-        windows: Sequence[torch.Tensor],
+        excerpts: Sequence[torch.Tensor],
         memories: Sequence[torch.Tensor] | None = None,
         generator: torch.Generator | None = None,
     ) -> tuple[list[torch.Tensor], list[torch.Tensor]]:
         """Return the predicted changes of several sizes in one pass, and the memories."""
-        padded = torch.cat([self.pad(window) for window in windows], 1)
-        counts = [window.shape[1] for window in windows]
-        gains = torch.cat([self.gains[size_of(window)].expand(window.shape[1], -1) for window in windows])
+        padded = torch.cat([self.pad(excerpt) for excerpt in excerpts], 1)
+        counts = [excerpt.shape[1] for excerpt in excerpts]
+        gains = torch.cat([self.gains[size_of(excerpt)].expand(excerpt.shape[1], -1) for excerpt in excerpts])
         outputs, ends = self(padded, gains, memories, generator)
         # What is predicted beyond a size's own amplitudes is not part of any state and is cut off.
         changes = [
-            part[..., : 2 * window.shape[-2]].reshape(window.shape)
-            for part, window in zip(outputs.split(counts, 1), windows, strict=True)
+            part[..., : 2 * excerpt.shape[-2]].reshape(excerpt.shape)
+            for part, excerpt in zip(outputs.split(counts, 1), excerpts, strict=True)
         ]
         return changes, ends
 

@@ -11,17 +11,17 @@ import numba
 import numpy as np
 import torch
 
-from sru_kernels.compiled import OPTIONS
-from sru_kernels.scan.sigmoid import sigmoid
+from sru_kernels._compiled import OPTIONS
+from sru_kernels._scan.sigmoid import sigmoid
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from sru_kernels.padded.folded import FoldedPadded
+    from sru_kernels._padded.folded import FoldedPadded
 
 
 class CompiledPaddedRollout:
-    """Steps a batch of states; see `rollout.Rollout`.
+    """Steps a batch of states; see `Rollout`.
 
     Args:
         folded: the network for one size, on the CPU.

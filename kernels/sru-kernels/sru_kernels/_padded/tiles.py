@@ -1,4 +1,4 @@
-"""The kernels of `padded.gpu`: tiles of a step, each launched by itself or all in one kernel for a whole block."""
+"""The kernels of `_padded.gpu`: tiles of a step, each launched by itself or all in one kernel for a whole block."""
 
 # Kernels are compiled by Triton, which has types of its own and no stubs; what it knows when it compiles is written in
 # capitals by custom.

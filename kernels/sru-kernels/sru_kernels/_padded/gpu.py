@@ -1,6 +1,6 @@
 """Rollouts of the `padded` network on a GPU: tiles of a step in Triton, put together in two ways.
 
-`PaddedGpuStep` is one step as L + 3 small kernels, spread over all processors; `graphed.GraphedRollout` replays it.
+`PaddedGpuStep` is one step as L + 3 small kernels, spread over all processors; `_graphed.GraphedRollout` replays it.
 `FusedPaddedRollout` is one kernel for a whole block: a program of Triton owns 16 states and takes them through all
 layers and steps, with the weights streamed from the L2 cache and barriers instead of launches. `padded_rollout`
 chooses.
@@ -16,9 +16,9 @@ from __future__ import annotations
 import torch
 import triton
 
-from sru_kernels.graphed import GraphedRollout
-from sru_kernels.padded.folded import FoldedPadded
-from sru_kernels.padded.tiles import decode_kernel, encode_kernel, layer_kernel, normalise_kernel, rollout_kernel
+from sru_kernels._graphed import GraphedRollout
+from sru_kernels._padded.folded import FoldedPadded
+from sru_kernels._padded.tiles import decode_kernel, encode_kernel, layer_kernel, normalise_kernel, rollout_kernel
 
 PRECISIONS = ("tf32x3", "ieee")
 TILE = 16
@@ -152,7 +152,7 @@ class PaddedGpuStep:
 
 
 class FusedPaddedRollout:
-    """A whole block in one kernel; see `rollout.Rollout`.
+    """A whole block in one kernel; see `Rollout`.
 
     Args:
         folded: the network, contiguous.
@@ -170,7 +170,7 @@ class FusedPaddedRollout:
         self._buffers.restart(states)
 
     def advance(self, block: torch.Tensor, every: int = 1) -> None:
-        """Fill a block with the next states; see `rollout.Rollout`."""
+        """Fill a block with the next states; see `Rollout`."""
         own, folded, column = self._buffers, self._buffers.folded, 0
         if self._initial is not None and block.shape[1] > 0:
             block[:, 0], self._initial, column = self._initial, None, 1

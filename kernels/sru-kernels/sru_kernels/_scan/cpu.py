@@ -10,8 +10,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from sru_kernels.compiled import OPTIONS, threads
-from sru_kernels.scan.sigmoid import sigmoid
+from sru_kernels._compiled import OPTIONS, threads
+from sru_kernels._scan.sigmoid import sigmoid
 
 COLUMNS = 1024
 """Elements of a task: 4 kB of memories in float32, and rows long enough for the prefetcher."""

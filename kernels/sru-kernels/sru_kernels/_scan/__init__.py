@@ -31,7 +31,7 @@ which is the loop, from the last time to the first. Then
 
 from __future__ import annotations
 
-from sru_kernels.scan.choice import implementation, use
-from sru_kernels.scan.operator import sru_scan
+from sru_kernels._scan.choice import implementation, use
+from sru_kernels._scan.operator import sru_scan
 
 __all__ = ["implementation", "sru_scan", "use"]

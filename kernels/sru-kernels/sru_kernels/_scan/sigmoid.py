@@ -15,7 +15,7 @@ from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic, overload
 
-from sru_kernels.compiled import OPTIONS
+from sru_kernels._compiled import OPTIONS
 
 
 def _power_of_two(degree: int) -> tuple[float, ...]:

@@ -63,7 +63,7 @@ def use(name: str) -> Iterator[None]:
 def _module(name: str) -> object | None:
     """Import an implementation, or say once why there is none."""
     try:
-        return importlib.import_module(f"sru_kernels.scan.{name}")
+        return importlib.import_module(f"sru_kernels._scan.{name}")
     except ImportError as error:
         message = (
             f"sru: no {NEEDS[name]} ({error}), so the time loop runs in plain torch, which is several times slower"

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import torch
 
-from sru_kernels.padded.folded import FoldedPadded
-from sru_kernels.rollout import normalise
+from sru_kernels._padded.folded import FoldedPadded
+from sru_kernels._rollout import normalise
 
 
 class PaddedStep:

@@ -7,9 +7,9 @@ from collections.abc import Callable
 
 import torch
 
-from sru_kernels.graphed import Graphed
-from sru_kernels.rollout import Restartable, Rollout, Step, SteppedRollout
-from sru_kernels.scan import implementation
+from sru_kernels._graphed import Graphed
+from sru_kernels._rollout import Restartable, Rollout, Step, SteppedRollout
+from sru_kernels._scan import implementation
 
 
 class Propagator(ABC):

@@ -6,11 +6,11 @@ from collections.abc import Callable
 
 import torch
 
-from sru_kernels.padded.folded import FoldedPadded
-from sru_kernels.padded.steps import PaddedStep
-from sru_kernels.propagator import Propagator
-from sru_kernels.rollout import Restartable, Rollout, Step
-from sru_kernels.scan import implementation
+from sru_kernels._padded.folded import FoldedPadded
+from sru_kernels._padded.steps import PaddedStep
+from sru_kernels._propagator import Propagator
+from sru_kernels._rollout import Restartable, Rollout, Step
+from sru_kernels._scan import implementation
 
 
 class PaddedPropagator(Propagator):
@@ -26,7 +26,7 @@ class PaddedPropagator(Propagator):
         super().__init__(folded.dimension, device)
 
     def _loops(self, states: torch.Tensor) -> Rollout:
-        from sru_kernels.padded.cpu import CompiledPaddedRollout
+        from sru_kernels._padded.cpu import CompiledPaddedRollout
 
         return CompiledPaddedRollout(self._folded, states)
 
@@ -36,6 +36,6 @@ class PaddedPropagator(Propagator):
     def _fused(self, states: torch.Tensor) -> Callable[[], Restartable] | None:
         if implementation("cuda") != "gpu":
             return None
-        from sru_kernels.padded.gpu import padded_rollout
+        from sru_kernels._padded.gpu import padded_rollout
 
         return lambda: padded_rollout(self._folded, states)

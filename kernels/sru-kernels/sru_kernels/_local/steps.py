@@ -6,8 +6,8 @@ import warnings
 
 import torch
 
-from sru_kernels.local.folded import FoldedLocal
-from sru_kernels.rollout import normalise
+from sru_kernels._local.folded import FoldedLocal
+from sru_kernels._rollout import normalise
 
 DENSE_SIZE = 9
 """Largest size at which torch sums over flips by a dense matrix product; by a sparse one beyond."""

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import torch
 
-from sru_kernels.local.folded import FoldedLocal
-from sru_kernels.local.steps import LocalStep, TorchTables
-from sru_kernels.propagator import Propagator
-from sru_kernels.rollout import Rollout, Step
+from sru_kernels._local.folded import FoldedLocal
+from sru_kernels._local.steps import LocalStep, TorchTables
+from sru_kernels._propagator import Propagator
+from sru_kernels._rollout import Rollout, Step
 
 
 class LocalPropagator(Propagator):
@@ -25,7 +25,7 @@ class LocalPropagator(Propagator):
             self._tables = TorchTables(folded, device)
 
     def _loops(self, states: torch.Tensor) -> Rollout:
-        from sru_kernels.local.cpu import CompiledLocalRollout
+        from sru_kernels._local.cpu import CompiledLocalRollout
 
         return CompiledLocalRollout(self._folded, states)
 

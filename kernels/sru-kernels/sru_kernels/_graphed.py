@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import torch
 
-from sru_kernels.rollout import Restartable, Step
+from sru_kernels._rollout import Restartable, Step
 
 LONGEST = 64
 """Steps of the longest graph: its launch is then a small part of its own time; longer ones take long to record."""
@@ -36,7 +36,7 @@ def record(action: Action) -> Action:
 class GraphedRollout:
     """Repeats a step by replaying graphs of 1, 2, 4, ... steps; without a GPU, or where recording fails, one by one.
 
-    See `rollout.Rollout`. Any number of steps is a sum of powers of two, so that no step is done in vain. Recording
+    See `Rollout`. Any number of steps is a sum of powers of two, so that no step is done in vain. Recording
     takes longer than a short rollout: keep the object and `restart` it.
 
     Args:
@@ -63,7 +63,7 @@ class GraphedRollout:
 
     @torch.no_grad()
     def advance(self, block: torch.Tensor, every: int = 1) -> None:
-        """Fill a block with the next states; see `rollout.Rollout`."""
+        """Fill a block with the next states; see `Rollout`."""
         parts = torch.view_as_real(block)
         column, columns = 0, block.shape[1]
         if self._taken < 0 and columns > 0:

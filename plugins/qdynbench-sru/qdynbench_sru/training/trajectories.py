@@ -1,4 +1,4 @@
-"""Training data: the trajectories that the task allows, and the windows that are cut from them."""
+"""Training data: the trajectories that the task allows, and the excerpts that are cut from them."""
 
 from __future__ import annotations
 
@@ -11,22 +11,22 @@ from qdynbench.contract.solver import TrainingData
 from qdynbench_sru.training.recipe import Recipe
 
 SHORTEST = 2
-"""A burn-in is at most the window over this: at least half of a short one has to count."""
+"""A burn-in is at most the excerpt over this: at least half of a short one has to count."""
 BYTES = 512e6
 """Memory for the trajectories of one size; fewer are asked for where they are large."""
 
 
-class Windows:
+class Trajectories:
     """Trajectories of all sizes, as reals on a device; the last few are held out to measure predictions against.
 
     Args:
         data: of the task.
-        recipe: how many trajectories, and how long a window.
-        rollout: steps of a window on which the network is fed its own predictions, beyond those of the recipe.
+        recipe: how many trajectories, and how long an excerpt.
+        rollout: steps of an excerpt on which the network is fed its own predictions, beyond those of the recipe.
         device: that the trajectories are kept on.
 
     Attributes:
-        length: steps of a window, as asked for, or all there are.
+        length: steps of an excerpt, as asked for, or all there are.
         burn_in: steps at its start that do not count.
         mean_change: mean `|psi(t + dt) - psi(t)|^2` by size, which the loss is relative to.
     """
@@ -37,7 +37,7 @@ class Windows:
             raise ValueError(
                 f"rollout={rollout}: the training trajectories have {steps} steps, and at least one comes first"
             )
-        self.length = min(recipe.window + rollout, steps)
+        self.length = min(recipe.length + rollout, steps)
         self.burn_in = min(recipe.burn_in, (self.length - rollout) // SHORTEST)
         self.mean_change: dict[int, float] = {}
         self._device = device
@@ -66,17 +66,17 @@ class Windows:
         return math.sqrt(np.mean([change / 2**size for size, change in self.mean_change.items()]))
 
     def held_out(self, size: int) -> torch.Tensor:
-        """Return trajectories that no window is cut from (but where there is hardly any), `(B, T+1, 2**N)`."""
+        """Return trajectories that no excerpt is cut from (but where there is hardly any), `(B, T+1, 2**N)`."""
         return self._held_out[size]
 
     def draw(
         self, size: int, count: int, random: np.random.Generator, dtype: torch.dtype, *, held_out: bool = False
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        """Return states and their changes in random windows, each of shape `(length, count, 2**N, 2)`.
+        """Return states and their changes in random excerpts, each of shape `(length, count, 2**N, 2)`.
 
         Args:
             size: number of spins N.
-            count: windows.
+            count: excerpts.
             random: decides which.
             dtype: of the result.
             held_out: cut them from the trajectories that are held out, and not from the others.

@@ -17,13 +17,13 @@ import numba
 import numpy as np
 import torch
 
-from sru_kernels.compiled import OPTIONS, threads
-from sru_kernels.scan.sigmoid import sigmoid
+from sru_kernels._compiled import OPTIONS, threads
+from sru_kernels._scan.sigmoid import sigmoid
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from sru_kernels.local.folded import FoldedLocal
+    from sru_kernels._local.folded import FoldedLocal
 
 LANES = 32
 """Amplitudes of a tile; their tables, 20 numbers for each channel, leave room in a core's first cache."""
@@ -45,7 +45,7 @@ _REAL, _IMAGINARY, _FLIP_REAL, _FLIP_IMAGINARY, _CHANGE_REAL, _CHANGE_IMAGINARY,
 
 
 class CompiledLocalRollout:
-    """Steps a batch of states; see `rollout.Rollout`.
+    """Steps a batch of states; see `Rollout`.
 
     Args:
         folded: the network for one size, on the CPU.

@@ -8,8 +8,8 @@ from typing import cast
 import torch
 from torch import nn
 
-from sru_kernels.projection import project
-from sru_kernels.scan import sru_scan
+from sru_kernels._projection import project
+from sru_kernels._scan import sru_scan
 
 GATE_SCALE = 0.01
 """The forget and skip gates start almost independent of the input, at the values that their biases give them."""

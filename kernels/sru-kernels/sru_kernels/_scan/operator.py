@@ -6,7 +6,7 @@ from typing import Any
 
 import torch
 
-from sru_kernels.scan import choice
+from sru_kernels._scan import choice
 
 DTYPES = (torch.float32, torch.float64, torch.bfloat16, torch.float16)
 
