@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from qdynbench.contract.problem import Problem
-from qdynbench.contract.solver import Cost
+from qdynbench import Cost, Problem
 from qdynbench.toolkit.schedule import action
 from qdynbench_dynamiqs.matching import Method, local
 

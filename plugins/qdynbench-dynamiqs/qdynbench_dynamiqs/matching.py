@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 from typing import Literal
 
-from qdynbench.contract.problem import Problem
+from qdynbench import Problem
 from qdynbench.toolkit.schedule import action
 
 Method = Literal["dopri8", "tsit5", "expm"]

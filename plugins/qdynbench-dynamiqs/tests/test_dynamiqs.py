@@ -14,10 +14,7 @@ import torch
 from qdynbench_dynamiqs.matching import smallest
 from qdynbench_dynamiqs.solver import ABSENT, Dynamiqs, qarray
 
-from qdynbench.contract.problem import Problem
-from qdynbench.errors import InputError
-from qdynbench.physics.drive import Drive, Segment
-from qdynbench.physics.operators import PauliSum
+from qdynbench import Drive, InputError, PauliSum, Problem, Segment
 from qdynbench.testing import ConformanceTests, independent, trajectories
 from qdynbench.testing.absence import refusal_without
 from qdynbench.testing.trajectories import (

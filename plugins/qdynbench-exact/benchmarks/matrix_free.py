@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     import torch
 
-    from qdynbench.physics.operators import PauliSum
+    from qdynbench import PauliSum
 
 SETTLE = 0.04
 """Seconds of rest: torch's idle threads spin for a while, and would take a core from whoever follows."""
@@ -43,7 +43,7 @@ LARGE = 23
 
 def ising(size: int) -> PauliSum:
     """Return the open chain of the paper: J = 1, g = -1.05, h = 0.5."""
-    from qdynbench.physics.operators import PauliSum
+    from qdynbench import PauliSum
 
     return PauliSum.from_terms(
         size,
@@ -117,8 +117,7 @@ def evolutions(size: int, action: float, threads: int, rounds: int) -> dict[str,
     from qdynbench_exact.ed import quspin_hamiltonian
     from quspin.tools.evolution import ExpmMultiplyParallel
 
-    from qdynbench.contract.initial import Initial
-    from qdynbench.contract.problem import Problem
+    from qdynbench import Initial, Problem
 
     operator, state = ising(size), random_state(size)
     results: dict[str, np.ndarray] = {}
@@ -165,8 +164,7 @@ def memory(size: int, action: float, threads: int) -> tuple[float, float]:
     import numpy as np
     from qdynbench_exact.chebyshev import Chebyshev
 
-    from qdynbench.contract.initial import Initial
-    from qdynbench.contract.problem import Problem
+    from qdynbench import Initial, Problem
     from qdynbench.workers.memory import peak_host, reset_peak, resident
 
     def evolved(state: torch.Tensor) -> float:

@@ -18,8 +18,7 @@ import numpy as np
 import torch
 from scipy.special import jv
 
-from qdynbench.contract.problem import Problem
-from qdynbench.contract.solver import Cost
+from qdynbench import Cost, Problem
 from qdynbench_exact.matrix_free import Interval, MatrixFree, cost, spectral_interval
 from qdynbench_exact.rounding import norm_bound, refused, total_action
 from qdynbench_exact.stepping import Evolution, SteppingSolver
@@ -27,7 +26,7 @@ from qdynbench_exact.stepping import Evolution, SteppingSolver
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from qdynbench.physics.operators import PauliSum
+    from qdynbench import PauliSum
 
 BLOCK_BYTES = 32e6
 """Of the states that a window yields: most of them still lie in the third cache when they are read."""

@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from qdynbench.contract.problem import Problem
-from qdynbench.contract.solver import Block, Cost, block_length
+from qdynbench import Block, Cost, Problem, block_length
 from qdynbench.toolkit.eigenbasis import CALL_SECONDS, DIAGONALISATION_RATE, PRODUCT_RATE
 
 if TYPE_CHECKING:

@@ -15,16 +15,14 @@ from quspin.basis import spin_basis_1d
 from quspin.operators import hamiltonian
 from quspin.tools.evolution import ED_state_vs_time
 
-from qdynbench.contract.initial import Given
-from qdynbench.contract.problem import Knowledge, Problem
-from qdynbench.contract.solver import Block, Cost, Solver, block_length
+from qdynbench import Block, Cost, Given, Knowledge, Problem, Solver, block_length
 from qdynbench.toolkit.eigenbasis import EigenbasisPropagator, dense_cost
 from qdynbench_exact.driven import DrivenPropagator, driven_cost
 from qdynbench_exact.sector import SectorPropagator, sector_cost
 from qdynbench_exact.symmetry import Symmetry, breaking_term, symmetries_of
 
 if TYPE_CHECKING:
-    from qdynbench.physics.operators import PauliSum
+    from qdynbench import PauliSum
 
 PER_STATE_BLOCK_BYTES = 512e6
 """Large enough for the whole of the paper's Table 1 (256 states, 500 steps, 7 spins) to be one call for each state."""

@@ -14,8 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from qdynbench.physics import basis
-from qdynbench.physics.operators import PauliSum, PauliTerm
+from qdynbench import PauliSum, PauliTerm, basis
 from qdynbench_exact.gate_kernels import EXCHANGE, ONE, STRING, THREE, TWO
 
 if TYPE_CHECKING:

@@ -17,8 +17,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from qdynbench.contract.problem import Problem
-from qdynbench.contract.solver import Cost, block_length
+from qdynbench import Cost, Problem, block_length
 from qdynbench_exact.chebyshev import ROUNDING_SHARE, count_terms, pieces_of
 from qdynbench_exact.matrix_free import MatrixFree, cost, norms_of
 from qdynbench_exact.rounding import refused, total_action
@@ -29,9 +28,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from qdynbench.contract.initial import Given
-    from qdynbench.contract.solver import Block
-    from qdynbench.physics.operators import PauliSum
+    from qdynbench import Block, Given, PauliSum
 
 BASIS_BYTES = 64e6
 """Of the bases of as many states as are evolved together, although never fewer than one."""

@@ -14,15 +14,14 @@ import numpy as np
 import scipy.integrate
 import torch
 
-from qdynbench.contract.problem import Problem
-from qdynbench.contract.solver import Cost, block_length
+from qdynbench import Cost, Problem, block_length
 from qdynbench_exact.rounding import EPSILON, entries_per_row, refused, total_action
 from qdynbench_exact.stepping import Evolution, SteppingSolver
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from qdynbench.physics.operators import PauliSum
+    from qdynbench import PauliSum
 
 MARGIN = 4
 """With this the error came out between 0.2 and 0.9 of the tolerance, from 1e-4 to 1e-10, by both methods."""

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 if TYPE_CHECKING:
-    from qdynbench.contract.problem import Problem
-    from qdynbench.physics.operators import PauliSum
+    from qdynbench import PauliSum, Problem
 
 EPSILON = {"double": float(np.finfo(np.float64).eps), "single": float(np.finfo(np.float32).eps)}
 

@@ -15,15 +15,14 @@ import scipy.sparse
 import torch
 from quspin.basis import spin_basis_1d
 
-from qdynbench.contract.problem import Problem
-from qdynbench.contract.solver import Block, Cost, block_length
+from qdynbench import Block, Cost, Problem, block_length
 from qdynbench.toolkit.eigenbasis import CALL_SECONDS, DIAGONALISATION_RATE, LARGEST_BLOCK_BYTES, PRODUCT_RATE
 from qdynbench_exact.rounding import entries_per_row
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
 
-    from qdynbench.physics.operators import PauliSum
+    from qdynbench import PauliSum
     from qdynbench_exact.symmetry import Symmetry
 
 NEGLIGIBLE = 1e-14

@@ -9,14 +9,12 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 import torch
 
-from qdynbench.contract.initial import Given
-from qdynbench.contract.problem import Knowledge, Problem
-from qdynbench.contract.solver import Block, Solver, block_length
+from qdynbench import Block, Given, Knowledge, Problem, Solver, block_length
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from qdynbench.physics.operators import PauliSum
+    from qdynbench import PauliSum
 
 
 class Evolution(ABC):

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal, get_args
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from qdynbench.physics.operators import PauliSum
+    from qdynbench import PauliSum
 
 Symmetry = Literal["magnetization", "momentum", "parity", "inversion"]
 """Total Z, translation by one site, reflection of the chain, and the flip of all spins."""

@@ -12,8 +12,7 @@ import numpy as np
 import torch
 from quspin.tools.evolution import ExpmMultiplyParallel
 
-from qdynbench.contract.problem import Problem
-from qdynbench.contract.solver import Cost, block_length
+from qdynbench import Cost, Problem, block_length
 from qdynbench_exact.ed import quspin_hamiltonian
 from qdynbench_exact.rounding import entries_per_row, norm_bound, refused, total_action
 from qdynbench_exact.stepping import Evolution, SteppingSolver
@@ -21,7 +20,7 @@ from qdynbench_exact.stepping import Evolution, SteppingSolver
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from qdynbench.physics.operators import PauliSum
+    from qdynbench import PauliSum
 
 # Measured on two shared CPU cores at 8 to 18 spins.
 ENTRY_SECONDS = 1e-9  # for each stored entry, state and product

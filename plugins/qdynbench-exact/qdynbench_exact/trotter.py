@@ -15,9 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 import torch
 
-from qdynbench.contract.problem import Problem
-from qdynbench.contract.solver import Cost, block_length
-from qdynbench.physics import basis
+from qdynbench import Cost, Problem, basis, block_length
 from qdynbench_exact.gate_kernels import sweep
 from qdynbench_exact.gates import TILE_SITES, Program, compile_program, packs, split
 from qdynbench_exact.sharing import share
@@ -28,7 +26,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from qdynbench.physics.operators import PauliSum
+    from qdynbench import PauliSum
 
 THREADS_WORK = 2e5
 """Amplitudes times gates below which one thread is done before others have woken up."""

@@ -8,9 +8,7 @@ from collections.abc import Callable
 import pytest
 import torch
 
-from qdynbench.contract.problem import Problem
-from qdynbench.physics.drive import Drive, Segment
-from qdynbench.physics.operators import PauliSum
+from qdynbench import Drive, PauliSum, Problem, Segment
 from qdynbench.testing import trajectories
 from qdynbench.testing.trajectories import product_initial, random_strings
 

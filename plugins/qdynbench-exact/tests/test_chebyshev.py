@@ -17,8 +17,7 @@ from qdynbench_exact import chebyshev
 from qdynbench_exact.chebyshev import Chebyshev, count_terms
 from scipy.special import jv
 
-from qdynbench.contract.problem import Problem
-from qdynbench.physics.operators import PauliSum
+from qdynbench import PauliSum, Problem
 from qdynbench.testing import ConformanceTests
 from qdynbench.testing.exercise import product_initial
 

@@ -13,8 +13,7 @@ import scipy.linalg
 import torch
 from qdynbench_exact.ed import ExactDiagonalization, quspin_hamiltonian
 
-from qdynbench.contract.problem import Problem
-from qdynbench.physics.operators import PauliSum
+from qdynbench import PauliSum, Problem
 from qdynbench.testing import independent, trajectories
 
 BENCHMARK = Path(__file__).parents[1] / "benchmarks" / "ed_vs_numpy.py"

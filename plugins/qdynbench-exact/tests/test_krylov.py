@@ -13,9 +13,7 @@ import torch
 from qdynbench_exact import krylov
 from qdynbench_exact.krylov import Krylov, rounded_up
 
-from qdynbench.contract.initial import Initial
-from qdynbench.contract.problem import Problem
-from qdynbench.physics.operators import PauliSum
+from qdynbench import Initial, PauliSum, Problem
 from qdynbench.testing import ConformanceTests
 from qdynbench.testing.exercise import product_initial
 

@@ -12,7 +12,7 @@ import torch
 from qdynbench_exact.matrix_free import MatrixFree, program, spectral_interval
 from qdynbench_exact.matrix_free.device import DeviceKernel
 
-from qdynbench.physics.operators import PauliSum
+from qdynbench import PauliSum
 from qdynbench.testing import independent
 from qdynbench.testing.trajectories import random_states, random_strings
 

@@ -11,11 +11,9 @@ from qdynbench_exact.gates import split
 from qdynbench_exact.taylor import Taylor
 from qdynbench_exact.trotter import Trotter
 
+from qdynbench import InputError, PauliSum, SolverSpec
 from qdynbench.contract.build import build
-from qdynbench.contract.spec import SolverSpec
-from qdynbench.errors import InputError
 from qdynbench.physics.observables import magnetization
-from qdynbench.physics.operators import PauliSum
 from qdynbench.testing import ConformanceTests
 from qdynbench.testing.exercise import uniform_chain
 from qdynbench.testing.oracles import tfim_modes

@@ -13,10 +13,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 import torch
 
-from qdynbench.contract.initial import Given
-from qdynbench.contract.problem import Knowledge, Problem
-from qdynbench.contract.solver import Block, Cost, Solver
-from qdynbench.physics import moments
+from qdynbench import Block, Cost, Given, Knowledge, Problem, Solver, moments
 from qdynbench.toolkit.peers import missing
 from qdynbench.toolkit.schedule import strength
 from qdynbench_netket import ansatz, frame

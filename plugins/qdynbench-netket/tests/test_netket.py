@@ -14,11 +14,7 @@ import torch
 from numpy.typing import NDArray
 from qdynbench_netket.solver import ABSENT, NetketTvmc
 
-from qdynbench.contract.initial import Initial
-from qdynbench.contract.problem import Problem
-from qdynbench.errors import InputError
-from qdynbench.physics import basis
-from qdynbench.physics.operators import PauliSum
+from qdynbench import Initial, InputError, PauliSum, Problem, basis
 from qdynbench.testing import ConformanceTests, independent
 from qdynbench.testing.absence import refusal_without
 from qdynbench.testing.exercise import graded_chain, initial_of, product_initial, uniform_chain

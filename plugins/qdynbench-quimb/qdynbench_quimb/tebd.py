@@ -12,7 +12,7 @@ from qdynbench.toolkit.peers import missing
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from qdynbench.contract.problem import Problem
+    from qdynbench import Problem
     from qdynbench_quimb.chain import QuimbChain
 
 REQUIREMENT = "quimb>=1.15,<2"

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import math
 
-from qdynbench.contract.problem import Problem
-from qdynbench.contract.solver import Cost, block_length
+from qdynbench import Cost, Problem, block_length
 from qdynbench.toolkit.schedule import action
 from qdynbench_qutip.matching import ERROR_PER_ACTION, Method, krylov_steps, krylov_tolerance
 

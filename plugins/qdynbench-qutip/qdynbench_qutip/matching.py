@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from typing import Literal
 
-from qdynbench.contract.problem import Problem
+from qdynbench import Problem
 from qdynbench.toolkit.schedule import action, strength
 
 Method = Literal["vern9", "adams", "krylov", "diag"]

@@ -10,10 +10,7 @@ import torch
 from qdynbench_qutip.matching import smallest
 from qdynbench_qutip.solver import ABSENT, LARGEST_DENSE, QuTiP
 
-from qdynbench.contract.problem import Problem
-from qdynbench.errors import InputError
-from qdynbench.physics.drive import Drive, Segment
-from qdynbench.physics.operators import PauliSum
+from qdynbench import Drive, InputError, PauliSum, Problem, Segment
 from qdynbench.testing import ConformanceTests
 from qdynbench.testing.absence import refusal_without
 from qdynbench.testing.trajectories import (

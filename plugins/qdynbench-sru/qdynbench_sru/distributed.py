@@ -1,7 +1,7 @@
 """One fit on several devices: `torchrun --nproc-per-node 2 -m qdynbench_sru.distributed TASK`.
 
 Every process makes the training data for itself, from a reference in a worker of its own, and computes the gradients of
-its share of the windows; their sum is that of one process, to rounding. Rank 0 writes checkpoints and weights. Without
+its share of the excerpts; their sum is that of one process, to rounding. Rank 0 writes checkpoints and weights. Without
 `torchrun` the same command is a fit in one process.
 """
 
@@ -23,18 +23,14 @@ import torch.distributed
 import typer
 from numpy.typing import NDArray
 
+from qdynbench import InputError, LearnedSolver, QdynbenchError, SolverSpec, Task, load_task
 from qdynbench.api import environment_of
 from qdynbench.contract.build import build
-from qdynbench.contract.spec import SolverSpec
-from qdynbench.contract.learned import LearnedSolver
-from qdynbench.errors import InputError, QdynbenchError
 from qdynbench.plugins.registry import Registry
 from qdynbench.record import provenance
 from qdynbench.record.manifest import MANIFEST, foundation_of, manifest_of, write_manifest
 from qdynbench.runner.fits import cache_folder, training_of
 from qdynbench.runner.plan import code_of
-from qdynbench.task.load import load_task
-from qdynbench.task.spec import Task
 from qdynbench.workers.process import Worker
 from qdynbench.workers.protocol import LoadTask, MakeTrajectories, Need
 from qdynbench_sru.command import folder_name, replace_folder, spec_of

@@ -13,9 +13,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from qdynbench.contract.initial import Given
-    from qdynbench.contract.problem import Problem
-    from qdynbench.contract.solver import Block
+    from qdynbench import Block, Given, Problem
     from qdynbench_tenpy.chain import TdvpChain, TebdChain
 
 REQUIREMENT = "physics-tenpy>=1.1,<2"

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from qdynbench.physics import basis
-from qdynbench.physics.operators import PauliSum
+from qdynbench import PauliSum, basis
 from qdynbench_exact.matrix_free import cost, cpu, far, orthogonal
 from qdynbench_exact.matrix_free.lanes import REALS, RUN
 from qdynbench_exact.matrix_free.program import Far, build

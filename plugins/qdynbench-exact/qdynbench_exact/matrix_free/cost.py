@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from qdynbench_exact.matrix_free.strings import groups_by_flip
 
 if TYPE_CHECKING:
-    from qdynbench.physics.operators import PauliSum
+    from qdynbench import PauliSum
 
 ONCE_SECONDS = 3e-10
 """For one amplitude of a product: its diagonal, and writing the result, in the cache."""

@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from qdynbench.physics import basis
+from qdynbench import basis
 from qdynbench_exact.matrix_free.strings import diagonal, groups_by_flip
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from qdynbench.physics.operators import PauliSum
+    from qdynbench import PauliSum
     from qdynbench_exact.matrix_free.strings import Term
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from qdynbench.physics import basis
+from qdynbench import basis
 from qdynbench_exact.matrix_free.compiled import CompiledKernel, compile_loops
 from qdynbench_exact.matrix_free.device import DeviceKernel
 from qdynbench_exact.matrix_free.lanes import RUN
@@ -15,7 +15,7 @@ from qdynbench_exact.matrix_free.lanes import RUN
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from qdynbench.physics.operators import PauliSum
+    from qdynbench import PauliSum
 
 LARGEST_IN_CACHE = 2**18
 """Amplitudes of all vectors of a state that one thread makes by itself."""

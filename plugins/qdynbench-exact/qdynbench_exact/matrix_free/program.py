@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from qdynbench.physics import basis
+from qdynbench import basis
 from qdynbench_exact.matrix_free.lanes import CHUNK, REALS, RUN
 from qdynbench_exact.matrix_free.strings import diagonal, groups_by_flip, signs
 
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from qdynbench.physics.operators import PauliSum
+    from qdynbench import PauliSum
     from qdynbench_exact.matrix_free.strings import Term
 
 BLOCK_RUNS = 64

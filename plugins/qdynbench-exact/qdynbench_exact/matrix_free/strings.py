@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from qdynbench.physics import basis
+from qdynbench import basis
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from numpy.typing import NDArray
 
-    from qdynbench.physics.operators import PauliSum
+    from qdynbench import PauliSum
 
 Term = tuple[int, complex]
 """Mask of the bits whose spins' signs multiply, and the coefficient."""

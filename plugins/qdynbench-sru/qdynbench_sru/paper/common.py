@@ -10,16 +10,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from qdynbench.contract.spec import SolverSpec
-from qdynbench.record.schema import CellRecord, Status
-from qdynbench.report.figures.figure import CannotDraw
-from qdynbench.stats import bootstrap_curve
+from qdynbench import CannotDraw, CellRecord, SolverSpec, Status, bootstrap_curve
 
 if TYPE_CHECKING:
     import altair as alt
     import pandas as pd
 
-    from qdynbench.record.results import Run
+    from qdynbench import Run
 
 MOST_POWERS = 10
 """Powers of ten along an axis; of more, only some are labelled."""

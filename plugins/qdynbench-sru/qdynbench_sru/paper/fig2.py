@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from qdynbench.report.figures.figure import Figure
+from qdynbench import Figure
 from qdynbench_sru.paper.common import EXACT, PREDICTED, data, label, missing, recurrent, trajectories
 
 if TYPE_CHECKING:
     from altair.typing import ChartType
     from numpy.typing import NDArray
 
-    from qdynbench.record.results import Run
+    from qdynbench import Run
 
 DOTS = 10
 """Dots along a line."""

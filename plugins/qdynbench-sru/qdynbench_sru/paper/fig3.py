@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from qdynbench.report.figures.figure import Figure
+from qdynbench import Figure
 from qdynbench_sru.paper.common import data, label, missing, recurrent, trajectories, why
 
 if TYPE_CHECKING:
     from altair.typing import ChartType
     from numpy.typing import NDArray
 
-    from qdynbench.record.results import Run
+    from qdynbench import Run
 
 INSTANTS = 10
 """Steps, evenly spread, of which all amplitudes are drawn."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from qdynbench.report.figures.figure import CannotDraw, Figure
+from qdynbench import CannotDraw, Figure
 from qdynbench_sru.paper.common import (
     band,
     data,
@@ -21,7 +21,7 @@ from qdynbench_sru.paper.common import (
 if TYPE_CHECKING:
     from altair.typing import ChartType
 
-    from qdynbench.record.results import Run
+    from qdynbench import Run
     from qdynbench_sru.paper.common import Row
 
 METRIC = "mean_relative_entropy"

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from qdynbench.report.figures.figure import CannotDraw, Figure
+from qdynbench import CannotDraw, Figure
 from qdynbench_sru.paper.common import band, data, decades, label, missing, needed, recurrent, spread
 
 if TYPE_CHECKING:
     import altair as alt
     from altair.typing import ChartType
 
-    from qdynbench.record.results import Run
+    from qdynbench import Run
     from qdynbench_sru.paper.common import Row
 
 METRIC = "mean_relative_entropy"

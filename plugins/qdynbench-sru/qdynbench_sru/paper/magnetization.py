@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from qdynbench.report.figures.figure import CannotDraw, Figure
+from qdynbench import CannotDraw, Figure
 from qdynbench_sru.paper.common import EXACT, PREDICTED, data, label, missing, needed, recurrent, spread
 
 if TYPE_CHECKING:
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from altair.typing import ChartType
     from numpy.typing import NDArray
 
-    from qdynbench.record.results import Run
+    from qdynbench import Run
     from qdynbench_sru.paper.common import Row
 
 STATES, DOTS, POINTS = 3, 20, 100

@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from qdynbench.report.figures.figure import CannotDraw, Figure
-from qdynbench.stats import bootstrap_median
+from qdynbench import CannotDraw, Figure, bootstrap_median
 from qdynbench.text import significant
 from qdynbench_sru.paper.common import data, paper, recurrent, why
 
@@ -15,7 +14,7 @@ if TYPE_CHECKING:
     from altair.typing import ChartType
     from rich.table import Table
 
-    from qdynbench.record.results import Run
+    from qdynbench import Run
     from qdynbench_sru.paper.common import Row
 
 PER_STATE, BATCHED = "ed[mode=per_state]", "ed"

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from qdynbench.report.figures.figure import CannotDraw, Figure
+from qdynbench import CannotDraw, Figure
 from qdynbench_sru.paper.common import data, decades, label, missing, needed, paper, recurrent
 
 if TYPE_CHECKING:
     from altair.typing import ChartType
 
-    from qdynbench.record.results import Run
+    from qdynbench import Run
     from qdynbench_sru.paper.common import Row
 
 METRIC = "mean_relative_entropy"
