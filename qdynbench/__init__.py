@@ -16,6 +16,8 @@ __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from qdynbench.api import compare, draw, load_run, load_task, plan, run
+    from qdynbench.cli.progress import watch
+    from qdynbench.contract.build import build
     from qdynbench.contract.ensemble import Ensemble, ProductEnsemble
     from qdynbench.contract.hookspecs import Register, hookimpl
     from qdynbench.contract.initial import Given, Initial
@@ -26,13 +28,17 @@ if TYPE_CHECKING:
     from qdynbench.contract.solver import Block, Cost, Solver, block_length
     from qdynbench.contract.spec import SolverSpec
     from qdynbench.contract.window import Pair, ScoreContext, Window
-    from qdynbench.errors import Infeasible, InputError, InvalidOutput, QdynbenchError, Unsupported
+    from qdynbench.errors import Infeasible, InputError, InvalidOutput, QdynbenchError, Unsupported, suggestion
     from qdynbench.physics import basis, moments, observables, product
     from qdynbench.physics.drive import Drive, Segment
     from qdynbench.physics.operators import PauliSum, PauliTerm
+    from qdynbench.plugins.distributions import hash_files
+    from qdynbench.record import provenance
+    from qdynbench.record.manifest import MANIFEST, read_manifest
     from qdynbench.record.results import Run
     from qdynbench.record.schema import CellRecord, Status
     from qdynbench.report.figures.figure import CannotDraw, Figure
+    from qdynbench.runner.own_fit import own_fit
     from qdynbench.stats import bootstrap_curve, bootstrap_median
     from qdynbench.task.spec import Task
 
@@ -51,6 +57,7 @@ _HOME = {
         "InvalidOutput",
         "QdynbenchError",
         "Unsupported",
+        "suggestion",
     ),
     "stats": (
         "bootstrap_curve",
@@ -64,6 +71,7 @@ _HOME = {
         "PauliSum",
         "PauliTerm",
     ),
+    "contract.build": ("build",),
     "contract.hookspecs": (
         "Register",
         "hookimpl",
@@ -114,6 +122,13 @@ _HOME = {
         "Status",
     ),
     "record.results": ("Run",),
+    "record.manifest": (
+        "MANIFEST",
+        "read_manifest",
+    ),
+    "plugins.distributions": ("hash_files",),
+    "runner.own_fit": ("own_fit",),
+    "cli.progress": ("watch",),
     "report.figures.figure": (
         "CannotDraw",
         "Figure",
@@ -121,9 +136,16 @@ _HOME = {
 }
 # Read lazily, so that `import qdynbench` costs nothing and the command line starts fast.
 _MODULE_OF = {name: f"qdynbench.{module}" for module, names in _HOME.items() for name in names}
-_MODULES = {name: f"qdynbench.physics.{name}" for name in ("basis", "moments", "observables", "product")}
+_MODULES = {
+    "basis": "qdynbench.physics.basis",
+    "moments": "qdynbench.physics.moments",
+    "observables": "qdynbench.physics.observables",
+    "product": "qdynbench.physics.product",
+    "provenance": "qdynbench.record.provenance",
+}
 
 __all__ = [
+    "MANIFEST",
     "Block",
     "CannotDraw",
     "CellRecord",
@@ -166,17 +188,24 @@ __all__ = [
     "bonds_of",
     "bootstrap_curve",
     "bootstrap_median",
+    "build",
     "compare",
     "draw",
+    "hash_files",
     "hookimpl",
     "load_run",
     "load_task",
     "moments",
     "observables",
+    "own_fit",
     "plan",
     "product",
+    "provenance",
+    "read_manifest",
     "run",
     "spread",
+    "suggestion",
+    "watch",
 ]
 
 

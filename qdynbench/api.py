@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import os
 import tempfile
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-
-import psutil
 
 from qdynbench.contract.spec import SolverSpec
 from qdynbench.errors import InputError, suggestion
@@ -16,11 +13,11 @@ from qdynbench.plugins.registry import Registry
 from qdynbench.record.results import Run
 from qdynbench.record.store import Store
 from qdynbench.report.figures.drawing import draw_figures
+from qdynbench.runner.environment import environment_of
 from qdynbench.runner.execute import execute, foresee
 from qdynbench.runner.observer import Observer
 from qdynbench.task.load import load_task, with_solvers
 from qdynbench.task.spec import Task
-from qdynbench.workers.process import Environment
 
 if TYPE_CHECKING:
     from qdynbench.analysis.comparison import Comparison
@@ -31,7 +28,6 @@ __all__ = ["compare", "draw", "load_run", "load_task", "plan", "run"]
 
 RUNS = Path("runs")
 """Where runs are kept unless a folder is given: below the working directory."""
-SHARE_OF_MEMORY = 0.8
 
 
 def plan(
@@ -165,24 +161,3 @@ def compare(run: Run | str | Path, *solvers: str) -> Comparison:
         if name not in known:
             raise InputError(f"the run {str(opened.folder)!r} has no solver {name!r}{suggestion(name, known)}")
     return Comparison(opened, names[0], names[1:])
-
-
-def environment_of(task: Task, device: str, threads: int | None, logs: Path) -> Environment:
-    """Return what the workers of a run get.
-
-    Raises:
-        InputError: an unknown device, a device that is not there, or too many threads.
-    """
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    threads = cores if threads is None else threads
-    if not 1 <= threads <= cores:
-        raise InputError(f"{threads} threads asked for; this machine has {cores} cores")
-    if device not in {"cpu", "cuda"}:
-        raise InputError(f"unknown device {device!r}{suggestion(device, ['cpu', 'cuda'])}")
-    if device == "cuda":
-        import torch
-
-        if not torch.cuda.is_available():
-            raise InputError("device 'cuda' was asked for, but torch finds no CUDA device here")
-    memory = task.limits.memory or int(SHARE_OF_MEMORY * psutil.virtual_memory().total)
-    return Environment(threads=threads, device=device, memory=int(memory), logs=logs.resolve())

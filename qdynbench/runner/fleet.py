@@ -30,7 +30,7 @@ class Fleet:
         self._workers: dict[str, Worker] = {}
         self._fits: dict[str, FitRecord] = {}
         self.states = task.states
-        """Number of test states of a case: one where the ensemble holds a single state, known once the scorer is loaded."""
+        """Number of test states of a case; once the scorer is loaded, 1 where the ensemble holds a single state."""
 
     def start(self) -> dict[str, Traits]:
         """Start all workers side by side and load them; return what each solver said of itself.

@@ -122,7 +122,7 @@ def test_a_tolerance_beyond_double_precision_is_refused_with_the_least(method: s
 
 @pytest.mark.parametrize("tolerance", [0.0, 2.0])
 def test_senseless_tolerances_are_refused(tolerance: float) -> None:
-    from qdynbench.contract.build import build
+    from qdynbench import build
 
     with pytest.raises(InputError, match="tolerance"):
         build(Dynamiqs, "dynamiqs", {"tolerance": tolerance})

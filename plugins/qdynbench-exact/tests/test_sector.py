@@ -13,8 +13,7 @@ from qdynbench_exact.driven import grid_steps
 from qdynbench_exact.ed import ExactDiagonalization
 from qdynbench_exact.symmetry import SYMMETRIES, breaking_term, symmetries_of
 
-from qdynbench import Drive, InputError, PauliSum, Segment, SolverSpec
-from qdynbench.contract.build import build
+from qdynbench import Drive, InputError, PauliSum, Segment, SolverSpec, build
 from qdynbench.testing import ConformanceTests, independent
 from qdynbench.testing.exercise import graded_chain
 

@@ -11,8 +11,7 @@ from qdynbench_exact.gates import split
 from qdynbench_exact.taylor import Taylor
 from qdynbench_exact.trotter import Trotter
 
-from qdynbench import InputError, PauliSum, SolverSpec
-from qdynbench.contract.build import build
+from qdynbench import InputError, PauliSum, SolverSpec, build
 from qdynbench.physics.observables import magnetization
 from qdynbench.testing import ConformanceTests
 from qdynbench.testing.exercise import uniform_chain

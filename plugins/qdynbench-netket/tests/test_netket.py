@@ -181,7 +181,7 @@ def test_nothing_moves_without_a_hamiltonian() -> None:
     "wrong", [{"order": 0}, {"samples": -1}, {"step": 0.0}, {"tolerance": 0.0}, {"cutoff": 1.0}, {"seed": -1}]
 )
 def test_senseless_parameters_are_refused(wrong: dict[str, float]) -> None:
-    from qdynbench.contract.build import build
+    from qdynbench import build
 
     with pytest.raises(InputError, match=next(iter(wrong))):
         build(NetketTvmc, "netket-tvmc", wrong)

@@ -135,7 +135,7 @@ def test_the_least_tolerance_is_reached(method: str) -> None:
 
 @pytest.mark.parametrize("wrong", [{"tolerance": 0.0}, {"tolerance": 2.0}, {"krylov_dim": 1}])
 def test_senseless_parameters_are_refused(wrong: dict[str, float]) -> None:
-    from qdynbench.contract.build import build
+    from qdynbench import build
 
     with pytest.raises(InputError, match=next(iter(wrong))):
         build(QuTiP, "qutip", wrong)

@@ -10,7 +10,6 @@ from typing import Annotated
 import typer
 
 from qdynbench import SolverSpec
-from qdynbench.contract.spec import Value, parse_value
 
 app = typer.Typer(no_args_is_help=True)
 
@@ -66,7 +65,7 @@ def about(device: str) -> dict[str, str]:
     """Return what the measurements depend on, as the manifests of weights name it."""
     from sru_kernels.benchmark import report
 
-    from qdynbench.record import provenance
+    from qdynbench import provenance
 
     hardware, versions = provenance.hardware(), provenance.versions()
     known = report.about(device)
@@ -91,8 +90,7 @@ def ship(
     """Train anew on a task's training data and put the weights, with their manifest, into the package."""
     from rich.console import Console
 
-    from qdynbench import QdynbenchError, api
-    from qdynbench.cli.progress import watch
+    from qdynbench import QdynbenchError, load_task, run, watch
     from qdynbench_sru.shipped import SHIPPED
 
     solver = str(spec_of(encoder, with_ or []))
@@ -100,7 +98,7 @@ def ship(
     console = Console(stderr=True)
     # Nothing below touches the training: the manifest has to be the one that the task itself would write.
     small = {
-        "sizes": api.load_task(task, solvers=[solver]).sizes[:1],
+        "sizes": load_task(task, solvers=[solver]).sizes[:1],
         "states": 1,
         "metrics": ["infidelity"],
         "figures": [],
@@ -109,7 +107,7 @@ def ship(
         "timing.rounds": 3,
     }
     with tempfile.TemporaryDirectory() as scratch, watch(console) as observer:
-        run = api.run(
+        made = run(
             task,
             solvers=[solver],
             overrides=small,
@@ -119,8 +117,9 @@ def ship(
             threads=threads,
             observer=observer,
         )
-    if run is None or not (fit := run.record.fits[solver]).status.honest:
-        raise QdynbenchError(f"{solver} could not be fitted" + ("" if run is None else f": {fit.reason}"))
+    fit = made.record.fits[solver]
+    if not fit.status.honest:
+        raise QdynbenchError(f"{solver} could not be fitted: {fit.reason}")
     replace_folder(Path(fit.folder), home)
     console.print(f"{solver}: trained in {fit.fit_time:.0f} s, weights in {home}", soft_wrap=True)
 
@@ -133,13 +132,13 @@ def spec_of(encoder: str, parameters: list[str]) -> SolverSpec:
     """
     from qdynbench import InputError
 
-    values: dict[str, Value] = {} if encoder == "local" else {"encoder": encoder}
+    values = {} if encoder == "local" else {"encoder": encoder}
     for text in parameters:
         key, equals, value = (part.strip() for part in text.partition("="))
         if not (key.isidentifier() and equals and value) or key == "encoder" or key in values:
             raise InputError(f"--with {text}: write key=value, each key once, and the encoder as --encoder")
-        values[key] = parse_value(value)
-    return SolverSpec("sru", values)
+        values[key] = value
+    return SolverSpec.parse(f"sru[{','.join(f'{key}={value}' for key, value in values.items())}]")
 
 
 def folder_name(name: str) -> str:

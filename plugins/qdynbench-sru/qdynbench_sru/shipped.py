@@ -6,10 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar, cast
 
-from qdynbench import InputError, Solver, SolverSpec
-from qdynbench.contract.build import build
-from qdynbench.errors import suggestion
-from qdynbench.record.manifest import read_manifest
+from qdynbench import InputError, Solver, SolverSpec, build, read_manifest, suggestion
 
 S = TypeVar("S", bound=Solver)
 

@@ -19,8 +19,8 @@ from qdynbench import (
     Problem,
     TrainingData,
     block_length,
+    hash_files,
 )
-from qdynbench.plugins.distributions import hash_files
 from qdynbench_sru import shipped, weight_files
 from qdynbench_sru.networks import Architecture, Encoder
 from qdynbench_sru.start import started
