@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -23,8 +23,7 @@ if TYPE_CHECKING:
     from qdynbench.physics.observables import Axis
 
 
-@dataclass(frozen=True)
-class PauliTerm:
+class PauliTerm(NamedTuple):
     """One weighted Pauli string, such as `PauliTerm(-1.05, "X", (3,))` or `PauliTerm(1.0, "ZZ", (0, 1))`."""
 
     coefficient: float

@@ -16,10 +16,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
+from pauli_kernels import Interval, PauliOperator
 from scipy.special import jv
 
 from qdynbench.contract.solver import Cost, Problem
-from qdynbench_exact.matrix_free import Interval, MatrixFree, cost, spectral_interval
+from qdynbench_exact import cost
 from qdynbench_exact.rounding import norm_bound, refused, total_action
 from qdynbench_exact.stepping import Evolution, SteppingSolver
 
@@ -87,10 +88,10 @@ class Chebyshev(SteppingSolver):
     def evolution(self, hamiltonian: PauliSum) -> ChebyshevEvolution:
         """Sort the strings of H and bound its spectrum."""
         problem = self.problem
-        operator = MatrixFree(hamiltonian, self.dtype, problem.device, problem.threads)
+        operator = PauliOperator(hamiltonian.size, hamiltonian.terms, self.dtype, problem.device, problem.threads)
         # The share of this operator in the evolution is at most all of it.
         longest = total_action(problem) / max(norm_bound(hamiltonian), np.finfo(float).tiny)
-        return ChebyshevEvolution(operator, spectral_interval(operator, longest), problem, self._share)
+        return ChebyshevEvolution(operator, operator.spectral_interval(longest), problem, self._share)
 
 
 class ChebyshevEvolution(Evolution):
@@ -103,7 +104,7 @@ class ChebyshevEvolution(Evolution):
         share: truncation error allowed to each step.
     """
 
-    def __init__(self, operator: MatrixFree, interval: Interval, problem: Problem, share: float) -> None:
+    def __init__(self, operator: PauliOperator, interval: Interval, problem: Problem, share: float) -> None:
         self._operator, self._interval, self._problem, self._share = operator, interval, problem, share
         self._windows: dict[tuple[int, float], int] = {}
         self._coefficients: dict[tuple[int, str], tuple[NDArray[np.float64], NDArray[np.complex128]]] = {}

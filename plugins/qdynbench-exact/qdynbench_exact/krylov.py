@@ -16,10 +16,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
+from pauli_kernels import PauliOperator
 
 from qdynbench.contract.solver import Cost, Problem, block_length
+from qdynbench_exact import cost
 from qdynbench_exact.chebyshev import ROUNDING_SHARE, count_terms, pieces_of
-from qdynbench_exact.matrix_free import MatrixFree, cost, norms_of
 from qdynbench_exact.rounding import refused, total_action
 from qdynbench_exact.stepping import Evolution, SteppingSolver
 
@@ -105,8 +106,9 @@ class Krylov(SteppingSolver):
 
     def evolution(self, hamiltonian: PauliSum) -> KrylovEvolution:
         """Build the matrix-free operator."""
-        operator = MatrixFree(hamiltonian, self.dtype, self.problem.device, self.problem.threads)
-        return KrylovEvolution(operator, self.problem, self.dimension, self._share)
+        problem = self.problem
+        operator = PauliOperator(hamiltonian.size, hamiltonian.terms, self.dtype, problem.device, problem.threads)
+        return KrylovEvolution(operator, problem, self.dimension, self._share)
 
     def solve(self, initial: Initial) -> Iterator[Block]:
         """Yield the trajectory, add up the error bound anew and report it in `notes`."""
@@ -130,7 +132,7 @@ class KrylovEvolution(Evolution):
         bound: of the 2-norm error of all calls so far, added up.
     """
 
-    def __init__(self, operator: MatrixFree, problem: Problem, dimension: int, share: float) -> None:
+    def __init__(self, operator: PauliOperator, problem: Problem, dimension: int, share: float) -> None:
         self._operator, self._problem, self._dimension, self._share = operator, problem, dimension, share
         self._radius = (operator.upper - operator.lower) / 2
         self.bound = 0.0
@@ -192,11 +194,11 @@ class _KrylovSpace:
     """
 
     def __init__(
-        self, operator: MatrixFree, states: torch.Tensor, basis: torch.Tensor, action: float, allowed: float
+        self, operator: PauliOperator, states: torch.Tensor, basis: torch.Tensor, action: float, allowed: float
     ) -> None:
         batch, most = len(states), basis.shape[1] - 1
         centre = (operator.lower + operator.upper) / 2
-        self._norms = norms_of(states)
+        self._norms = operator.norms(states)
         alphas, betas = np.zeros((2, batch, most))
         # A smaller residual is the rounding of H psi: the space holds all that H makes of the state.
         smallest = 100 * torch.finfo(operator.dtype).eps * max(abs(operator.lower), abs(operator.upper))

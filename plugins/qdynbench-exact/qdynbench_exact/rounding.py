@@ -21,8 +21,13 @@ def norm_bound(hamiltonian: PauliSum) -> float:
 
 def entries_per_row(hamiltonian: PauliSum) -> int:
     """Return how many entries a row of the sparse matrix has at most."""
+    return len(flips(hamiltonian))
+
+
+def flips(hamiltonian: PauliSum) -> set[tuple[int, ...]]:
+    """Return the different sets of sites that strings flip together, each in order; `()` is that of strings of Z."""
     flipped = [[s for p, s in zip(t.paulis, t.sites, strict=True) if p != "Z"] for t in hamiltonian.terms]
-    return len({tuple(sorted(sites)) for sites in flipped})
+    return {tuple(sorted(sites)) for sites in flipped}
 
 
 def total_action(problem: Problem) -> float:

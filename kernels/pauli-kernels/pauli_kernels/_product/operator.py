@@ -7,15 +7,20 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from qdynbench.physics import basis
-from qdynbench_exact.matrix_free.compiled import CompiledKernel, compile_loops
-from qdynbench_exact.matrix_free.device import DeviceKernel
-from qdynbench_exact.matrix_free.lanes import RUN
+from pauli_kernels import _bits
+from pauli_kernels._product import spectrum, vectors
+from pauli_kernels._product.compiled import CompiledKernel, compile_loops
+from pauli_kernels._product.device import DeviceKernel
+from pauli_kernels._product.lanes import RUN
+from pauli_kernels._product.spectrum import Interval
+from pauli_kernels._strings import checked
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from numpy.typing import NDArray
 
-    from qdynbench.physics.operators import PauliSum
+    from pauli_kernels._strings import Triple
 
 LARGEST_IN_CACHE = 2**18
 """Amplitudes of all vectors of a state that one thread makes by itself."""
@@ -24,43 +29,48 @@ LARGEST_ALONE = 2**13
 """Dimension up to which one thread is as fast as all for a state that has no companions."""
 
 
-def norms_of(states: torch.Tensor) -> NDArray[np.float64]:
-    """Return the 2-norms of states `(B, 2**N)`, shape `(B,)`."""
-    # As reals: torch's norm of complex numbers takes 25 times as long.
-    norms = torch.linalg.vector_norm(torch.view_as_real(states).flatten(1), dim=1)
-    numbers: NDArray[np.float64] = norms.to("cpu", torch.float64).numpy()
-    return numbers
+class PauliOperator:
+    """A sum of Pauli strings `H = sum_k coefficient_k string_k` that acts on batches of states; no matrix is stored.
 
-
-class MatrixFree:
-    """`H psi` for batches of states, from the Pauli strings of H; hbar = 1.
+    Pauli matrices, not spin halves; hbar = 1. Site 0 is the most significant bit of the index of an amplitude. All
+    loops are compiled, or read from the disk, when the first operator of a dtype is made.
 
     Args:
-        hamiltonian: the sum of Pauli strings.
+        size: number of spins N.
+        terms: triples `(coefficient, letters, sites)`, such as `(0.5, "XZ", (0, 3))`.
         dtype: of the states, complex128 or complex64.
         device: "cpu" takes the compiled kernel, any other torch's operations.
         threads: number of CPU threads.
 
     Attributes:
         size: number of spins.
+        dimension: number of amplitudes of a state, `2**N`.
         lower, upper: rigorous bounds of the spectrum: those of the diagonal and the sum of all other coefficients.
+
+    Raises:
+        ValueError: terms that are no Hermitian sum of Pauli strings on `size` spins.
     """
 
     def __init__(
-        self, hamiltonian: PauliSum, dtype: torch.dtype = torch.complex128, device: str = "cpu", threads: int = 1
+        self,
+        size: int,
+        terms: Iterable[Triple],
+        dtype: torch.dtype = torch.complex128,
+        device: str = "cpu",
+        threads: int = 1,
     ) -> None:
-        self.size = hamiltonian.size
-        self.dimension = basis.dimension(hamiltonian.size)
+        strings = checked(size, terms)
+        self.size, self.dimension = size, _bits.dimension(size)
         self.dtype, self.device, self.threads = dtype, device, threads
         self._kernel: CompiledKernel | DeviceKernel
         if device == "cpu":
             compile_loops(dtype)
-            self._kernel = CompiledKernel(hamiltonian, dtype, threads)
+            self._kernel = CompiledKernel(size, strings, dtype, threads)
         else:
-            self._kernel = DeviceKernel(hamiltonian, dtype, device)
+            self._kernel = DeviceKernel(size, strings, dtype, device)
         energies = self._kernel.diagonal
         # A string that flips spins has norm 1.
-        others = sum(abs(t.coefficient) for t in hamiltonian.terms if set(t.paulis) != {"Z"})
+        others = sum(abs(term.coefficient) for term in strings if not term.is_diagonal)
         self.lower, self.upper = float(energies.min()) - others, float(energies.max()) + others
 
     @property
@@ -135,15 +145,7 @@ class MatrixFree:
         """
         if isinstance(self._kernel, CompiledKernel) and self.dimension >= RUN:
             return self._kernel.orthogonalise(before, new)
-        components = np.zeros(len(new))
-        for again in (False, True):
-            overlaps = torch.matmul(before, new.conj()[:, :, None]).conj()
-            new -= torch.matmul(overlaps.transpose(1, 2), before)[:, 0]
-            components += overlaps[:, -1, 0].real.to("cpu", torch.float64).numpy()
-            norms = norms_of(new)
-            if again or bool((norms_of(overlaps[:, :, 0].resolve_conj()) <= norms).all()):
-                break
-        return components, norms
+        return vectors.orthogonalise(before, new)
 
     def expand(
         self,
@@ -176,11 +178,11 @@ class MatrixFree:
             return
         rows = min(rows, terms)
         group = len(states) if self.device != "cpu" else 1
-        vectors = torch.empty(group, max(2, rows), self.dimension, dtype=self.dtype, device=states.device)
+        kept = torch.empty(group, max(2, rows), self.dimension, dtype=self.dtype, device=states.device)
         for begin in range(0, len(states), group):
             part = slice(begin, begin + group)
             for k in range(terms):
-                slot, now = k % rows, vectors[: len(states[part])]
+                slot, now = k % rows, kept[: len(states[part])]
                 if k == 0:
                     now[:, 0] = states[part]
                 else:
@@ -194,3 +196,35 @@ class MatrixFree:
                 if slot == rows - 1 or k == terms - 1:
                     weights = np.ascontiguousarray(coefficients[:, k - slot : k + 1])
                     self.combine(now[:, : slot + 1], weights, phases, out[part], add=k > slot)
+
+    def spectral_interval(self, action: float) -> Interval:
+        """Return an interval that holds the spectrum, for an evolution whose `|time|` adds up to `action`.
+
+        Its ends are those of the spectrum for few spins, else the smallest and largest Ritz value of a Lanczos run,
+        moved outwards by the norm of its residual (Zhou and Li, Linear Algebra Appl. 435, 480 (2011), which is safe in
+        practice rather than proven). They never lie beyond the rigorous bounds `lower` and `upper`, which are taken as
+        they are where the evolution is shorter than the run would be.
+        """
+        lower, upper = self.lower, self.upper
+        largest = max(abs(lower), abs(upper))
+        steps = spectrum.steps_of(action, upper - lower)
+        if self.dimension <= spectrum.LARGEST_DENSE:
+            identity = torch.eye(self.dimension, dtype=self.dtype, device=self.device)
+            matrix = torch.empty_like(identity)
+            self.apply(identity, matrix)
+            # Rows hold what H makes of basis states: the transpose, with the same spectrum.
+            energies = np.linalg.eigvalsh(matrix.to("cpu", torch.complex128).numpy())
+            slack = 8 * torch.finfo(self.dtype).eps * largest
+            lower, upper = max(lower, energies[0] - slack), min(upper, energies[-1] + slack)
+        elif steps >= spectrum.FEWEST:
+            generator = torch.Generator().manual_seed(0)
+            start = torch.randn(1, self.dimension, dtype=self.dtype, generator=generator).to(self.device)
+            smallest, greatest, residual = spectrum.ritz_values(self.apply, start, steps, 1e-6 * largest)
+            lower, upper = max(lower, smallest - residual), min(upper, greatest + residual)
+        # Without a width (H a multiple of 1) any radius will do.
+        return Interval((lower + upper) / 2, max((upper - lower) / 2, np.finfo(float).tiny * 1e20))
+
+    @staticmethod
+    def norms(states: torch.Tensor) -> NDArray[np.float64]:
+        """Return the 2-norms of states `(B, 2**N)`, shape `(B,)`."""
+        return vectors.norms(states)

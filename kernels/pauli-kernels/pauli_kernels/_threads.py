@@ -41,7 +41,7 @@ def share(threads: int, count: int, work: Callable[[int, int], object]) -> None:
 
 @functools.lru_cache(maxsize=1)
 def _pool(threads: int) -> ThreadPoolExecutor:
-    return ThreadPoolExecutor(threads, "qdynbench-exact", _settle, (_cores(threads),))
+    return ThreadPoolExecutor(threads, "pauli-kernels", _settle, (_cores(threads),))
 
 
 def _cores(threads: int) -> Iterator[set[int]]:

@@ -8,24 +8,26 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from qdynbench.physics import basis
-from qdynbench.physics.operators import PauliSum
-from qdynbench_exact.matrix_free import cost, cpu, far, orthogonal
-from qdynbench_exact.matrix_free.lanes import REALS, RUN
-from qdynbench_exact.matrix_free.program import Far, build
-from qdynbench_exact.sharing import share
+from pauli_kernels import _bits
+from pauli_kernels._product import cpu, far, orthogonal
+from pauli_kernels._product.lanes import REALS, RUN
+from pauli_kernels._product.sorting import Far, build
+from pauli_kernels._strings import Term
+from pauli_kernels._threads import share
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from numpy.typing import NDArray
 
-THREADS_SECONDS = 2e-4
-"""Work that one thread does in less time is done before others have woken up."""
+THREADS_WORK = 2e-4 / 6e-11
+"""Amplitudes times passes over them, 60 ps each, that one thread has done before others have woken up, in 0.2 ms."""
 
 
 @functools.cache
 def compile_loops(dtype: torch.dtype) -> None:
     """Compile all loops, or read them from the disk: once, before any state is known."""
-    kernel = CompiledKernel(PauliSum.from_terms(4, [(1.0, "X", (0,))]), dtype, threads=2)
+    kernel = CompiledKernel(4, [Term(1.0, "X", (0,))], dtype, threads=2)
     states = torch.zeros(2, 1, 16, dtype=dtype)
     weights, phases = np.ones((1, 1)), np.ones(1, np.complex128)
     kernel.combine(states, weights, phases, states, False)
@@ -40,27 +42,28 @@ def compile_loops(dtype: torch.dtype) -> None:
 
 
 class CompiledKernel:
-    """What `MatrixFree` does on a CPU.
+    """What `PauliOperator` does on a CPU.
 
     Args:
-        hamiltonian: the sum of Pauli strings.
+        size: number of spins.
+        terms: the Pauli strings.
         dtype: of the states.
         threads: number of threads.
 
     Attributes:
         diagonal: of H, shape `(2**N,)`.
-        passes: see `MatrixFree`.
+        passes: see `PauliOperator`.
         real: type of the parts of an amplitude.
     """
 
-    def __init__(self, hamiltonian: PauliSum, dtype: torch.dtype, threads: int) -> None:
+    def __init__(self, size: int, terms: Iterable[Term], dtype: torch.dtype, threads: int) -> None:
         self.real = np.float32 if dtype == torch.complex64 else np.float64
         self._complex = np.complex64 if dtype == torch.complex64 else np.complex128
         self._threads = threads
-        self._dim = basis.dimension(hamiltonian.size)
-        self._program, self._far, self.passes = build(hamiltonian, self.real)
-        self.diagonal = self._program.diagonal[: self._dim]
-        self._blocks = len(self._program.diagonal) // (RUN * self._program.runs)  # of a state
+        self._dim = _bits.dimension(size)
+        self._near, self._far, self.passes = build(size, terms, self.real)
+        self.diagonal = self._near.diagonal[: self._dim]
+        self._panels = len(self._near.diagonal) // (RUN * self._near.runs)  # of a state
 
     def apply(
         self,
@@ -72,8 +75,8 @@ class CompiledKernel:
         beta: float,
         rotate: bool,
     ) -> None:
-        """Write the product; see `MatrixFree.apply`."""
-        width = len(self._program.diagonal)
+        """Write the product; see `PauliOperator.apply`."""
+        width = len(self._near.diagonal)
         if self._dim < width:
             # A kernel's run is longer than the state.
             padded, result = torch.zeros(2, len(x), width, dtype=x.dtype)
@@ -102,16 +105,14 @@ class CompiledKernel:
         threads = self._busy(len(x) * self._dim * self.passes)
         for group in self._far:
             width = far.width_of(group)
-            tiles = self._blocks * self._program.runs // (group.rows * width)
+            tiles = self._panels * self._near.runs // (group.rows * width)
             add_far = functools.partial(
-                far.add_far, group, width, self._program.runs, tiles, *arrays, float(alpha), float(beta), rotate
+                far.add_far, group, width, self._near.runs, tiles, *arrays, float(alpha), float(beta), rotate
             )
             share(threads, len(x) * tiles, add_far)
             arrays[2:4], beta = arrays[4:6], 1.0  # the rest is added to what has been written
-        product = functools.partial(
-            cpu.product, self._program, *arrays, float(alpha), float(beta), float(shift), rotate
-        )
-        share(threads, len(x) * self._blocks, product)
+        product = functools.partial(cpu.product, self._near, *arrays, float(alpha), float(beta), float(shift), rotate)
+        share(threads, len(x) * self._panels, product)
 
     def combine(
         self,
@@ -121,7 +122,7 @@ class CompiledKernel:
         out: torch.Tensor,
         add: bool,
     ) -> None:
-        """Write or add combinations; see `MatrixFree.combine`."""
+        """Write or add combinations; see `PauliOperator.combine`."""
         weights = coefficients.astype(self.real)
         turns = self._turns(phases)
         reals = 2 * self._dim
@@ -133,7 +134,7 @@ class CompiledKernel:
             share(threads, reals // REALS, combine)
 
     def orthogonalise(self, before: torch.Tensor, new: torch.Tensor) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Make vectors orthogonal; see `MatrixFree.orthogonalise`. States have at least one run."""
+        """Make vectors orthogonal; see `PauliOperator.orthogonalise`. States have at least one run."""
         batch, count = before.shape[:2]
         components, norms = np.zeros((2, batch))
         runs, step = 2 * self._dim // REALS, 2 * before.stride(1)
@@ -174,11 +175,11 @@ class CompiledKernel:
         scale: float,
         shift: float,
     ) -> None:
-        """Evolve each state by itself; see `MatrixFree.expand`."""
+        """Evolve each state by itself; see `PauliOperator.expand`."""
         outputs, terms = coefficients.shape
         expand = functools.partial(
             cpu.expand,
-            self._program,
+            self._near,
             2 * self._dim,
             states.numpy().reshape(-1).view(self.real),
             float(scale),
@@ -191,7 +192,7 @@ class CompiledKernel:
 
     def _busy(self, work: float) -> int:
         """Return how many threads are worth waking for so many amplitudes, each times the passes over it."""
-        return self._threads if work * cost.PASS_SECONDS > THREADS_SECONDS else 1
+        return self._threads if work > THREADS_WORK else 1
 
     def _turns(self, phases: NDArray[np.complex128]) -> NDArray[np.floating]:
         turns: NDArray[np.floating] = phases.astype(self._complex).view(self.real)

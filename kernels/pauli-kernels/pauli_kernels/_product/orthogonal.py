@@ -5,9 +5,9 @@ from __future__ import annotations
 import numba
 import numpy as np
 
-from qdynbench_exact.matrix_free import lanes
-from qdynbench_exact.matrix_free.lanes import REALS
-from qdynbench_exact.sharing import OPTIONS
+from pauli_kernels._product import lanes
+from pauli_kernels._product.lanes import REALS
+from pauli_kernels._threads import OPTIONS
 
 CHUNK_RUNS = 64
 """Runs whose sums are added up by themselves, so that a sum does not depend on the number of threads."""
@@ -55,7 +55,7 @@ def _subtract(begin, end, overlaps, vectors, at, step, new, new_at):
 
 @numba.njit(**OPTIONS)
 def orthogonalise(runs, count, vectors, vectors_step, step, new, new_step, components, norms, first, last):
-    """Do what `MatrixFree.orthogonalise` says, for the states `first` to `last`."""
+    """Do what `PauliOperator.orthogonalise` says, for the states `first` to `last`."""
     overlaps = np.empty((count, 2))
     for b in range(first, last):
         for _ in range(2):

@@ -6,25 +6,26 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from qdynbench.physics import basis
-from qdynbench_exact.matrix_free.strings import diagonal, groups_by_flip
+from pauli_kernels import _bits
+from pauli_kernels._strings import diagonal, groups_by_flip
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     import numpy as np
     from numpy.typing import NDArray
 
-    from qdynbench.physics.operators import PauliSum
-    from qdynbench_exact.matrix_free.strings import Term
+    from pauli_kernels._strings import Signs, Term
 
 
 class DeviceKernel:
-    """What `MatrixFree` does on a device: every operation is torch's own."""
+    """What `PauliOperator` does on a device: every operation is torch's own."""
 
-    def __init__(self, hamiltonian: PauliSum, dtype: torch.dtype, device: str) -> None:
-        groups = groups_by_flip(hamiltonian)
-        dim = basis.dimension(hamiltonian.size)
+    def __init__(self, size: int, terms: Iterable[Term], dtype: torch.dtype, device: str) -> None:
+        groups = groups_by_flip(size, terms)
+        dim = _bits.dimension(size)
         self.diagonal = torch.from_numpy(diagonal(groups.get(0, ()), dim)).to(device, dtype.to_real())
-        self._flips = [_Flip(mask, terms, dim, dtype, device) for mask, terms in groups.items() if mask and terms]
+        self._flips = [_Flip(mask, group, dim, dtype, device) for mask, group in groups.items() if mask and group]
         self.passes = 1.0 + len(self._flips)
 
     def apply(
@@ -37,7 +38,7 @@ class DeviceKernel:
         beta: float,
         rotate: bool,
     ) -> None:
-        """Write the product; see `MatrixFree.apply`."""
+        """Write the product; see `PauliOperator.apply`."""
         total = (self.diagonal - shift) * x
         for flip in self._flips:
             flip.add(x, total)
@@ -54,7 +55,7 @@ class DeviceKernel:
         out: torch.Tensor,
         add: bool,
     ) -> None:
-        """Write or add combinations; see `MatrixFree.combine`."""
+        """Write or add combinations; see `PauliOperator.combine`."""
         weights = torch.from_numpy(coefficients).to(out.device, out.dtype.to_real())
         reals = torch.view_as_real(vectors).flatten(2)
         total = torch.view_as_complex(torch.matmul(weights, reals).view(*out.shape, 2))
@@ -68,13 +69,13 @@ class DeviceKernel:
 class _Flip:
     """Strings with the same flips: a state is viewed with an axis of length 2 for every bit that they flip or sign."""
 
-    def __init__(self, mask: int, terms: list[Term], dim: int, dtype: torch.dtype, device: str) -> None:
+    def __init__(self, mask: int, group: list[Signs], dim: int, dtype: torch.dtype, device: str) -> None:
         involved = mask
-        for signed, _ in terms:
+        for signed, _ in group:
             involved |= signed
         bits = []
         while involved:
-            bits.append(basis.highest_bit(involved))
+            bits.append(_bits.highest_bit(involved))
             involved ^= bits[-1]
         self._shape: list[int] = []
         above = dim
@@ -85,7 +86,7 @@ class _Flip:
         self._axes = [2 * place + 2 for place, bit in enumerate(bits) if mask & bit]
 
         factors = torch.zeros(1, dtype=torch.complex128)
-        for signed, coefficient in terms:
+        for signed, coefficient in group:
             factor = torch.full([1] * len(self._shape), coefficient, dtype=torch.complex128)
             for place, bit in enumerate(bits):
                 if signed & bit:

@@ -1,7 +1,7 @@
 """Gates in place on states, compiled by numba: a tile of amplitudes is fetched, worked on in the cache and put back.
 
 A tile holds the amplitudes whose index differs in a few chosen bits. Real and imaginary parts lie apart in it, so that
-the inner loops are plain real arithmetic. The arrays are those of `qdynbench_exact.gates.Program`.
+the inner loops are plain real arithmetic. The arrays are those of `pauli_kernels._formula.gates.Program`.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import numba
 import numpy as np
 
-from qdynbench_exact.sharing import OPTIONS
+from pauli_kernels._threads import OPTIONS
 
 STRING, ONE, TWO, EXCHANGE, THREE = range(5)
 """Kinds of gates: one Pauli string on any sites, matrices on one, two and three, and two sites that keep their Z."""

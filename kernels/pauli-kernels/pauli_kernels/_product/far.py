@@ -1,6 +1,6 @@
-"""Flips between blocks that lie far apart, compiled by numba; arrays as in `cpu`.
+"""Flips between panels that lie far apart, compiled by numba; arrays as in `cpu`.
 
-In one pass of `cpu` each of them would read another far block, which no cache holds. Here a tile is copied to a place
+In one pass of `cpu` each of them would read another far panel, which no cache holds. Here a tile is copied to a place
 of its own: the same few runs of all rows that the flips lead to. It is read from main memory once for all flips, and
 while one tile is worked on the next is asked for.
 """
@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING
 import numba
 import numpy as np
 
-from qdynbench_exact.matrix_free import lanes
-from qdynbench_exact.matrix_free.cpu import sign_of
-from qdynbench_exact.matrix_free.lanes import REALS
-from qdynbench_exact.sharing import OPTIONS
+from pauli_kernels._product import lanes
+from pauli_kernels._product.cpu import sign_of
+from pauli_kernels._product.lanes import REALS
+from pauli_kernels._threads import OPTIONS
 
 if TYPE_CHECKING:
-    from qdynbench_exact.matrix_free.program import Far
+    from pauli_kernels._product.sorting import Far
 
 TILE_RUNS = 512
 """Runs of a tile at most: 128 kB."""
@@ -34,13 +34,13 @@ def width_of(far: Far) -> int:
 
 @numba.njit(**OPTIONS)
 def _weigh(far, above, alpha, factors):
-    """Write `alpha` times the factor of each flip in each row, for the blocks with the bits `above` beyond the rows."""
+    """Write `alpha` times the factor of each flip in each row, for the panels with the bits `above` beyond the rows."""
     for row in range(far.rows):
-        block = (above * far.rows + row) * far.stride
+        panel = (above * far.rows + row) * far.stride
         for e in range(len(far.flips)):
             factor = 0.0
             for t in range(far.flip_start[e], far.flip_start[e + 1]):
-                factor += far.flip_factors[t] * sign_of(block, far.flip_signs[t])
+                factor += far.flip_factors[t] * sign_of(panel, far.flip_signs[t])
             factors[row, e] = alpha * factor
 
 
@@ -77,15 +77,15 @@ def _add(far, width, step, factors, tile, x, next_at, previous, previous_at, out
 
 @numba.njit(**OPTIONS)
 def add_far(
-    far, width, block_runs, tiles, x, x_step, previous, previous_step, out, out_step, alpha, beta, rotate, begin, end
+    far, width, panel_runs, tiles, x, x_step, previous, previous_step, out, out_step, alpha, beta, rotate, begin, end
 ):
     """Write `alpha F x + beta previous`, F the flips, with -i before alpha where `rotate`.
 
     To the tiles `begin` to `end`, counted through all states: a state has `tiles`, a row of a tile `width` runs.
     """
     real = x.dtype.type
-    step = far.stride * block_runs * REALS  # reals from row to row
-    beside = far.stride * block_runs // width  # tiles side by side in the rows
+    step = far.stride * panel_runs * REALS  # reals from row to row
+    beside = far.stride * panel_runs // width  # tiles side by side in the rows
     tile = np.empty(far.rows * width * REALS, x.dtype)
     factors = np.empty((far.rows, len(far.flips)), x.dtype)
     known = -1

@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from qdynbench.physics import basis
-from qdynbench.physics.operators import PauliSum, PauliTerm
-from qdynbench_exact.gate_kernels import EXCHANGE, ONE, STRING, THREE, TWO
+from pauli_kernels import _bits
+from pauli_kernels._formula.loops import EXCHANGE, ONE, STRING, THREE, TWO
+from pauli_kernels._strings import Term, matrix
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -37,7 +37,7 @@ LONGEST = 3
 class Gate:
     """Some Pauli strings that are exponentiated together: on the same sites, or one string alone."""
 
-    terms: tuple[PauliTerm, ...]
+    terms: tuple[Term, ...]
 
     @property
     def sites(self) -> tuple[int, ...]:
@@ -50,9 +50,8 @@ class Gate:
 
     @cached_property
     def _eigensystem(self) -> tuple[NDArray[np.float64], NDArray[np.complex128]]:
-        place = {site: i for i, site in enumerate(self.sites)}
-        strings = ((t.coefficient, t.paulis, [place[site] for site in t.sites]) for t in self.terms)
-        energies, vectors = np.linalg.eigh(PauliSum.from_terms(len(self.sites), strings).to_dense())
+        sites = self.sites
+        energies, vectors = np.linalg.eigh(matrix(len(sites), [term.on(sites) for term in self.terms]))
         return energies, vectors.astype(np.complex128)
 
     def matrix(self, action: float) -> tuple[int, NDArray[np.complex128]]:
@@ -64,7 +63,7 @@ class Gate:
         if len(self.sites) > LONGEST:
             angle = action * self.terms[0].coefficient
             corner[0, 0] = np.cos(angle)
-            corner[0, 1] = -1j * np.sin(angle) * (-1j) ** self.terms[0].paulis.count("Y")
+            corner[0, 1] = -1j * np.sin(angle) * (-1j) ** self.terms[0].letters.count("Y")
             return STRING, corner
         energies, vectors = self._eigensystem
         dim = len(energies)
@@ -79,27 +78,27 @@ class Gate:
         return bool(np.abs(mixed).max() < 1e-14 * max(1.0, np.abs(energies).max()))
 
 
-def _commute(one: PauliTerm, other: PauliTerm) -> bool:
-    letters = dict(zip(one.sites, one.paulis, strict=True))
-    differing = sum(letters.get(s, p) != p for s, p in zip(other.sites, other.paulis, strict=True))
+def _commute(one: Term, other: Term) -> bool:
+    letters = dict(zip(one.sites, one.letters, strict=True))
+    differing = sum(letters.get(s, p) != p for s, p in zip(other.sites, other.letters, strict=True))
     return differing % 2 == 0
 
 
-def split(hamiltonian: PauliSum) -> tuple[PauliSum, list[list[Gate]]]:
-    """Return the diagonal part of the Hamiltonian and layers of commuting gates; together they are all of it."""
-    groups: dict[tuple[int, ...], list[PauliTerm]] = {}
-    for term in hamiltonian.terms:
+def split(terms: Iterable[Term]) -> tuple[list[Term], list[list[Gate]]]:
+    """Return the diagonal part of a Hamiltonian and layers of commuting gates; together they are all of it."""
+    groups: dict[tuple[int, ...], list[Term]] = {}
+    for term in terms:
         groups.setdefault(tuple(sorted(term.sites)), []).append(term)
-    diagonal: list[PauliTerm] = []
+    diagonal: list[Term] = []
     gates: list[Gate] = []
-    for sites, terms in groups.items():
-        if all(set(term.paulis) == {"Z"} for term in terms):
-            diagonal += terms
+    for sites, group in groups.items():
+        if all(term.is_diagonal for term in group):
+            diagonal += group
         elif len(sites) <= LONGEST:
-            gates.append(Gate(tuple(terms)))
+            gates.append(Gate(tuple(group)))
         else:
-            diagonal += [term for term in terms if set(term.paulis) == {"Z"}]
-            gates += [Gate((term,)) for term in terms if set(term.paulis) != {"Z"}]
+            diagonal += [term for term in group if term.is_diagonal]
+            gates += [Gate((term,)) for term in group if not term.is_diagonal]
     layers: list[list[Gate]] = []
     for gate in sorted(gates, key=lambda gate: (len(gate.sites), gate.sites)):
         for layer in layers:
@@ -108,7 +107,7 @@ def split(hamiltonian: PauliSum) -> tuple[PauliSum, list[list[Gate]]]:
                 break
         else:
             layers.append([gate])
-    return PauliSum(hamiltonian.size, tuple(diagonal)), layers
+    return diagonal, layers
 
 
 class Pack(NamedTuple):
@@ -152,7 +151,7 @@ class Program(NamedTuple):
         rows: offsets of the rows of a tile, shape `(tilings, R)`.
         bases: offsets of the tiles, shape `(tilings, 2**N / tile)`.
         columns: neighbouring amplitudes in a row of a tile.
-        kinds: of each gate, one of those in `gate_kernels`.
+        kinds: of each gate, one of those in `loops`.
         gates_re: real parts of the matrices, shape `(gates, 8, 8)`.
         gates_im: imaginary parts.
         places: bits of a gate's sites within the tile, or the masks of its string, shape `(gates, 3)`.
@@ -205,7 +204,7 @@ def compile_program(
     if waiting >= 0 or not steps:
         steps.append((waiting, collected.number(Pack((), _tile((), size)), 0.0)))
     rotations = [] if energies is None else [np.exp(-1j * action * energies) for action in phases]
-    return collected.program(steps, np.array(rotations, dtype).reshape(-1, basis.dimension(size)))
+    return collected.program(steps, np.array(rotations, dtype).reshape(-1, _bits.dimension(size)))
 
 
 class _Collection:
@@ -245,7 +244,7 @@ class _Collection:
             tiling=np.array([self._tilings[pack.sites] for pack, _ in self._packs], np.int64),
             rows=np.array([_offsets(sites, self.size) for sites in inside]),
             bases=np.array([_offsets(sites, self.size) for sites in outside]),
-            columns=basis.dimension(columns),
+            columns=_bits.dimension(columns),
             kinds=kinds,
             gates_re=matrices.real.copy(),
             gates_im=matrices.imag.copy(),
@@ -257,17 +256,14 @@ def _offsets(sites: Sequence[int], size: int) -> NDArray[np.int64]:
     """Return the index of every basis state that has spins down on `sites` alone, in rising order."""
     offsets: NDArray[np.int64] = np.zeros(1, np.int64)
     for site in sites:
-        offsets = np.add.outer(offsets, np.array([0, basis.site_mask(site, size)])).reshape(-1)
+        offsets = np.add.outer(offsets, np.array([0, _bits.site_mask(site, size)])).reshape(-1)
     return offsets
 
 
 def _places(gate: Gate, tile: tuple[int, ...], *, string: bool) -> tuple[int, ...]:
     """Return the bits of a gate's sites in a tile's own numbering, three numbers; see `Program.places`."""
-    bit = {site: basis.site_mask(place, len(tile)) for place, site in enumerate(tile)}
     if not string:
-        return (*(bit[site] for site in gate.sites), 0, 0, 0)[:3]
+        return (*(_bits.site_mask(tile.index(site), len(tile)) for site in gate.sites), 0, 0, 0)[:3]
     [term] = gate.terms
-    letters = list(zip(term.paulis, term.sites, strict=True))
-    flips = sum(bit[site] for letter, site in letters if letter != "Z")
-    signed = sum(bit[site] for letter, site in letters if letter != "X")
-    return flips, signed, basis.highest_bit(flips)
+    flips, signed = term.on(tile).masks(len(tile))
+    return flips, signed, _bits.highest_bit(flips)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from qdynbench_exact.matrix_free.strings import groups_by_flip
+from qdynbench_exact.rounding import flips
 
 if TYPE_CHECKING:
     from qdynbench.physics.operators import PauliSum
@@ -36,7 +36,7 @@ CACHE_BYTES = 2**22
 
 def passes_of(hamiltonian: PauliSum) -> int:
     """Return how often a product reads the state: once, and once more for every set of spins flipped together."""
-    return 1 + sum(mask != 0 for mask in groups_by_flip(hamiltonian))
+    return 1 + sum(sites != () for sites in flips(hamiltonian))
 
 
 def product_seconds(dimension: float, passes: float, itemsize: int = 16) -> float:

@@ -1,11 +1,11 @@
-"""The matrix-free product on the CPU, compiled by numba: ranges of blocks and states, registers across a run.
+"""The matrix-free product on the CPU, compiled by numba: ranges of panels and states, registers across a run.
 
 Arrays are flat views of the reals of complex states; a place is an offset in reals. One pass makes
 `alpha (H - shift) x + beta previous`, or with `rotate` that with -i before alpha: x is read for every flip, `previous`
 and the result are touched once.
 
-A flip that leaves the block reads its partner block from end to end. Several flips by powers of two in one run would
-meet in the same few lines of the cache, so few of them at a time are added to a block of sums.
+A flip that leaves the panel reads its partner panel from end to end. Several flips by powers of two in one run would
+meet in the same few lines of the cache, so few of them at a time are added to a panel of sums.
 """
 
 from __future__ import annotations
@@ -13,13 +13,13 @@ from __future__ import annotations
 import numba
 import numpy as np
 
-from qdynbench_exact.matrix_free import lanes
-from qdynbench_exact.matrix_free.lanes import REALS, RUN
-from qdynbench_exact.matrix_free.program import NEAR_BLOCKS
-from qdynbench_exact.sharing import OPTIONS
+from pauli_kernels._product import lanes
+from pauli_kernels._product.lanes import REALS, RUN
+from pauli_kernels._product.sorting import NEAR_PANELS
+from pauli_kernels._threads import OPTIONS
 
 FUSED = 4
-"""Flips that leave the block in one pass over its sums: 3 to 6 are equally fast."""
+"""Flips that leave the panel in one pass over its sums: 3 to 6 are equally fast."""
 
 AHEAD = 32
 """Runs: how far ahead what is written, and the diagonal, are asked for. A state is asked for before the first flip that
@@ -42,41 +42,39 @@ def sign_of(index, mask):
 
 
 @numba.njit(**OPTIONS)
-def _scratch(program):
-    """Return memory for one block: its sums, its uniform flips with their factors, and the signs of groups."""
-    real = program.diagonal.dtype
+def _scratch(near):
+    """Return memory for one panel: its sums, its uniform flips with their factors, and the signs of groups."""
+    real = near.diagonal.dtype
     return (
-        np.empty(program.runs * REALS if program.leaving > FUSED else 0, real),
-        np.empty(program.flip_count, np.int64),
-        np.empty(program.flip_count, real),
-        np.empty(program.sign_count, real),
+        np.empty(near.runs * REALS if near.leaving > FUSED else 0, real),
+        np.empty(near.flip_count, np.int64),
+        np.empty(near.flip_count, real),
+        np.empty(near.sign_count, real),
     )
 
 
 @numba.njit(inline="always", **OPTIONS)
-def _active_flips(program, table, numbers, flips, factors, block_signs, block):
-    """List the uniform flips whose factor in this block is not zero; return how many leave it, and their number."""
+def _active_flips(near, table, numbers, flips, factors, panel_signs, panel):
+    """List the uniform flips whose factor in this panel is not zero; return how many leave it, and their number."""
     leaving, active = 0, 0
-    for e in range(program.flip_count):
+    for e in range(near.flip_count):
         factor = 0.0
-        for t in range(lanes.at(table, program.flip_start + e), lanes.at(table, program.flip_start + e + 1)):
-            factor += lanes.at(numbers, program.flip_factors + t) * sign_of(
-                block, lanes.at(table, program.flip_signs + t)
-            )
+        for t in range(lanes.at(table, near.flip_start + e), lanes.at(table, near.flip_start + e + 1)):
+            factor += lanes.at(numbers, near.flip_factors + t) * sign_of(panel, lanes.at(table, near.flip_signs + t))
         if factor != 0:
-            flips[active] = lanes.at(table, program.flips + e)
+            flips[active] = lanes.at(table, near.flips + e)
             factors[active] = factor
             active += 1
-            if e < program.leaving:
+            if e < near.leaving:
                 leaving = active
-    for e in range(program.sign_count):
-        block_signs[e] = sign_of(block, lanes.at(table, program.block_signs + e))
+    for e in range(near.sign_count):
+        panel_signs[e] = sign_of(panel, lanes.at(table, near.panel_signs + e))
     return leaving, active
 
 
 @numba.njit(**OPTIONS)
 def _sum_apart(runs, begin, sums, flips, factors, apart, x, x_at):
-    """Write the sums of the first `apart` flips for all runs of a block."""
+    """Write the sums of the first `apart` flips for all runs of a panel."""
     for first in range(0, apart, FUSED):
         for r in range(runs):
             factor = lanes.splat(factors[first])
@@ -117,19 +115,19 @@ def _exchanged(run, kind):
 
 
 @numba.njit(**OPTIONS)
-def _blocks(program, scratch, first, last, x, x_at, previous, previous_at, out, out_at, alpha, beta, shift, rotate):
-    """Write the blocks `first` to `last` of the product; `previous` may be `out`."""
-    sums, flips, factors, block_signs = scratch
-    diagonal, table, numbers, runs = program.diagonal, program.table, program.numbers, program.runs
+def _panels(near, scratch, first, last, x, x_at, previous, previous_at, out, out_at, alpha, beta, shift, rotate):
+    """Write the panels `first` to `last` of the product; `previous` may be `out`."""
+    sums, flips, factors, panel_signs = scratch
+    diagonal, table, numbers, runs = near.diagonal, near.table, near.numbers, near.runs
     real = diagonal.dtype.type
-    for block in range(first, last):
-        leaving, active = _active_flips(program, table, numbers, flips, factors, block_signs, block)
-        apart, begin = max(0, leaving - FUSED), block * runs
+    for panel in range(first, last):
+        leaving, active = _active_flips(near, table, numbers, flips, factors, panel_signs, panel)
+        apart, begin = max(0, leaving - FUSED), panel * runs
         if apart > 0:
             _sum_apart(runs, begin, sums, flips, factors, apart, x, x_at)
         for r in range(runs):
             here = begin + r
-            lanes.prefetch(x, x_at + (here + NEAR_BLOCKS * runs) * REALS)
+            lanes.prefetch(x, x_at + (here + NEAR_PANELS * runs) * REALS)
             lanes.prefetch_to_write(out, out_at + (here + AHEAD) * REALS)
             lanes.prefetch(diagonal, (here + AHEAD) * RUN)
             energy = lanes.plus(lanes.load_twice(diagonal, here * RUN), lanes.splat(real(-shift)))
@@ -137,24 +135,24 @@ def _blocks(program, scratch, first, last, x, x_at, previous, previous_at, out, 
             total = lanes.times(energy, own)
             if apart > 0:
                 total = lanes.plus(total, lanes.load(sums, r * REALS))
-            if program.inside:
-                total = lanes.plus(total, _field(own, numbers, program.field))
+            if near.inside:
+                total = lanes.plus(total, _field(own, numbers, near.field))
             for e in range(apart, active - 1, 2):
                 total = _add_flip(total, here, e, flips, factors, x, x_at)
                 total = _add_flip(total, here, e + 1, flips, factors, x, x_at)
             if (active - apart) % 2 == 1:
                 total = _add_flip(total, here, active - 1, flips, factors, x, x_at)
-            for e in range(lanes.at(table, program.row_start + r), lanes.at(table, program.row_start + r + 1)):
-                sign = lanes.at(block_signs, lanes.at(table, program.row_sign + e))
-                run = lanes.load(x, x_at + (here ^ lanes.at(table, program.row_flips + e)) * REALS)
-                factor = lanes.splat(lanes.at(numbers, program.row_factors + e) * sign)
+            for e in range(lanes.at(table, near.row_start + r), lanes.at(table, near.row_start + r + 1)):
+                sign = lanes.at(panel_signs, lanes.at(table, near.row_sign + e))
+                run = lanes.load(x, x_at + (here ^ lanes.at(table, near.row_flips + e)) * REALS)
+                factor = lanes.splat(lanes.at(numbers, near.row_factors + e) * sign)
                 total = lanes.plus(total, lanes.times(factor, run))
-            for e in range(lanes.at(table, program.lane_start + r), lanes.at(table, program.lane_start + r + 1)):
-                place = x_at + (here ^ lanes.at(table, program.lane_flips + e)) * REALS
-                run = lanes.load_permuted(x, place, lanes.at(table, program.lane_chunks + e))
-                sign = lanes.splat(lanes.at(block_signs, lanes.at(table, program.lane_sign + e)))
-                vector = lanes.load(numbers, program.vectors + lanes.at(table, program.lane_vector + e))
-                run = _exchanged(run, lanes.at(table, program.lane_kind + e))
+            for e in range(lanes.at(table, near.lane_start + r), lanes.at(table, near.lane_start + r + 1)):
+                place = x_at + (here ^ lanes.at(table, near.lane_flips + e)) * REALS
+                run = lanes.load_permuted(x, place, lanes.at(table, near.lane_chunks + e))
+                sign = lanes.splat(lanes.at(panel_signs, lanes.at(table, near.lane_sign + e)))
+                vector = lanes.load(numbers, near.vectors + lanes.at(table, near.lane_vector + e))
+                run = _exchanged(run, lanes.at(table, near.lane_kind + e))
                 total = lanes.plus(total, lanes.times(lanes.times(sign, vector), run))
             if rotate:
                 total = lanes.times_minus_i(total)
@@ -166,20 +164,20 @@ def _blocks(program, scratch, first, last, x, x_at, previous, previous_at, out, 
 
 
 @numba.njit(inline="always", **OPTIONS)
-def count_blocks(program):
-    """Return the number of blocks of a state."""
-    return len(program.diagonal) // (program.runs * RUN)
+def count_panels(near):
+    """Return the number of panels of a state."""
+    return len(near.diagonal) // (near.runs * RUN)
 
 
 @numba.njit(**OPTIONS)
-def product(program, x, x_step, previous, previous_step, out, out_step, alpha, beta, shift, rotate, begin, end):
-    """Apply `_blocks` to the blocks `begin` to `end`, counted through all states; `*_step` lie between states."""
-    blocks, scratch = count_blocks(program), _scratch(program)
+def product(near, x, x_step, previous, previous_step, out, out_step, alpha, beta, shift, rotate, begin, end):
+    """Apply `_panels` to the panels `begin` to `end`, counted through all states; `*_step` lie between states."""
+    panels, scratch = count_panels(near), _scratch(near)
     while begin < end:
-        b, first = begin // blocks, begin % blocks
-        last = min(blocks, first + end - begin)
-        _blocks(
-            program, scratch, first, last, x, b * x_step, previous, b * previous_step, out, b * out_step,
+        b, first = begin // panels, begin % panels
+        last = min(panels, first + end - begin)
+        _panels(
+            near, scratch, first, last, x, b * x_step, previous, b * previous_step, out, b * out_step,
             alpha, beta, shift, rotate,
         )  # fmt: skip
         begin += last - first
@@ -229,16 +227,16 @@ def _turned(total, phases, j, out, place, add):
 
 
 @numba.njit(**OPTIONS)
-def _expand_state(program, scratch, vectors, reals, x, x_at, scale, shift, coefficients, phases, out, out_at):
+def _expand_state(near, scratch, vectors, reals, x, x_at, scale, shift, coefficients, phases, out, out_at):
     """Evolve one state, all in the first two caches; `reals` is twice its dimension, which may be less than a run's."""
-    width, terms = 2 * len(program.diagonal), coefficients.shape[1]
+    width, terms = 2 * len(near.diagonal), coefficients.shape[1]
     for place in range(width):
         vectors[place] = x[x_at + place] if place < reals else 0
     for k in range(1, terms):
         alpha, beta = (scale, 0.0) if k == 1 else (2 * scale, 1.0)
         before = max(0, k - 2) * width
-        _blocks(
-            program, scratch, 0, count_blocks(program), vectors, (k - 1) * width, vectors, before, vectors, k * width,
+        _panels(
+            near, scratch, 0, count_panels(near), vectors, (k - 1) * width, vectors, before, vectors, k * width,
             alpha, beta, shift, True,
         )  # fmt: skip
     whole = reals == width
@@ -251,9 +249,9 @@ def _expand_state(program, scratch, vectors, reals, x, x_at, scale, shift, coeff
 
 
 @numba.njit(**OPTIONS)
-def expand(program, reals, x, scale, shift, coefficients, phases, out, begin, end):
-    """Evolve the states `begin` to `end`, without gaps between them, one after the other; see `MatrixFree.expand`."""
-    vectors = np.empty(2 * len(program.diagonal) * coefficients.shape[1], x.dtype)
-    scratch, step = _scratch(program), len(coefficients) * reals
+def expand(near, reals, x, scale, shift, coefficients, phases, out, begin, end):
+    """Evolve the states `begin` to `end`, without gaps between them, one by one; see `PauliOperator.expand`."""
+    vectors = np.empty(2 * len(near.diagonal) * coefficients.shape[1], x.dtype)
+    scratch, step = _scratch(near), len(coefficients) * reals
     for b in range(begin, end):
-        _expand_state(program, scratch, vectors, reals, x, b * reals, scale, shift, coefficients, phases, out, b * step)
+        _expand_state(near, scratch, vectors, reals, x, b * reals, scale, shift, coefficients, phases, out, b * step)

@@ -6,7 +6,7 @@ import os
 import threading
 
 import pytest
-from qdynbench_exact.sharing import share
+from pauli_kernels._threads import share
 
 
 @pytest.mark.parametrize("threads", [1, 2, 5])
