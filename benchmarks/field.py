@@ -34,7 +34,7 @@ from qdynbench.record.results import Run
 ROOT = Path(__file__).parents[1]
 COMMAND = str(Path(sys.executable).with_name("qdynbench"))
 PRODUCT = ROOT / "kernels" / "pauli-kernels" / "benchmarks" / "product.py"
-CHEBYSHEV = ROOT / "plugins" / "qdynbench-exact" / "benchmarks" / "chebyshev.py"
+CHEBYSHEV = ROOT / "plugins" / "qdynbench-matrix-free" / "benchmarks" / "chebyshev.py"
 CHAIN = {"family": "ising", "J": 1.0, "g": -1.05, "h": 0.5, "boundary": "open"}
 TOLERANCES = ("1e-9", "1e-10", "1e-11")
 """Settings of every solver with a tolerance: the fastest that reaches `TARGET` counts, so that none pays for more."""

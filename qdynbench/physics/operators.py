@@ -30,6 +30,16 @@ class PauliTerm(NamedTuple):
     paulis: str
     sites: tuple[int, ...]
 
+    @property
+    def flipped(self) -> tuple[int, ...]:
+        """The sites whose spins it flips, those of X and Y, in order."""
+        return tuple(sorted(site for pauli, site in zip(self.paulis, self.sites, strict=True) if pauli != "Z"))
+
+    @property
+    def signed(self) -> tuple[int, ...]:
+        """The sites whose Z decides over the sign, those of Y and Z, in order."""
+        return tuple(sorted(site for pauli, site in zip(self.paulis, self.sites, strict=True) if pauli != "X"))
+
 
 @dataclass(frozen=True)
 class PauliSum:
@@ -89,12 +99,10 @@ class PauliSum:
         kind = np.float64 if self.is_real else np.complex128
         groups: dict[int, NDArray[Any]] = {}
         for term in self.terms:
-            flipped = [site for pauli, site in zip(term.paulis, term.sites, strict=True) if pauli != "Z"]
-            signed = [site for pauli, site in zip(term.paulis, term.sites, strict=True) if pauli != "X"]
-            mask = basis.flip_mask(flipped, self.size)
+            mask = basis.flip_mask(term.flipped, self.size)
             vector = groups.setdefault(mask, np.zeros(basis.dimension(self.size), dtype=kind))
             phase = (1, -1j, -1, 1j)[term.paulis.count("Y") % 4]
-            vector += term.coefficient * phase * z[:, signed].prod(axis=1, dtype=np.int8)
+            vector += term.coefficient * phase * z[:, term.signed].prod(axis=1, dtype=np.int8)
         return groups
 
     def to_sparse(self) -> scipy.sparse.csr_array:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from qdynbench.contract.solver import Cost, Problem
-from qdynbench.toolkit.schedule import action
+from qdynbench.toolkit.schedule import total_action
 from qdynbench_dynamiqs.matching import Method, local
 
 # Seconds, on two shared CPU cores.
@@ -39,7 +39,7 @@ def predicted(method: Method, tolerance: float, problem: Problem) -> Cost:
         seconds += max(problem.steps, pieces) * (PER_STEP + PER_DENSE_ELEMENT * dim * amplitudes)
         return Cost(bytes=LIBRARY_BYTES + 10 * 16 * dim**2 + saved, seconds=seconds)
     elements = min(_diagonals(problem), dim)
-    phase = max(1.0, action(problem))
+    phase = max(1.0, total_action(problem))
     steps = STEPS_PER_ACTION * phase * local(method, tolerance, problem) ** (-1 / ORDER[method]) + 2 * pieces
     seconds += steps * (PER_STEP + PER_ELEMENT * STAGES[method] * elements * amplitudes)
     buffers = 16 * amplitudes * (STAGES[method] + 6)

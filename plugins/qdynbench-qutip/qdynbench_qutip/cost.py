@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from qdynbench.contract.solver import Cost, Problem, block_length
-from qdynbench.toolkit.schedule import action
+from qdynbench.toolkit.schedule import total_action
 from qdynbench_qutip.matching import ERROR_PER_ACTION, Method, krylov_steps, krylov_tolerance
 
 # Seconds, on two shared CPU cores.
@@ -28,7 +28,7 @@ def predicted(method: Method, tolerance: float, krylov_dim: int, problem: Proble
     size = min(problem.size, 300)  # beyond, powers of two leave the range of a float
     dim = 2.0**size
     amplitudes = dim * problem.batch
-    phase = max(1.0, action(problem))
+    phase = max(1.0, total_action(problem))
     pieces = _pieces(problem)
     # Two terms may flip the same spins and share their elements; a bound is good enough.
     flips = max((1 + sum("X" in t.paulis or "Y" in t.paulis for t in h.terms) for h in problem.hamiltonians), default=1)

@@ -17,13 +17,13 @@ from quspin.basis import spin_basis_1d
 
 from qdynbench.contract.solver import Block, Cost, Problem, block_length
 from qdynbench.toolkit.eigenbasis import CALL_SECONDS, DIAGONALISATION_RATE, LARGEST_BLOCK_BYTES, PRODUCT_RATE
-from qdynbench_exact.rounding import entries_per_row
+from qdynbench.toolkit.strings import flips
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
 
     from qdynbench.physics.operators import PauliSum
-    from qdynbench_exact.symmetry import Symmetry
+    from qdynbench_exact.ed.symmetry import Symmetry
 
 NEGLIGIBLE = 1e-14
 """Weight of a state in a sector below which it is rounding."""
@@ -138,7 +138,7 @@ def sector_cost(problem: Problem, operator: PauliSum, symmetries: Collection[Sym
         cubes += space * block**2
         squares += space * block
     columns = float(problem.batch * (problem.steps + 1))
-    entries = dim * (number * flipped + entries_per_row(operator))
+    entries = dim * (number * flipped + len(flips(operator)))
     seconds = 9 * cubes * (1 if real else 4) / DIAGONALISATION_RATE
     seconds += columns * (4 * squares * (1 if real else 2) / PRODUCT_RATE + dim * number * ENTRY_SECONDS)
     block_bytes = min(LARGEST_BLOCK_BYTES, dim * columns * itemsize)

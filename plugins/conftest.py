@@ -1,4 +1,4 @@
-"""What the tests of the integrators share: problems, and exact evolution by scipy's `expm`."""
+"""What the tests of integrators share, whichever plugin has them: problems, and exact evolution by scipy's `expm`."""
 
 from __future__ import annotations
 

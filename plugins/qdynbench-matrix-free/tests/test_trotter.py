@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 from qdynbench_exact.taylor import Taylor
-from qdynbench_exact.trotter import Trotter
+from qdynbench_matrix_free.trotter import Trotter
 
 from qdynbench.contract.spec import SolverSpec
 from qdynbench.errors import InputError

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from qdynbench_exact.rounding import flips
+from qdynbench.toolkit.strings import flips
 
 if TYPE_CHECKING:
     from qdynbench.physics.operators import PauliSum

@@ -20,9 +20,11 @@ from pauli_kernels import Interval, PauliOperator
 from scipy.special import jv
 
 from qdynbench.contract.solver import Cost, Problem
-from qdynbench_exact import cost
-from qdynbench_exact.rounding import norm_bound, refused, total_action
-from qdynbench_exact.stepping import Evolution, SteppingSolver
+from qdynbench.toolkit.rounding import refused
+from qdynbench.toolkit.schedule import total_action
+from qdynbench.toolkit.stepping import Evolution, SteppingSolver
+from qdynbench.toolkit.strings import norm_bound
+from qdynbench_matrix_free import cost
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

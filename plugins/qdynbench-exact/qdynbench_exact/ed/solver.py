@@ -11,15 +11,14 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import torch
-from quspin.basis import spin_basis_1d
-from quspin.operators import hamiltonian
 from quspin.tools.evolution import ED_state_vs_time
 
 from qdynbench.contract.solver import Block, Cost, Initial, Knowledge, Problem, Solver, block_length
 from qdynbench.toolkit.eigenbasis import EigenbasisPropagator, dense_cost
-from qdynbench_exact.driven import DrivenPropagator, driven_cost
-from qdynbench_exact.sector import SectorPropagator, sector_cost
-from qdynbench_exact.symmetry import Symmetry, breaking_term, symmetries_of
+from qdynbench_exact.ed.driven import DrivenPropagator, driven_cost
+from qdynbench_exact.ed.sector import SectorPropagator, sector_cost
+from qdynbench_exact.ed.symmetry import Symmetry, breaking_term, symmetries_of
+from qdynbench_exact.hamiltonian import quspin_hamiltonian
 
 if TYPE_CHECKING:
     from qdynbench.physics.operators import PauliSum
@@ -160,23 +159,3 @@ class ExactDiagonalization(Solver):
     @property
     def _dtype(self) -> torch.dtype:
         return torch.complex64 if self.precision == "single" else torch.complex128
-
-
-def quspin_hamiltonian(operator: PauliSum) -> hamiltonian:
-    """Return `operator` as QuSpin's static Hamiltonian on the full basis, real where it can be.
-
-    QuSpin's array order is that of `qdynbench.physics.basis`; `pauli=1` makes its `x`, `y`, `z` the Pauli matrices.
-    """
-    couplings: dict[str, list[list[float]]] = {}
-    for term in operator.terms:
-        couplings.setdefault(term.paulis.lower(), []).append([term.coefficient, *term.sites])
-    return hamiltonian(
-        [[letters, rows] for letters, rows in couplings.items()],
-        [],
-        basis=spin_basis_1d(operator.size, pauli=1),
-        dtype=np.float64 if operator.is_real else np.complex128,
-        # A PauliSum is Hermitian by construction, and the full basis has no symmetry that a term could break.
-        check_herm=False,
-        check_symm=False,
-        check_pcon=False,
-    )

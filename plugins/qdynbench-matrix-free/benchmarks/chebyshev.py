@@ -35,8 +35,8 @@ def evolutions(size: int, action: float, threads: int, rounds: int) -> dict[str,
     """Return median seconds, from the terms to the state, and the 2-norm error of each path."""
     import numpy as np
     import torch
-    from qdynbench_exact.chebyshev import Chebyshev
-    from qdynbench_exact.ed import quspin_hamiltonian
+    from qdynbench_exact.hamiltonian import quspin_hamiltonian
+    from qdynbench_matrix_free.chebyshev import Chebyshev
     from quspin.tools.evolution import ExpmMultiplyParallel
 
     from qdynbench.contract.solver import Initial, Problem
@@ -89,7 +89,7 @@ def memory(size: int, action: float, threads: int) -> tuple[float, float]:
     The initial state is in neither figure.
     """
     import numpy as np
-    from qdynbench_exact.chebyshev import Chebyshev
+    from qdynbench_matrix_free.chebyshev import Chebyshev
 
     from qdynbench.contract.solver import Initial, Problem
     from qdynbench.testing.exercise import uniform_chain

@@ -10,8 +10,8 @@ from typing import ClassVar
 import numpy as np
 import pytest
 import torch
-from qdynbench_exact import krylov
-from qdynbench_exact.krylov import Krylov, rounded_up
+from qdynbench_matrix_free import krylov
+from qdynbench_matrix_free.krylov import Krylov, rounded_up
 
 from qdynbench.contract.solver import Initial, Problem
 from qdynbench.physics.operators import PauliSum

@@ -13,8 +13,8 @@ from typing import ClassVar
 import numpy as np
 import pytest
 import torch
-from qdynbench_exact import chebyshev
-from qdynbench_exact.chebyshev import Chebyshev, count_terms
+from qdynbench_matrix_free import chebyshev
+from qdynbench_matrix_free.chebyshev import Chebyshev, count_terms
 from scipy.special import jv
 
 from qdynbench.contract.solver import Problem
@@ -165,3 +165,8 @@ def test_states_of_one_batch_share_nothing(models, posed, evolve, error) -> None
     # Another batch may have another window, within the same tolerance.
     assert error(together[41:42], alone) < 2e-10
     assert torch.equal(together[:, 0], states)
+
+
+def test_registering_imports_neither_torch_nor_numba() -> None:
+    code = "import sys, qdynbench_matrix_free; sys.exit(bool({'torch', 'numba', 'scipy'} & set(sys.modules)))"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

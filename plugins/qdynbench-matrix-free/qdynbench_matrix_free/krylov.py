@@ -19,10 +19,11 @@ import torch
 from pauli_kernels import PauliOperator
 
 from qdynbench.contract.solver import Cost, Problem, block_length
-from qdynbench_exact import cost
-from qdynbench_exact.chebyshev import ROUNDING_SHARE, count_terms, pieces_of
-from qdynbench_exact.rounding import refused, total_action
-from qdynbench_exact.stepping import Evolution, SteppingSolver
+from qdynbench.toolkit.rounding import refused
+from qdynbench.toolkit.schedule import total_action
+from qdynbench.toolkit.stepping import Evolution, SteppingSolver
+from qdynbench_matrix_free import cost
+from qdynbench_matrix_free.chebyshev import ROUNDING_SHARE, count_terms, pieces_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Literal
 from pauli_kernels import ProductFormula
 
 from qdynbench.contract.solver import Cost, Problem, block_length
-from qdynbench_exact.stepping import Evolution, SteppingSolver
+from qdynbench.toolkit.stepping import Evolution, SteppingSolver
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
