@@ -30,6 +30,9 @@ class PauliTerm(NamedTuple):
     paulis: str
     sites: tuple[int, ...]
 
+    def __str__(self) -> str:
+        return f"{self.coefficient:g} {self.paulis} {list(self.sites)}"
+
     @property
     def flipped(self) -> tuple[int, ...]:
         """The sites whose spins it flips, those of X and Y, in order."""

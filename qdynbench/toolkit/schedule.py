@@ -56,3 +56,10 @@ def total_action(problem: Problem) -> float:
     if problem.drive is None:
         return sum(norms) * float(problem.times[-1])
     return sum(norms[k] * abs(s) for step in range(problem.steps) for k, s in problem.pieces(step))
+
+
+def piece_count(problem: Problem) -> int:
+    """Return how many pieces of constant Hamiltonian the grid is made of: one for each step of a static model."""
+    if problem.drive is None:
+        return problem.steps
+    return sum(len(problem.pieces(step)) for step in range(problem.steps))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import itertools
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -19,3 +21,13 @@ def flips(hamiltonian: PauliSum) -> set[tuple[int, ...]]:
     A row of the sparse matrix has at most as many entries.
     """
     return {term.flipped for term in hamiltonian.terms}
+
+
+@functools.lru_cache(maxsize=16)
+def commuting(hamiltonian: PauliSum) -> bool:
+    """Return whether all strings commute: any two differ in their letters on an even number of shared sites."""
+    letters = [dict(zip(term.sites, term.paulis, strict=True)) for term in hamiltonian.terms]
+    return all(
+        sum(other.get(site, letter) != letter for site, letter in one.items()) % 2 == 0
+        for one, other in itertools.combinations(letters, 2)
+    )

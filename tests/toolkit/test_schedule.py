@@ -8,7 +8,7 @@ import pytest
 from qdynbench.contract.solver import Problem
 from qdynbench.physics.drive import Drive, Segment
 from qdynbench.physics.operators import PauliSum
-from qdynbench.toolkit.schedule import stretches, total_action
+from qdynbench.toolkit.schedule import piece_count, stretches, total_action
 from qdynbench.toolkit.strings import norm_bound
 
 BONDS = PauliSum.from_terms(2, [(1.5, "ZZ", (0, 1))])
@@ -75,3 +75,9 @@ def test_the_action_bounds_the_phase() -> None:
     assert total_action(static(10)) == pytest.approx(1.5)
     problem = driven(6, Segment(BONDS, 0.3), Segment(FIELDS, 0, kick=-0.8))
     assert total_action(problem) == pytest.approx(0.6 * 1.5 + 2 * 0.8 * 0.75)
+
+
+def test_the_pieces_are_counted() -> None:
+    assert piece_count(static(10)) == 10
+    problem = driven(10, Segment(BONDS, 0.3), Segment(FIELDS, 0.25))
+    assert piece_count(problem) == sum(len(problem.pieces(step)) for step in range(10)) > 10

@@ -14,7 +14,7 @@ from quspin.tools.evolution import ExpmMultiplyParallel
 
 from qdynbench.contract.solver import Cost, Problem, block_length
 from qdynbench.toolkit.rounding import refused
-from qdynbench.toolkit.schedule import total_action
+from qdynbench.toolkit.schedule import piece_count, total_action
 from qdynbench.toolkit.stepping import Evolution, SteppingSolver
 from qdynbench.toolkit.strings import flips, norm_bound
 from qdynbench_exact.hamiltonian import quspin_hamiltonian
@@ -73,8 +73,7 @@ class Taylor(SteppingSolver):
 
     def prepare(self, problem: Problem) -> None:
         """Build the sparse matrices and divide every piece of the grid into series."""
-        pieces = sum(len(problem.pieces(step)) for step in range(problem.steps))
-        self._cut = self.tolerance / (pieces + total_action(problem) / LONGEST_SERIES)
+        self._cut = self.tolerance / (piece_count(problem) + total_action(problem) / LONGEST_SERIES)
         super().prepare(problem)
 
     def evolution(self, hamiltonian: PauliSum) -> TaylorEvolution:

@@ -21,7 +21,7 @@ from scipy.special import jv
 
 from qdynbench.contract.solver import Cost, Problem
 from qdynbench.toolkit.rounding import refused
-from qdynbench.toolkit.schedule import total_action
+from qdynbench.toolkit.schedule import piece_count, total_action
 from qdynbench.toolkit.stepping import Evolution, SteppingSolver
 from qdynbench.toolkit.strings import norm_bound
 from qdynbench_matrix_free import cost
@@ -67,7 +67,7 @@ class Chebyshev(SteppingSolver):
     def estimate(self, problem: Problem) -> Cost:
         """Predict memory from the window that `solve` will take, and time from the products and combinations in it."""
         dim, itemsize, batch = 2.0 ** min(problem.size, 300), self.dtype.itemsize, problem.batch
-        share = (1 - ROUNDING_SHARE) * self.tolerance / pieces_of(problem)
+        share = (1 - ROUNDING_SHARE) * self.tolerance / piece_count(problem)
         action = total_action(problem) / problem.steps
         passes = max((cost.passes_of(operator) for operator in problem.hamiltonians), default=1)
         window = 1 if problem.drive is not None else best_window(problem, batch, itemsize, passes, action, share)
@@ -84,7 +84,7 @@ class Chebyshev(SteppingSolver):
 
     def prepare(self, problem: Problem) -> None:
         """Find the bounds of the spectra, the windows and their coefficients."""
-        self._share = (1 - ROUNDING_SHARE) * self.tolerance / pieces_of(problem)
+        self._share = (1 - ROUNDING_SHARE) * self.tolerance / piece_count(problem)
         super().prepare(problem)
 
     def evolution(self, hamiltonian: PauliSum) -> ChebyshevEvolution:
@@ -194,8 +194,3 @@ def best_window(problem: Problem, batch: int, itemsize: int, passes: float, z: f
 
     candidates = {min(most, round(1.4**power)) for power in range(20)} | {most}
     return min(sorted(candidates), key=seconds_a_step)
-
-
-def pieces_of(problem: Problem) -> int:
-    """Return of how many pieces the grid is made; every one has the same share of the tolerance."""
-    return sum(len(problem.pieces(step)) for step in range(problem.steps))

@@ -18,12 +18,13 @@ import numpy as np
 import torch
 from pauli_kernels import PauliOperator
 
+from qdynbench import text
 from qdynbench.contract.solver import Cost, Problem, block_length
 from qdynbench.toolkit.rounding import refused
-from qdynbench.toolkit.schedule import total_action
+from qdynbench.toolkit.schedule import piece_count, total_action
 from qdynbench.toolkit.stepping import Evolution, SteppingSolver
 from qdynbench_matrix_free import cost
-from qdynbench_matrix_free.chebyshev import ROUNDING_SHARE, count_terms, pieces_of
+from qdynbench_matrix_free.chebyshev import ROUNDING_SHARE, count_terms
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -83,7 +84,7 @@ class Krylov(SteppingSolver):
     def estimate(self, problem: Problem) -> Cost:
         """Predict memory from bases and window, and time from products and the sums that make vectors orthogonal."""
         dim, itemsize, batch = 2.0 ** min(problem.size, 300), self.dtype.itemsize, problem.batch
-        share = (1 - ROUNDING_SHARE) * self.tolerance / pieces_of(problem)
+        share = (1 - ROUNDING_SHARE) * self.tolerance / piece_count(problem)
         action = TYPICAL * total_action(problem) / problem.steps
         window = 1 if problem.drive is not None else longest_window(problem, batch, self.dimension, action, share)
         bases = bases_of(action * window, self.dimension, share * window)
@@ -102,7 +103,7 @@ class Krylov(SteppingSolver):
 
     def prepare(self, problem: Problem) -> None:
         """Sort the strings of each H."""
-        self._share = (1 - ROUNDING_SHARE) * self.tolerance / pieces_of(problem)
+        self._share = (1 - ROUNDING_SHARE) * self.tolerance / piece_count(problem)
         super().prepare(problem)
 
     def evolution(self, hamiltonian: PauliSum) -> KrylovEvolution:
@@ -117,7 +118,7 @@ class Krylov(SteppingSolver):
             if isinstance(evolution, KrylovEvolution):
                 evolution.bound = 0.0
         yield from super().solve(initial)
-        self.notes.append(f"2-norm error at most {rounded_up(self.error_bound)} by its own bound, rounding left out")
+        self.notes.append(f"2-norm error at most {text.bound(self.error_bound)} by its own bound, rounding left out")
 
 
 class KrylovEvolution(Evolution):
@@ -244,12 +245,6 @@ class _KrylovSpace:
             torch.matmul(weights, self._basis, out=out)
         else:
             out.copy_(torch.matmul(weights, self._basis))
-
-
-def rounded_up(bound: float) -> str:
-    """Return a bound with one digit that is still one."""
-    power = math.floor(math.log10(bound)) if bound > 0 else 0
-    return f"{math.ceil(bound / 10.0**power) * 10.0**power:.0e}"
 
 
 def _inverse(numbers: NDArray[np.float64], smallest: float, like: torch.Tensor) -> torch.Tensor:

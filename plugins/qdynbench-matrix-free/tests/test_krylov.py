@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import torch
 from qdynbench_matrix_free import krylov
-from qdynbench_matrix_free.krylov import Krylov, rounded_up
+from qdynbench_matrix_free.krylov import Krylov
 
 from qdynbench.contract.solver import Initial, Problem
 from qdynbench.physics.operators import PauliSum
@@ -68,11 +68,6 @@ def test_the_bound_belongs_to_the_last_solve(models, posed, evolve, product) -> 
     assert first > 0
     [said] = re.findall(r"2-norm error at most (\S+) by its own bound", solver.notes[-1])
     assert first <= float(said) < 2 * first
-
-
-@pytest.mark.parametrize(("bound", "said"), [(2.4e-11, "3e-11"), (9.1e-7, "1e-06"), (5e-9, "5e-09"), (0.0, "0e+00")])
-def test_a_bound_is_rounded_up(bound: float, said: str) -> None:
-    assert rounded_up(bound) == said
 
 
 def test_groups_of_states_are_evolved_alike(monkeypatch, models, posed, evolve, error, product) -> None:
