@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from qdynbench.contract.spec import SolverSpec
     from qdynbench.contract.window import Pair, ScoreContext, Window
     from qdynbench.errors import Infeasible, InputError, InvalidOutput, QdynbenchError, Unsupported, suggestion
-    from qdynbench.physics import basis, moments, observables, product
+    from qdynbench.physics import basis, moments, observables, product, symmetries
     from qdynbench.physics.drive import Drive, Segment
     from qdynbench.physics.operators import PauliSum, PauliTerm
     from qdynbench.plugins.distributions import hash_files
@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from qdynbench.runner.own_fit import own_fit
     from qdynbench.stats import bootstrap_curve, bootstrap_median
     from qdynbench.task.spec import Task
+    from qdynbench.text import rounded_up, significant
 
 _HOME = {
     "api": (
@@ -58,6 +59,10 @@ _HOME = {
         "QdynbenchError",
         "Unsupported",
         "suggestion",
+    ),
+    "text": (
+        "rounded_up",
+        "significant",
     ),
     "stats": (
         "bootstrap_curve",
@@ -141,11 +146,11 @@ _MODULES = {
     "moments": "qdynbench.physics.moments",
     "observables": "qdynbench.physics.observables",
     "product": "qdynbench.physics.product",
+    "symmetries": "qdynbench.physics.symmetries",
     "provenance": "qdynbench.record.provenance",
 }
 
 __all__ = [
-    "MANIFEST",
     "Block",
     "CannotDraw",
     "CellRecord",
@@ -163,6 +168,7 @@ __all__ = [
     "InvalidOutput",
     "Knowledge",
     "LearnedSolver",
+    "MANIFEST",
     "Metric",
     "Model",
     "Pair",
@@ -202,9 +208,12 @@ __all__ = [
     "product",
     "provenance",
     "read_manifest",
+    "rounded_up",
     "run",
+    "significant",
     "spread",
     "suggestion",
+    "symmetries",
     "watch",
 ]
 

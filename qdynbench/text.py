@@ -57,7 +57,7 @@ def score(found: Score | None) -> str:
     if found is None:
         return NOTHING
     if below_bound(found):
-        return f"<{bound(found.bound or 0.0)}"
+        return f"<{rounded_up(found.bound or 0.0)}"
     # The interval of the samples may reach below what can be told from zero; what is printed does not.
     return with_interval(found.value, max(found.low, min(found.bound or 0.0, found.value)), found.high)
 
@@ -67,7 +67,7 @@ def below_bound(found: Score) -> bool:
     return found.bound is not None and found.bound > 0 and found.value < found.bound
 
 
-def bound(value: float) -> str:
+def rounded_up(value: float) -> str:
     """Write a bound with one digit, rounded up so that it stays one."""
     exponent = _exponent(value)
     digit = math.ceil(value / 10.0**exponent - 1e-9)
@@ -87,7 +87,7 @@ def skill(found: Score | None, error: Score | None = None) -> str:
     missing = 1 - found.value
     if error is not None and below_bound(error) and error.bound is not None and error.value > 0 < missing:
         least = missing * error.bound / error.value
-        return "1" if least <= 1e-12 else f">1-{bound(least)}"
+        return "1" if least <= 1e-12 else f">1-{rounded_up(least)}"
     if missing <= 1e-12:  # rounding of numbers near 1, four digits up
         return "1"
     if missing < 1e-3:

@@ -75,7 +75,7 @@ def test_a_value_below_the_bound_of_the_reference_is_not_written() -> None:
 @settings(deadline=None)  # the machine may be busy
 @given(st.floats(1e-300, 1e3))
 def test_a_rounded_bound_is_still_a_bound(bound: float) -> None:
-    assert bound * (1 - 1e-8) <= float(write.bound(bound)) <= 2 * bound * (1 + 1e-8)
+    assert bound * (1 - 1e-8) <= float(write.rounded_up(bound)) <= 2 * bound * (1 + 1e-8)
 
 
 def test_skill_near_one_is_written_by_its_distance() -> None:

@@ -254,7 +254,7 @@ def _errors(rows: list[Row]) -> str:
 def _range(scores: list[Score]) -> str:
     unresolved = [score.bound or 0.0 for score in scores if write.below_bound(score)]
     if len(unresolved) == len(scores):
-        return f"<{write.bound(max(unresolved))}"
+        return f"<{write.rounded_up(max(unresolved))}"
     return write.several([max(score.value, score.bound or 0.0) for score in scores])
 
 

@@ -15,8 +15,10 @@ import scipy.integrate
 import torch
 
 from qdynbench import Cost, Problem, block_length
-from qdynbench_exact.rounding import EPSILON, entries_per_row, refused, total_action
-from qdynbench_exact.stepping import Evolution, SteppingSolver
+from qdynbench.toolkit.rounding import EPSILON, refused
+from qdynbench.toolkit.schedule import total_action
+from qdynbench.toolkit.stepping import Evolution, SteppingSolver
+from qdynbench.toolkit.strings import flips
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -75,7 +77,7 @@ class AdaptiveOde(SteppingSolver):
     def estimate(self, problem: Problem) -> Cost:
         """Predict memory and time from the number of steps that the order and the tolerance need."""
         dim = 2.0 ** min(problem.size, 300)
-        entries = dim * sum(map(entries_per_row, problem.hamiltonians))
+        entries = dim * sum(len(flips(hamiltonian)) for hamiltonian in problem.hamiltonians)
         action = total_action(problem)
         # The error of a step falls with the order: `reach` is its action at an error of 1, measured.
         stages, order, reach = {"DOP853": (12, 8, 12.0), "RK45": (6, 5, 9.8)}[self.method]

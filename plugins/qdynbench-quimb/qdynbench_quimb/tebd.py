@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from qdynbench.toolkit.matrix_product import TebdSolver, commuting
+from qdynbench.toolkit.matrix_product import TebdSolver
 from qdynbench.toolkit.peers import missing
+from qdynbench.toolkit.strings import commuting
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from qdynbench.toolkit.matrix_product import MatrixProductSolver, TebdSolver, commuting, written
+from qdynbench.toolkit.matrix_product import MatrixProductSolver, TebdSolver
 from qdynbench.toolkit.peers import missing
+from qdynbench.toolkit.strings import commuting
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -92,7 +93,7 @@ class TenpyTdvp(MatrixProductSolver):
         far = [term for h in self.problem.hamiltonians for term in h.terms if max(term.sites) - min(term.sites) > 1]
         if far:
             given.note(
-                f"{written(far[0])} reaches beyond neighbours: the projection has an error of its own, "
+                f"{far[0]} reaches beyond neighbours: the projection has an error of its own, "
                 "which neither step nor chi controls"
             )
 

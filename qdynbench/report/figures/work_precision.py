@@ -66,7 +66,7 @@ class WorkPrecision(Figure):
             base.mark_text(align="left", dx=6, dy=-5, fontSize=8).encode(x=x, y=y, text="setting:N", color=colour),
         ]
         if floor:
-            line = alt.Chart(data([{"error": floor, "text": f"the reference's own bound, {write.bound(floor)}"}]))
+            line = alt.Chart(data([{"error": floor, "text": f"the reference's own bound, {write.rounded_up(floor)}"}]))
             layers += [
                 line.mark_rule(color="#555555", strokeDash=[5, 3]).encode(y=y),
                 line.mark_text(align="right", baseline="top", dy=4, dx=-4, fontSize=10, color="#555555").encode(

@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from qdynbench import CannotDraw, Figure, bootstrap_median
-from qdynbench.text import significant
+from qdynbench import CannotDraw, Figure, bootstrap_median, significant
 from qdynbench_sru.paper.common import data, paper, recurrent, why
 
 if TYPE_CHECKING:
