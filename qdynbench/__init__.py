@@ -151,6 +151,7 @@ _MODULES = {
 }
 
 __all__ = [
+    "MANIFEST",
     "Block",
     "CannotDraw",
     "CellRecord",
@@ -168,7 +169,6 @@ __all__ = [
     "InvalidOutput",
     "Knowledge",
     "LearnedSolver",
-    "MANIFEST",
     "Metric",
     "Model",
     "Pair",
