@@ -54,6 +54,11 @@ class Score(_Record):
     unit: str
     bound: float | None = None
 
+    @property
+    def below_bound(self) -> bool:
+        """Whether the value cannot be told from that of a perfect solver."""
+        return self.bound is not None and self.bound > 0 and self.value < self.bound
+
 
 class ReferenceRecord(_Record):
     """What the accuracy of a cell was measured against.
@@ -148,7 +153,11 @@ class CellRecord(_Record):
         key: file name.
         task, solver, size, seed, track: which cell.
         knowledge: what the solver may see.
-        label: assumption or protocol that the reader must know.
+        label: assumption or protocol that the reader must know; shown, never decided by.
+        accuracy: names of the parameters that turn the solver's error: its settings form one series.
+        protocol: names of the parameters that choose how the same method is run: a solver with one of these set is a
+            protocol of the solver without it.
+        precision: arithmetic of what the solver yielded, "double" or "single"; empty in runs that did not record it.
         status, reason, details: how it ended; details are a traceback or a log.
         scores: accuracy.
         reference: what it was measured against; None where the cell ended before.
@@ -168,6 +177,9 @@ class CellRecord(_Record):
     track: str
     knowledge: str = ""
     label: str = ""
+    accuracy: list[str] = []
+    protocol: list[str] = []
+    precision: str = ""
     status: Status = Status.OK
     reason: str = ""
     details: str = ""

@@ -8,14 +8,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from qdynbench import text as write
-from qdynbench.analysis.ranking import Point, points, predicted, seeds_left_out
+from qdynbench.analysis.points import Point, points
 from qdynbench.record.schema import Status
+from qdynbench.report.figures.charts import Look, Mark, below, data, logarithmic, series
 from qdynbench.report.figures.figure import CannotDraw, Figure
-from qdynbench.report.figures.marks import Look, Row, below, data, decades, series
+from qdynbench.report.parts import Column, Table
+from qdynbench.report.terminal.sentences import over_seeds, prediction
 
 if TYPE_CHECKING:
     from altair.typing import ChartType
-    from rich.table import Table
 
     from qdynbench.record.results import Run
 
@@ -58,8 +59,6 @@ class Prediction(Figure):
     which the core hands over (one for the call, two for the timed rounds) and what libraries take late.
     """
 
-    name = "prediction"
-
     def draw(self, run: Run) -> ChartType:
         """Return the two panels, with the cells that were not run below them."""
         import altair as alt
@@ -80,30 +79,25 @@ class Prediction(Figure):
         ]
         lines = [*infeasible(found), *silent(found)]
         return below(chart, lines, SIDE * len(shown), LETTERS).properties(
-            title=alt.TitleParams("Predicted against measured cost", subtitle=[*subtitle, *seeds_left_out(run)])
+            title=alt.TitleParams("Predicted against measured cost", subtitle=[*subtitle, *over_seeds(run.task.seeds)])
         )
 
     def table(self, run: Run) -> Table:
         """Return the median and the worst ratio of prediction to outcome for each solver."""
-        from rich import box
-        from rich.table import Table
-        from rich.text import Text
-
         found = self._found(run)
-        table = Table(box=box.SIMPLE_HEAD, padding=(0, 2, 0, 0), pad_edge=False, caption_justify="left", width=80)
-        table.add_column("solver", overflow="fold", ratio=1)
-        for heading in ("time:\ncells", "\nmedian", "\nworst", "memory:\ncells", "\nmedian", "\nworst"):
-            table.add_column(heading, justify="right", no_wrap=True)
+        headings = ("time:\ncells", "median", "worst", "memory:\ncells", "median", "worst")
+        table = Table([Column("solver", "left"), *map(Column, headings)])
         kinds = [[pair for pair in pairs if pair.counted] for pairs in (times(found), memories(found))]
         for name in dict.fromkeys(pair.point.spec.name for pairs in kinds for pair in pairs):
             entries = [_summary([pair for pair in pairs if pair.point.spec.name == name]) for pairs in kinds]
-            table.add_row(Text(name), *entries[0], *entries[1])
-        notes = [
+            table.rows.append([name, *entries[0], *entries[1]])
+        table.notes = [
             "Prediction over outcome, of prepare and one solve of the largest batch.",
             f"Counted where one of the two is at least {1e3 * RESOLVED_SECONDS:g} ms or "
             f"{write.memory(RESOLVED_BYTES)}. Memory: beyond what the worker held before its first problem.",
+            *infeasible(found),
+            *silent(found),
         ]
-        table.caption = Text("\n".join([*notes, *infeasible(found), *silent(found)]))
         return table
 
     def _found(self, run: Run) -> list[Point]:
@@ -142,7 +136,7 @@ def memories(found: list[Point]) -> list[Pair]:
 def infeasible(found: list[Point]) -> list[str]:
     """Return a line for each cell that was not run because of its prediction."""
     return [
-        f"{point.solver} at {point.cell.size} spins: infeasible, {predicted(point.cell.predicted)} predicted"
+        f"{point.solver} at {point.size} spins: infeasible, {prediction(point.cell.predicted)} predicted"
         for point in found
         if point.cell.status is Status.INFEASIBLE and point.cell.predicted is not None
     ]
@@ -162,7 +156,7 @@ def _summary(pairs: list[Pair]) -> list[str]:
     return [
         str(len(pairs)),
         write.significant(median, 2),
-        f"{write.significant(worst.ratio, 2)} (N={worst.point.cell.size})",
+        f"{write.significant(worst.ratio, 2)} (N={worst.point.size})",
     ]
 
 
@@ -171,11 +165,11 @@ def _panel(pairs: list[Pair], look: Look, what: str) -> ChartType | None:
 
     if not pairs:
         return None
-    rows: list[Row] = [
+    rows: list[Mark] = [
         {
             "series": pair.point.spec.name,
             "solver": pair.point.solver,
-            "spins": pair.point.cell.size,
+            "spins": pair.point.size,
             "predicted": pair.predicted,
             "measured": pair.measured,
             "counted": pair.counted,
@@ -183,7 +177,7 @@ def _panel(pairs: list[Pair], look: Look, what: str) -> ChartType | None:
         for pair in pairs
     ]
     ends = [row[key] for row in rows for key in ("predicted", "measured")]
-    scale, axis = decades(ends)
+    scale, axis = logarithmic(ends)
     low, high = scale.domain
     scale = alt.Scale(type="log", domain=[low, high], nice=False)  # without `clamp`, which would bend the band
     x = alt.X("measured:Q", title=f"measured: {what}", scale=scale, axis=axis)

@@ -43,7 +43,7 @@ TICKS = 5
 Curves = dict[str, NDArray[np.float64]]
 
 
-def charts(run: Run, console: Console) -> Iterator[Text]:
+def curves(run: Run, console: Console) -> Iterator[Text]:
     """Yield the curves of all solvers at the largest size that any of them solved, panels beside each other if wide."""
     sizes = [cell.size for cell in run.cells if cell.status is Status.OK and cell.scores]
     if not sizes or not console.encoding.lower().startswith("utf"):
