@@ -1,8 +1,8 @@
 from __future__ import annotations
 
 import pytest
-
 from qdynbench.analysis.seeds import over_seeds
+
 from qdynbench.record.schema import CellRecord, Ledger, Score, SolveTiming
 
 

@@ -3,6 +3,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from qdynbench.analysis.verdict import protocols, verdict
+
 from qdynbench.record.results import Run
 from qdynbench.record.schema import Status
 

@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
+from qdynbench.report.terminal.charts import charts, decades, mean_curves, observed_panel, panel, spread
 from rich.console import Console
 
 from qdynbench.record.results import Run
-from qdynbench.report.terminal.charts import charts, decades, mean_curves, observed_panel, panel, spread
 
 Curves = dict[str, NDArray[np.float64]]
 TIMES = np.linspace(0, 0.2, 101)

@@ -176,8 +176,8 @@ def _pays_off(finding: PaysOff) -> str:
     if never == count:
         return f"{start} never pays off."
     known = sorted((one.break_even for one in finding.contests if one.break_even), key=lambda found: found[0])
-    low, high = (write.break_even(found) for found in (known[0], known[-1])) if known else ("", "")
-    since = "from the first trajectory on" if high == "0" else f"after about {_to(low, high)} trajectories"
+    numbers = " to ".join(dict.fromkeys(write.about(*found) for found in (*known[:1], *known[-1:])))
+    since = "from the first trajectory on" if numbers == "0" else f"after about {numbers} trajectories"
     if any(not one.accuracy.suffices for one in finding.contests):
         worse = any(one.accuracy is Accuracy.WORSE for one in finding.contests)
         since += ", at a larger error" if worse else ", at an unknown error"
@@ -192,12 +192,6 @@ def _pays_off(finding: PaysOff) -> str:
         + (f" and never in the other {never}" if never else f"; the other {undecided} are undecided" * bool(undecided))
         + "."
     )
-
-
-def _to(low: str, high: str) -> str:
-    """Write a range; of numbers that are ranges themselves, from the smallest to the largest."""
-    low, high = low.partition("..")[0], high.rpartition("..")[2]
-    return low if low == high else f"{low} to {high}"
 
 
 def _gaps(found: Sequence[Contest]) -> str:

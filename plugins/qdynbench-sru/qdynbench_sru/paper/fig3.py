@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from qdynbench.report.figures.charts import data
 from qdynbench.report.figures.figure import Figure
-from qdynbench_sru.paper.common import data, label, missing, recurrent, trajectories, why
+from qdynbench_sru.paper.common import label, missing, recurrent, trajectories, why
 
 if TYPE_CHECKING:
     from altair.typing import ChartType
@@ -21,8 +22,6 @@ INSTANTS = 10
 
 class PredictedAgainstExact(Figure):
     """Magnitude of every amplitude of one test state, predicted against exact, coloured by time, with the diagonal."""
-
-    name = "paper-fig3"
 
     def draw(self, run: Run) -> ChartType:
         """Return a row of panels for each simple recurrent unit, a column for each size."""
