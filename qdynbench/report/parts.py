@@ -41,6 +41,12 @@ class Table:
     notes: list[str] = field(default_factory=list)
 
 
+def headed(heading: str, rows: Sequence[Sequence[str]], width: int) -> list[Sequence[str | Text] | Span]:
+    """Return the rows of solvers in the order of their times, the first with a heading; where there is none, say so."""
+    found = rows or [["no solver reaches it", *[""] * (width - 1)]]
+    return [["" if number else heading, *row] for number, row in enumerate(found)]
+
+
 @dataclass(frozen=True)
 class Drawing:
     """What came of one figure.

@@ -151,23 +151,12 @@ def printed(show: Callable[[Console], object], width: int = 80, **console: Any) 
 
 
 def _cell(store: Store, key: str, solver: str, size: int, seed: int, entry: Entry, steps: int) -> CellRecord:
-    taken = ("status", "reason", "details", "complete", "knowledge", "label", "precision", "reference")
-    listed = ("accuracy", "protocol", "notes")
-    names = ("bytes", "seconds")
-    return CellRecord(
-        **{name: getattr(entry, name) for name in taken},
-        **{name: list(getattr(entry, name)) for name in listed},
-        key=key,
-        task="chain",
-        solver=solver,
-        size=size,
-        seed=seed,
-        track=entry.track or ("in-distribution" if size <= 4 else "larger-chain"),
-        scores=_scores(store, key, size, entry, steps),
-        ledger=_ledger(entry),
-        predicted=None if entry.predicted is None else dict(zip(names, entry.predicted, strict=True)),
-        fingerprint="f",
-    )
+    taken = {name: value for name, value in vars(entry).items() if name in CellRecord.model_fields}
+    predicted = None if entry.predicted is None else {"bytes": entry.predicted[0], "seconds": entry.predicted[1]}
+    track = entry.track or ("in-distribution" if size <= 4 else "larger-chain")
+    names = {"key": key, "task": "chain", "solver": solver, "size": size, "seed": seed, "fingerprint": "f"}
+    made = {"scores": _scores(store, key, size, entry, steps), "ledger": _ledger(entry), "predicted": predicted}
+    return CellRecord.model_validate({**taken, **names, **made, "track": track})
 
 
 def _scores(store: Store, key: str, size: int, entry: Entry, steps: int) -> list[Score]:
@@ -192,13 +181,8 @@ def _ledger(entry: Entry) -> Ledger:
         return Ledger()
     rounds = entry.seconds * DRIFT * (1 + entry.jitter * JITTER)
     solve = [
-        SolveTiming(
-            batch_size=batch,
-            seconds=(batch * rounds).tolist(),
-            calls=2,
-            timed_states=min(batch, entry.timed_states),
-        )
-        for batch in entry.batches
+        SolveTiming(batch_size=n, seconds=(n * rounds).tolist(), calls=2, timed_states=min(n, entry.timed_states))
+        for n in entry.batches
     ]
     return Ledger(
         prepare_time=entry.prepare,

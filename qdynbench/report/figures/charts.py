@@ -85,6 +85,14 @@ def series(names: Sequence[str]) -> Look:
     )
 
 
+def filled_where(base: alt.Chart, column: str, **look: Any) -> list[ChartType]:
+    """Return points that are filled where a column is true, and hollow where it is not."""
+    return [
+        base.mark_point(filled=True, **look).transform_filter(f"datum.{column}"),
+        base.mark_point(fill="white", **look).transform_filter(f"!datum.{column}"),
+    ]
+
+
 def below(chart: ChartType, lines: Sequence[str], width: int, letters: int) -> ChartType:
     """Return a chart with lines of text below it, each wrapped at so many letters."""
     import altair as alt

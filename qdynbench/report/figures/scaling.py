@@ -9,9 +9,9 @@ from qdynbench import text as write
 from qdynbench.analysis.points import Point, points
 from qdynbench.analysis.ranking import leading, ranking, unsolved
 from qdynbench.record.schema import Status
-from qdynbench.report.figures.charts import Look, Mark, below, data, logarithmic, series
+from qdynbench.report.figures.charts import Look, Mark, below, data, filled_where, logarithmic, series
 from qdynbench.report.figures.figure import CannotDraw, Figure
-from qdynbench.report.parts import Column, Span, Table
+from qdynbench.report.parts import Column, Span, Table, headed
 from qdynbench.report.terminal.numbers import call, over_fastest
 from qdynbench.report.terminal.sentences import ERROR_NOTE, EXTRAPOLATED, over_seeds, sentence
 
@@ -26,7 +26,6 @@ GUIDES = {"one state vector": 1, "dense matrix": 2}
 """Lines in the panel of memory: 16 bytes times this power of 2**N."""
 BYTE_LABELS = "format(datum.value, '~s') + 'B'"
 ENDED = {Status.INFEASIBLE: "square", Status.TIMEOUT: "triangle-up", Status.OUT_OF_MEMORY: "triangle-down"}
-OTHERWISE = "cross"
 MEMORY = (
     "Memory: what the worker took beyond what it held before its first problem; at small sizes that is libraries' own."
 )
@@ -35,7 +34,7 @@ MEMORY = (
 class Scaling(Figure):
     """Solve, prepare and first-call time and peak memory against the number of spins, one line per solver.
 
-    The error is the root of the mean infidelity at the last step, see `qdynbench.analysis.ranking.Point`. A cell whose
+    The error is the root of the mean infidelity at the last step, see `qdynbench.analysis.points.Point`. A cell whose
     error is above its target is drawn hollow and never called the fastest.
 
     Attributes:
@@ -52,7 +51,8 @@ class Scaling(Figure):
         names = list(dict.fromkeys(point.solver for point in found))
         rows = [self._row(point) for point in found if point.solved]
         sizes = sorted({point.size for point in found})
-        x = alt.X("spins:Q", title="spins", scale=_span(sizes), axis=alt.Axis(values=sizes, format="d"))
+        span = alt.Scale(domain=[min(sizes) - 0.5, max(sizes) + 0.5], nice=False, zero=False)
+        x = alt.X("spins:Q", title="spins", scale=span, axis=alt.Axis(values=sizes, format="d"))
         look = series(names)
         batch = write.count(max(run.task.timing.batch_sizes), "state")
         panels = [
@@ -62,15 +62,20 @@ class Scaling(Figure):
             _panel(rows, x, look, "first_call", "first call, one state (s)"),
         ]
         strip = _strip(found, x, look, names)
+        targets = ", ".join(f"{write.power(value)} in {kind} precision" for kind, value in self.targets.items())
         known = [panel for panel in panels if panel is not None]
         chart: ChartType = alt.concat(*known, columns=2, spacing={"row": 14, "column": 30})
         chart = chart.resolve_scale(color="shared", shape="shared")
         if strip is not None:  # its shapes mean something else
             chart = alt.vconcat(strip, chart, spacing=14).resolve_scale(color="independent", shape="independent")
-        return below(chart, [*self._dropped_out(found)], 2 * WIDTH, LETTERS).properties(
+        return below(chart, self._dropped_out(found), 2 * WIDTH, LETTERS).properties(
             title=alt.TitleParams(
                 f"Cost against size, {write.count(run.task.times.steps, 'step')} of {run.task.times.dt:g}",
-                subtitle=[self._equal_error(), MEMORY, *over_seeds(run.task.seeds)],
+                subtitle=[
+                    f"Filled: error at most {targets}; hollow: above it. Intervals are 95 %.",
+                    MEMORY,
+                    *over_seeds(run.task.seeds),
+                ],
             )
         )
 
@@ -88,15 +93,15 @@ class Scaling(Figure):
             for size, places in zip(sizes, ranks, strict=True):
                 rows = [
                     [
-                        one.point.solver,
-                        write.duration(one.point.cell.ledger.prepare_time),
-                        call(one.point.timing),
-                        over_fastest(one),
+                        cell.solver,
+                        write.duration(cell.ledger.prepare_time),
+                        call(place.point.timing),
+                        over_fastest(place),
                     ]
-                    for one in places
+                    for place in places
+                    for cell in [place.point.cell]
                 ]
-                for number, row in enumerate([] if size in same else rows or [["no solver reaches it", "", "", ""]]):
-                    table.rows.append(["" if number else str(size), *row])
+                table.rows += [] if size in same else headed(str(size), rows, 4)
             if same:
                 table.rows.append(Span(f"N = {write.spans(same)}: as above"))
         table.notes = [
@@ -119,10 +124,6 @@ class Scaling(Figure):
             raise CannotDraw("; ".join(["no cell was timed", *map(sentence, unsolved(found))]))
         return found
 
-    def _equal_error(self) -> str:
-        parts = [f"{write.power(value)} in {kind} precision" for kind, value in self.targets.items()]
-        return f"Filled: error at most {', '.join(parts)}; hollow: above it. Intervals are 95 %."
-
     def _row(self, point: Point) -> Mark:
         ledger = point.cell.ledger
         solve, low, high = point.seconds or (None, None, None)
@@ -139,26 +140,15 @@ class Scaling(Figure):
         }
 
     def _dropped_out(self, found: list[Point]) -> list[str]:
-        groups: dict[str, list[Point]] = {}
-        for point in found:
-            if point.solved and point.largest_error > self.target(point):
-                groups.setdefault(point.solver, []).append(point)
         lines = []
-        for solver, above in groups.items():
-            known = [point.error[0] for point in above if point.error is not None]
-            what = (
-                f"error {write.several(known)}, above {write.power(self.target(above[0]))}"
-                if known
-                else "error unknown"
-            )
-            lines.append(f"{solver}: N = {write.spans(point.size for point in above)}: {what}")
+        for solver in dict.fromkeys(point.solver for point in found):
+            here = [point for point in found if point.solver == solver and point.solved]
+            if above := [point for point in here if point.largest_error > self.target(point)]:
+                known = [point.error[0] for point in above if point.error is not None]
+                error = f"error {write.several(known)}, above {write.power(self.target(above[0]))}" if known else ""
+                where = write.spans(point.size for point in above)
+                lines.append(f"{solver}: N = {where}: {error or 'error unknown'}")
         return [*lines, *map(sentence, unsolved(found))]
-
-
-def _span(sizes: Sequence[int]) -> alt.Scale:
-    import altair as alt
-
-    return alt.Scale(domain=[min(sizes) - 0.5, max(sizes) + 0.5], nice=False, zero=False)
 
 
 def _panel(rows: list[Mark], x: alt.X, look: Look, what: str, title: str) -> ChartType:
@@ -180,11 +170,8 @@ def _marks(rows: list[Mark], x: alt.X, y: alt.Y, look: Look) -> list[ChartType]:
     import altair as alt
 
     base = alt.Chart(data(rows)).encode(x=x, y=y, color=look.colour)
-    return [
-        base.mark_line(strokeWidth=1.3, opacity=0.7),
-        base.mark_point(filled=True, size=50, opacity=1).transform_filter("datum.reached").encode(shape=look.shape),
-        base.mark_point(size=50, fill="white", opacity=1).transform_filter("!datum.reached").encode(shape=look.shape),
-    ]
+    points_of_kind = filled_where(base.encode(shape=look.shape), "reached", size=50, opacity=1)
+    return [base.mark_line(strokeWidth=1.3, opacity=0.7), *points_of_kind]
 
 
 def _memory(rows: list[Mark], x: alt.X, look: Look, sizes: Sequence[int]) -> ChartType | None:
@@ -221,19 +208,12 @@ def _strip(found: list[Point], x: alt.X, look: Look, names: list[str]) -> ChartT
     if not ended:
         return None
     rows = [
-        {
-            "series": point.solver,
-            "spins": point.size,
-            "status": point.cell.status.value,
-            "reason": point.cell.reason,
-        }
-        for point in ended
+        {"series": one.solver, "spins": one.size, "status": one.cell.status.value, "reason": one.cell.reason}
+        for one in ended
     ]
-    statuses = list(dict.fromkeys(point.cell.status for point in ended))
-    shapes = alt.Scale(
-        domain=[status.value for status in statuses], range=[ENDED.get(status, OTHERWISE) for status in statuses]
-    )
-    order = [name for name in names if any(row["series"] == name for row in rows)]
+    shape = {point.cell.status.value: ENDED.get(point.cell.status, "cross") for point in ended}
+    shapes = alt.Scale(domain=list(shape), range=list(shape.values()))
+    order = [name for name in names if any(point.solver == name for point in ended)]
     strip: ChartType = (
         alt.Chart(data(rows))
         .mark_point(size=45, filled=True, opacity=1)
@@ -254,12 +234,9 @@ def _from_scratch(found: list[Point], target: float) -> list[str]:
     best: dict[int, tuple[float, str]] = {}
     for point in found:
         if point.solved and point.seconds is not None and point.largest_error <= target:
-            whole = point.seconds[0] + (point.cell.ledger.prepare_time or 0.0)
-            best[point.size] = min(best.get(point.size, (float("inf"), "")), (whole, point.solver))
-    sizes: dict[str, list[int]] = {}
-    for size, (_, solver) in best.items():
-        sizes.setdefault(solver, []).append(size)
-    parts = [f"{solver} at N = {write.spans(where)}" for solver, where in sizes.items()]
-    return [
-        f"Least for prepare and one call together, error at most {write.power(target)}: {'; '.join(parts)}."
-    ] * bool(parts)
+            whole = point.seconds[0] + (point.cell.ledger.prepare_time or 0.0), point.solver
+            best[point.size] = min(best.get(point.size, whole), whole)
+    first = {solver: [size for size, (_, name) in best.items() if name == solver] for _, solver in best.values()}
+    parts = [f"{solver} at N = {write.spans(sizes)}" for solver, sizes in first.items()]
+    start = f"Least for prepare and one call together, error at most {write.power(target)}"
+    return [f"{start}: {'; '.join(parts)}."] if parts else []

@@ -10,7 +10,7 @@ from qdynbench.analysis.points import ROUNDING, Point, points
 from qdynbench.analysis.ranking import leading, ranking, unsolved
 from qdynbench.report.figures.charts import Mark, below, data, logarithmic, series
 from qdynbench.report.figures.figure import CannotDraw, Figure
-from qdynbench.report.parts import Column, Table
+from qdynbench.report.parts import Column, Table, headed
 from qdynbench.report.terminal.numbers import call, over_fastest
 from qdynbench.report.terminal.sentences import ERROR_NOTE, EXTRAPOLATED, over_seeds, sentence
 
@@ -47,22 +47,19 @@ class WorkPrecision(Figure):
         y_scale, y_axis = logarithmic(
             [row[key] for row in rows for key in ("low", "high")] + ([floor] if floor else [])
         )
-        x = alt.X("seconds:Q", title=f"time to {_time(run)} (s)", scale=x_scale, axis=x_axis)
+        time = f"time to {_time(run)} (s)"
+        x = alt.X("seconds:Q", title=time, scale=x_scale, axis=x_axis)
         y = alt.Y("error:Q", title=ERROR_TITLE, scale=y_scale, axis=y_axis)
-        names = list(dict.fromkeys(row["series"] for row in rows))
-        look = series(names)
-        colour = look.colour
+        colour, shape = series(list(dict.fromkeys(row["series"] for row in rows)))
         base = alt.Chart(data(rows))
         points_of_kind = base.encode(x=x, y=y, tooltip=["solver:N", "seconds:Q", "error:Q"])
         layers = [
             base.mark_line(strokeWidth=1.2, opacity=0.7).encode(x=x, y=y, color=colour, order="order:Q"),
-            base.mark_rule().encode(
-                x=alt.X("fast:Q", title=f"time to {_time(run)} (s)"), x2="slow:Q", y=y, color=colour
-            ),
+            base.mark_rule().encode(x=alt.X("fast:Q", title=time), x2="slow:Q", y=y, color=colour),
             base.mark_rule().encode(x=x, y=alt.Y("low:Q", title=ERROR_TITLE), y2="high:Q", color=colour),
             points_of_kind.mark_point(filled=True, size=55, opacity=1)
             .transform_filter("datum.resolved")
-            .encode(color=look.colour, shape=look.shape),
+            .encode(color=colour, shape=shape),
             points_of_kind.mark_point(shape="triangle-down", size=75, fill="white", opacity=1, yOffset=-5)
             .transform_filter("!datum.resolved")
             .encode(color=colour),
@@ -77,31 +74,26 @@ class WorkPrecision(Figure):
                 ),
             ]
         chart = alt.layer(*layers).properties(width=WIDTH, height=HEIGHT)
-        missing = [*map(sentence, unsolved(found))] + [
-            f"{p.solver}: no infidelity" for p in found if p.solved and p.error is None
-        ]
-        return below(chart, missing, WIDTH, LETTERS).properties(
+        missing = [f"{point.solver}: no infidelity" for point in found if point.solved and point.error is None]
+        return below(chart, [*map(sentence, unsolved(found)), *missing], WIDTH, LETTERS).properties(
             title=alt.TitleParams(f"Work and precision, {size} spins", subtitle=_subtitle(run, shown))
         )
 
     def table(self, run: Run) -> Table:
         """Return the fastest solver for each error, those that tie with it and the next one."""
         _, found = self._case(run)
-        table = Table(
-            [Column("error at most", "left"), Column("solver", "left"), Column("time"), Column("over the fastest")]
-        )
+        names = [Column("error at most", "left"), Column("solver", "left")]
+        table = Table([*names, Column("time"), Column("over the fastest")])
         places = [(target, leading(ranking(found, target))) for target in self.targets]
         for _, group in itertools.groupby(places, key=lambda pair: [place.point.solver for place in pair[1]]):
             same = list(group)
             label = " to ".join(dict.fromkeys(write.power(target) for target in (same[0][0], same[-1][0])))
             rows = [[one.point.solver, call(one.point.timing), over_fastest(one)] for one in same[0][1]]
-            for number, row in enumerate(rows or [["no solver reaches it", "", ""]]):
-                table.rows.append(["" if number else label, *row])
+            table.rows += headed(label, rows, 3)
         table.notes = [
             ERROR_NOTE,
             f"Time to {_time(run)}: the fastest setting of each solver, what ties with the fastest, and the next.",
-            *[EXTRAPOLATED]
-            * any(one.point.timing.extrapolated for _, shown in places for one in shown if one.point.timing),
+            *[EXTRAPOLATED] * any(point.timing.extrapolated for point in found if point.timing),
             *map(sentence, unsolved(found)),
         ]
         return table
