@@ -19,109 +19,92 @@ LARGEST = ("mean_relative_entropy", "infidelity")
 
 
 @dataclass(frozen=True)
-class Skill:
+class _About:
+    """What a finding is about: a solver, of two the first, of two protocols the unusual one."""
+
+    subject: str
+
+
+@dataclass(frozen=True)
+class Skill(_About):
     """How a solver that does not know the Hamiltonian stands to persistence.
 
     Attributes:
-        subject: the solver.
         worst, size: its smallest skill, and where.
         failing: sizes at which it is no better.
     """
 
-    subject: str
     worst: Score
     size: int
     failing: tuple[int, ...]
 
 
 @dataclass(frozen=True)
-class LargestError:
-    """The largest errors of a solver on one track: sizes that are as far from its training data.
+class LargestError(_About):
+    """The largest errors of a solver on one track, that is at sizes which are as far from its training data.
 
     Attributes:
-        subject: the solver.
         track, sizes: where.
         scores: the largest of each metric that there is.
     """
 
-    subject: str
     track: str
     sizes: tuple[int, ...]
     scores: tuple[Score, ...]
 
 
 @dataclass(frozen=True)
-class BesideYardstick:
+class BesideYardstick(_About):
     """How a solver's error stands to that of another learned one: what that one reaches needs no new solver."""
 
-    subject: str
     yardstick: str
     accuracy: Accuracy
     sizes: tuple[int, ...]
 
 
 @dataclass(frozen=True)
-class Outcome:
+class Outcome(_About):
     """The contests of two solvers that turned out alike in pace and accuracy, out of `count` in all."""
 
     contests: tuple[Contest, ...]
     count: int
 
-    @property
-    def subject(self) -> str:
-        """The first solver."""
-        return self.contests[0].first
-
 
 @dataclass(frozen=True)
-class PaysOff:
-    """In how many contests the first solver's whole bill becomes the smaller one.
+class PaysOff(_About):
+    """In which contests the first solver's whole bill becomes the smaller one.
 
     Attributes:
-        subject: the first solver.
         contests: where it does.
         never, undecided: in how many it does not, and in how many the times cannot be told apart.
     """
 
-    subject: str
     contests: tuple[Contest, ...]
     never: int
     undecided: int
 
 
 @dataclass(frozen=True)
-class NotCompared:
-    """Contests without a ratio, each with its gap; `wholly` where there is no other."""
+class NotCompared(_About):
+    """Contests without a ratio, each with its gap; `wholly` where there are no others."""
 
-    subject: str
-    other: str
     contests: tuple[Contest, ...]
     wholly: bool
 
 
 @dataclass(frozen=True)
-class Protocol:
-    """One method under two protocols, the unusual one first, at the largest case that was timed."""
+class Protocol(_About):
+    """One method under two protocols at the largest case that was timed."""
 
     contest: Contest
 
-    @property
-    def subject(self) -> str:
-        """The unusual protocol."""
-        return self.contest.first
-
 
 @dataclass(frozen=True)
-class Claim:
+class Claim(_About):
     """What a solver could claim against a slow protocol, and what is left of it against the usual one."""
 
     slow: Contest
     usual: Contest
-
-    @property
-    def subject(self) -> str:
-        """The solver that could claim it."""
-        return self.slow.first
 
 
 Finding = Skill | LargestError | BesideYardstick | Outcome | PaysOff | NotCompared | Protocol | Claim
@@ -181,7 +164,7 @@ def outcomes(found: Sequence[Contest]) -> Iterator[Finding]:
         for accuracy in Accuracy:
             alike = tuple(one for one in timed if (one.pace, one.accuracy) == (pace, accuracy))
             if alike:
-                yield Outcome(alike, len(timed))
+                yield Outcome(alike[0].first, alike, len(timed))
     known = [one.break_even for one in timed if one.break_even is not None]
     pays = tuple(one for one in timed if one.break_even is not None and math.isfinite(one.break_even[2]))
     never = sum(math.isinf(low) for _, low, _ in known)
@@ -189,7 +172,7 @@ def outcomes(found: Sequence[Contest]) -> Iterator[Finding]:
         yield PaysOff(timed[0].first, pays, never, len(known) - len(pays) - never)
     missing = tuple(one for one in found if one.gap is not None)
     if missing:
-        yield NotCompared(missing[0].first, missing[0].other, missing, wholly=not timed)
+        yield NotCompared(missing[0].first, missing, wholly=not timed)
 
 
 def _is_still(run: Run, solver: str, cells: list[CellRecord]) -> bool:
@@ -231,11 +214,11 @@ def _protocol(run: Run, special: str, usual: str, subjects: list[str]) -> Iterat
     largest = max(timed, key=lambda one: (one.size, one.batch_size or 0), default=None)
     if largest is None:
         return
-    yield Protocol(largest)
+    yield Protocol(special, largest)
     for subject in subjects if largest.pace is Pace.SLOWER else ():
         claims = [_same_case(contests(run, subject, other), largest) for other in (special, usual)]
         if len(found := [one for one in claims if one is not None]) == 2 and (found[0].ratio or (1.0,))[0] < 1:
-            yield Claim(*found)  # of a solver that is slower than both nothing could be claimed
+            yield Claim(subject, *found)  # of a solver that is slower than both nothing could be claimed
 
 
 def _same_case(found: Sequence[Contest], case: Contest) -> Contest | None:

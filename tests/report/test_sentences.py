@@ -87,12 +87,12 @@ UNCERTAIN = (1.0, 0.9, 1.2)
     ],
 )
 def test_an_outcome_is_a_speed_up_at_equal_error_alone(found: list[Contest], text: str) -> None:
-    assert sentence(Outcome(tuple(found), len(found))) == text
+    assert sentence(Outcome("sru", tuple(found), len(found))) == text
 
 
 def test_an_outcome_of_some_says_of_how_many() -> None:
     text = "sru is 4.0 times faster than ed in 1 of 3 comparisons, at equal error."
-    assert sentence(Outcome((contest(0.25),), 3)) == text
+    assert sentence(Outcome("sru", (contest(0.25),), 3)) == text
 
 
 def pays(*crossings: float, ours: Score | None = None, never: int = 0, undecided: int = 0) -> PaysOff:
@@ -139,35 +139,35 @@ def test_where_it_pays_off(finding: PaysOff, text: str) -> None:
             "No better than persistence at N = 4, 5 (skill -4.3 at 5 spins).",
         ),
         (
-            NotCompared("sru", "ed", (contest(None, missing=Gap("sru", Status.FAILED, "no 4 spins")),), wholly=False),
+            NotCompared("sru", (contest(None, missing=Gap("sru", Status.FAILED, "no 4 spins")),), wholly=False),
             "Not compared: N = 4: sru is failed (no N spins).",
         ),
         (
-            NotCompared("sru", "ed", tuple(contest(None, size=n, missing=Gap("sru")) for n in (4, 5)), wholly=True),
+            NotCompared("sru", tuple(contest(None, size=n, missing=Gap("sru")) for n in (4, 5)), wholly=True),
             "sru and ed cannot be compared: N = 4, 5: not in this run.",
         ),
         (
-            Protocol(contest((10.0, 9.9, 10.1), extrapolated=8)),
+            Protocol("sru", contest((10.0, 9.9, 10.1), extrapolated=8)),
             "At 4 spins, 256 states a call, sru takes 10.00±0.10 times as long as ed (ed extrapolated from 8 states): "
             "speed-ups quoted against it are inflated by this factor.",
         ),
         (
-            Protocol(contest(UNCERTAIN)),
+            Protocol("sru", contest(UNCERTAIN)),
             "At 4 spins, 256 states a call, sru takes 1.0±0.2 times as long as ed: "
             "too uncertain to say what the choice of baseline adds to a speed-up.",
         ),
         (
-            Protocol(contest(0.5)),
+            Protocol("sru", contest(0.5)),
             "At 4 spins, 256 states a call, sru takes 0.500 times as long as ed: "
             "the choice of baseline adds nothing to a speed-up.",
         ),
         (
-            Claim(contest(0.4, against="slow"), contest(4.0, LARGE, SMALL)),
+            Claim("sru", contest(0.4, against="slow"), contest(4.0, LARGE, SMALL)),
             "sru takes 2.5 times less than slow, but 4.0 times as long as ed; its error is larger: no speed-up to "
             "quote.",
         ),
         (
-            Claim(contest(0.2, against="slow"), contest(0.5)),
+            Claim("sru", contest(0.2, against="slow"), contest(0.5)),
             "sru takes 5.0 times less than slow, but 2.0 times less than ed.",
         ),
     ],
@@ -194,7 +194,11 @@ def test_findings_of_a_kind_are_drawn_together() -> None:
 
 
 def test_a_paragraph_belongs_to_a_solver_and_the_last_to_protocols() -> None:
-    found = [Outcome((contest(2.0),), 1), Protocol(contest(2.0, against="slow")), Claim(contest(0.4), contest(4.0))]
+    found = [
+        Outcome("sru", (contest(2.0),), 1),
+        Protocol("sru", contest(2.0, against="slow")),
+        Claim("sru", contest(0.4), contest(4.0)),
+    ]
     assert [heading for heading, _ in paragraphs(found)] == ["sru", "protocol"]
 
 

@@ -90,8 +90,8 @@ def sentence(finding: Finding | Unsolved) -> str:  # noqa: PLR0911 - one return 
             return _outcome(alike, count)
         case PaysOff():
             return _pays_off(finding)
-        case NotCompared(subject=first, other=other, contests=found, wholly=True):
-            return f"{first} and {other} cannot be compared: {_gaps(found)}."
+        case NotCompared(subject=first, contests=found, wholly=True):
+            return f"{first} and {found[0].other} cannot be compared: {_gaps(found)}."
         case NotCompared(contests=found):
             return f"Not compared: {_gaps(found)}."
         case Protocol(contest=contest):
@@ -199,7 +199,7 @@ def _gaps(found: Sequence[Contest]) -> str:
     for one in found:
         if one.gap is not None:
             sizes.setdefault(write.without_size(gap(one.gap), one.size), set()).add(one.size)
-    return "; ".join(f"N = {write.spans(where)}: {reason}" for reason, where in sizes.items()) or "no common case"
+    return "; ".join(f"N = {write.spans(where)}: {reason}" for reason, where in sizes.items())
 
 
 def _protocol(contest: Contest) -> str:
