@@ -25,11 +25,14 @@ import yaml
 
 import qdynbench
 from qdynbench import text as write
-from qdynbench.analysis.ranking import Place, Point, points, ranking, ratio, unsolved
+from qdynbench.analysis.points import Point, points
+from qdynbench.analysis.ranking import Place, over, ranking, unsolved
 from qdynbench.contract.spec import SolverSpec
 from qdynbench.plugins.registry import Registry
 from qdynbench.record import provenance
 from qdynbench.record.results import Run
+from qdynbench.report.terminal.numbers import call
+from qdynbench.report.terminal.sentences import sentence
 
 ROOT = Path(__file__).parents[1]
 COMMAND = str(Path(sys.executable).with_name("qdynbench"))
@@ -111,30 +114,27 @@ class Made:
     def notes(self) -> list[str]:
         """Return what is missing from the run, and why."""
         absent = [f"{name}: not registered" for name in self.absent]
-        return [*absent, *unsolved(self.points)] if self.run is not None else [self.complaint]
+        return [*absent, *map(sentence, unsolved(self.points))] if self.run is not None else [self.complaint]
 
 
 def best(made: Made, names: Sequence[str], size: int) -> Place | None:
     """Return the fastest setting among some solvers that reaches the target."""
-    if made.run is None:
-        return None
-    here = [point for point in made.points if point.cell.size == size and point.spec.name in names]
-    return next(iter(ranking(made.run, here, TARGET)), None)
+    here = [point for point in made.points if point.size == size and point.spec.name in names]
+    return next(iter(ranking(here, TARGET)), None)
 
 
 def against(made: Made, peers: Sequence[str], size: int) -> tuple[str, float | None]:
     """Return the comparison of our best solver with the best of some peers, in words and as their time over ours."""
     ours, theirs = best(made, OUR_NAMES, size), best(made, peers, size)
-    if made.run is None or ours is None or theirs is None:
+    factor = None if ours is None or theirs is None else over(theirs.point, ours.point)
+    if ours is None or theirs is None or factor is None:
         who = " and ".join(["ours"] * (ours is None) + [*peers] * (theirs is None))
         return (
             f"not measured: nothing of {who} reaches {TARGET:g} ({'; '.join(made.notes()) or 'error too large'})",
             None,
         )
-    factor = ratio(made.run, theirs.point, ours.point)
-    times = [write.duration(*place.point.seconds) for place in (ours, theirs) if place.point.seconds]
-    marks = ["*" * place.point.extrapolated for place in (ours, theirs)]
-    text = f"{ours.point.solver} {times[0]}{marks[0]}, {theirs.point.solver} {times[1]}{marks[1]}: "
+    times = [f"{place.point.solver} {call(place.point.timing)}" for place in (ours, theirs)]
+    text = f"{', '.join(times)}: "
     return f"{text}{write.with_interval(*factor)} times", factor[0]
 
 

@@ -37,7 +37,9 @@ if TYPE_CHECKING:
     from qdynbench.record.manifest import MANIFEST, read_manifest
     from qdynbench.record.results import Run
     from qdynbench.record.schema import CellRecord, Status
+    from qdynbench.report.figures.charts import Mark, band, data, logarithmic, step_spread
     from qdynbench.report.figures.figure import CannotDraw, Figure
+    from qdynbench.report.parts import Column, Span, Table
     from qdynbench.runner.own_fit import own_fit
     from qdynbench.stats import bootstrap_curve, bootstrap_median
     from qdynbench.task.spec import Task
@@ -138,6 +140,18 @@ _HOME = {
         "CannotDraw",
         "Figure",
     ),
+    "report.figures.charts": (
+        "Mark",
+        "band",
+        "data",
+        "logarithmic",
+        "step_spread",
+    ),
+    "report.parts": (
+        "Column",
+        "Span",
+        "Table",
+    ),
 }
 # Read lazily, so that `import qdynbench` costs nothing and the command line starts fast.
 _MODULE_OF = {name: f"qdynbench.{module}" for module, names in _HOME.items() for name in names}
@@ -155,6 +169,7 @@ __all__ = [
     "Block",
     "CannotDraw",
     "CellRecord",
+    "Column",
     "Cost",
     "Coupling",
     "CurveMetric",
@@ -169,6 +184,7 @@ __all__ = [
     "InvalidOutput",
     "Knowledge",
     "LearnedSolver",
+    "Mark",
     "Metric",
     "Model",
     "Pair",
@@ -183,12 +199,15 @@ __all__ = [
     "Segment",
     "Solver",
     "SolverSpec",
+    "Span",
     "Status",
+    "Table",
     "Task",
     "Term",
     "TrainingData",
     "Unsupported",
     "Window",
+    "band",
     "basis",
     "block_length",
     "bonds_of",
@@ -196,11 +215,13 @@ __all__ = [
     "bootstrap_median",
     "build",
     "compare",
+    "data",
     "draw",
     "hash_files",
     "hookimpl",
     "load_run",
     "load_task",
+    "logarithmic",
     "moments",
     "observables",
     "own_fit",
@@ -212,6 +233,7 @@ __all__ = [
     "run",
     "significant",
     "spread",
+    "step_spread",
     "suggestion",
     "symmetries",
     "watch",

@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 import torch
 
-from qdynbench import Block, Given, Knowledge, Problem, Solver, block_length
+from qdynbench.contract.initial import Given
+from qdynbench.contract.problem import Knowledge, Problem
+from qdynbench.contract.solver import Block, Solver, block_length
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from qdynbench import PauliSum
+    from qdynbench.physics.operators import PauliSum
 
 
 class Evolution(ABC):

@@ -6,16 +6,16 @@ import copy
 import xml.etree.ElementTree as ET
 from collections import Counter
 from collections.abc import Callable
-from io import StringIO
 
 import numpy as np
 import pytest
 from qdynbench_sru.paper import common
-from rich.console import Console
 
-import qdynbench
-from qdynbench import CannotDraw, CellRecord, Figure, Run, Status, load_task
+from qdynbench import CannotDraw, CellRecord, Figure, Run, Status, api, band, load_task
 from qdynbench.plugins.registry import Registry
+from qdynbench.report.parts import Drawing
+from qdynbench.report.terminal.layout import lines_of
+from qdynbench.testing.runs import printed
 
 SHARED = ("fig2", "fig3", "fig4", "table1", "magnetization", "zero_shot")
 FIGURES = [f"paper-{name.replace('_', '-')}" for name in (*SHARED, "fig5")]
@@ -41,7 +41,15 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
     task.write_text(TASK.replace("FIGURES", ", ".join(FIGURES)))
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_CACHE_HOME", str(folder / "cache"))
-        return qdynbench.run(task, out=folder / "run")
+        done = api.run(task, out=folder / "run")
+    assert done is not None
+    return done
+
+
+@pytest.fixture(scope="module")
+def drawn(run: Run) -> dict[str, Drawing]:
+    """Return what came of the figures, by name."""
+    return {one.name: one for one in api.draw(run)}
 
 
 def lacking(run: Run, condition: Callable[[CellRecord], bool]) -> Run:
@@ -82,8 +90,8 @@ def test_the_papers_numbers_give_its_claim() -> None:
     assert all(len(row) == 4 for key in ("ed", "sru") for row in numbers["table1"][key].values())
 
 
-def test_every_figure_is_drawn(run: Run) -> None:
-    assert {one.name: one.reason for one in run.drawn} == dict.fromkeys(FIGURES, "")
+def test_every_figure_is_drawn(run: Run, drawn: dict[str, Drawing]) -> None:
+    assert {name: one.reason for name, one in drawn.items()} == dict.fromkeys(FIGURES, "")
     for name in FIGURES:
         assert (run.folder / "figures" / f"{name}.png").stat().st_size > 10_000
 
@@ -109,11 +117,11 @@ def test_fig4_has_a_row_for_each_time_span_and_a_band_for_each_curve(run: Run) -
     assert roles["line mark"] == spans * solvers * (sizes + 1)  # the paper's bound in each panel
 
 
-def test_table1_marks_what_is_extrapolated_and_quotes_the_paper(run: Run) -> None:
-    table = next(one.table for one in run.drawn if one.name == "paper-table1")
-    stream = StringIO()
-    Console(file=stream, width=80).print(table)
-    lines = stream.getvalue().splitlines()
+def test_table1_marks_what_is_extrapolated_and_quotes_the_paper(run: Run, drawn: dict[str, Drawing]) -> None:
+    table = drawn["paper-table1"].table
+    assert table is not None
+    text = printed(lambda console: console.print(*lines_of(table, console, 80), sep="\n"))
+    lines = text.splitlines()
     assert max(map(len, lines)) <= 80
     row = next(line.split() for line in lines if line.split()[:2] == ["3", "64"])
     assert row[2:5] == ["2.2", "0.74", "3.0"]
@@ -121,7 +129,7 @@ def test_table1_marks_what_is_extrapolated_and_quotes_the_paper(run: Run) -> Non
     assert not row[6].endswith("*")
     last = next(line.split() for line in lines if line.split()[:2] == ["3", "256"])
     assert last[5:] == ["–"] * 5  # not a batch size of this run
-    assert "…" not in stream.getvalue()
+    assert "…" not in text
     assert any(
         line.split() == ["paper", "paper", "paper", "single", "batched", "here", "single", "batched"] for line in lines
     )
@@ -147,7 +155,7 @@ def test_zero_shot_and_magnetization_name_their_axes(run: Run) -> None:
 def test_bands_hold_the_mean_and_its_interval(run: Run) -> None:
     cell = common.scored(run, "persistence")[0]
     curve = run.curves_of(cell)["mean_relative_entropy"]
-    (row,) = common.band(curve, [120], spins=2)
+    (row,) = band(curve, [120], spins=2)
     score = next(s for s in cell.scores if s.metric == "mean_relative_entropy" and s.step == 120)
     assert row["value"] == pytest.approx(score.value, rel=1e-5)
     assert row["low"] == pytest.approx(score.low, rel=0.1)

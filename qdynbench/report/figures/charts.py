@@ -1,4 +1,4 @@
-"""Scales, colours and lines of text that the figures share."""
+"""What figures share: colours, logarithmic axes, data, bands of curves, and lines of text below a chart."""
 
 from __future__ import annotations
 
@@ -7,32 +7,50 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
-from qdynbench.report.figures.drawing import COLOURS
+from qdynbench.stats import bootstrap_curve
 
 if TYPE_CHECKING:
     import altair as alt
     import pandas as pd
     from altair.typing import ChartType
 
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+"""Told apart with any colour vision: M. Okabe and K. Ito, Color Universal Design (2008), without its yellow."""
 MOST_POWERS = 10
 """Powers of ten along an axis; of more, only some are labelled."""
 SHAPES = ("circle", "square", "diamond", "triangle-up", "cross")
 LINE_HEIGHT = 15
 UNIT_LABELS = "datum.value == 1 ? '1' : format(datum.value, '~e')"
 
-Row = dict[str, Any]
+Mark = dict[str, Any]
 """One mark of a chart."""
 
 
-def data(rows: list[Row]) -> pd.DataFrame:
+def data(rows: list[Mark]) -> pd.DataFrame:
     """Return rows as altair takes them without looking at each."""
     import pandas as pd
 
     return pd.DataFrame(rows)
 
 
-def decades(values: Iterable[float], labels: str = UNIT_LABELS) -> tuple[alt.Scale, alt.Axis]:
+def step_spread(last: int, count: int) -> list[int]:
+    """Return at most `count` steps from 1 to `last`, evenly step_spread, the last among them."""
+    return sorted({int(step) for step in np.linspace(1, last, min(last, count)).round()})
+
+
+def band(curve: NDArray[np.float32], steps: Iterable[int], **columns: float | str) -> list[Mark]:
+    """Return marks `step, value, low, high` of the mean of a curve `(B, T+1)` over states, with its 95 % interval."""
+    chosen = list(steps)
+    return [
+        {"step": step, "value": float(mean), "low": float(low), "high": float(high), **columns}
+        for step, mean, low, high in zip(chosen, *bootstrap_curve(curve[:, chosen].astype(np.float64)), strict=True)
+        if np.isfinite(mean)
+    ]
+
+
+def logarithmic(values: Iterable[float], labels: str = UNIT_LABELS) -> tuple[alt.Scale, alt.Axis]:
     """Return a logarithmic scale between powers of ten that holds all values, and its axis."""
     import altair as alt
 
@@ -67,26 +85,26 @@ def series(names: Sequence[str]) -> Look:
     )
 
 
-def lines_of_text(lines: Sequence[str], width: int, letters: int) -> ChartType | None:
-    """Return lines to stand below a chart, each wrapped at so many letters, or None where there are none."""
+def filled_where(base: alt.Chart, column: str, **look: Any) -> list[ChartType]:
+    """Return points that are filled where a column is true, and hollow where it is not."""
+    return [
+        base.mark_point(filled=True, **look).transform_filter(f"datum.{column}"),
+        base.mark_point(fill="white", **look).transform_filter(f"!datum.{column}"),
+    ]
+
+
+def below(chart: ChartType, lines: Sequence[str], width: int, letters: int) -> ChartType:
+    """Return a chart with lines of text below it, each wrapped at so many letters."""
     import altair as alt
 
     wrapped = [part for line in lines for part in textwrap.wrap(line, letters, subsequent_indent="    ")]
     if not wrapped:
-        return None
+        return chart
     rows = data([{"line": number, "text": text.replace("    ", "\u2003\u2003")} for number, text in enumerate(wrapped)])
-    lines_below: ChartType = (
+    text = (
         alt.Chart(rows)
         .mark_text(align="left", baseline="middle", fontSize=11, color="#333333")
         .encode(x=alt.value(0), y=alt.Y("line:O", axis=None), text="text:N")
         .properties(width=width, height=LINE_HEIGHT * len(wrapped), view=alt.ViewBackground(stroke=None))
     )
-    return lines_below
-
-
-def below(chart: ChartType, lines: Sequence[str], width: int, letters: int) -> ChartType:
-    """Return a chart with lines of text below it."""
-    import altair as alt
-
-    text = lines_of_text(lines, width, letters)
-    return chart if text is None else alt.vconcat(chart, text, spacing=8)
+    return alt.vconcat(chart, text, spacing=8)

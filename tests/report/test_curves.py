@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from rich.console import Console
 
 from qdynbench.record.results import Run
-from qdynbench.report.terminal.charts import charts, decades, mean_curves, observed_panel, panel, spread
+from qdynbench.report.terminal.curves import curves, decades, mean_curves, observed_panel, panel, spread
 
 Curves = dict[str, NDArray[np.float64]]
 TIMES = np.linspace(0, 0.2, 101)
@@ -37,7 +37,7 @@ def test_curves_are_means_over_the_samples(usual: Run) -> None:
 @pytest.mark.parametrize("width", [80, 160])
 def test_the_largest_size_is_drawn_and_every_curve_named(usual: Run, width: int) -> None:
     console = Console(width=width, file=io.StringIO())
-    lines = [line.plain for line in charts(usual, console)]
+    lines = [line.plain for line in curves(usual, console)]
     text = "\n".join(lines)
     assert text.count("8 spins") == 2
     for solver in ("ed", "ed[mode=per_state]", "sru", "persistence", "local-generator"):
@@ -87,7 +87,7 @@ def test_names_share_no_row_and_keep_their_order(heights: list[float]) -> None:
 
 def test_a_terminal_without_unicode_gets_no_braille(usual: Run) -> None:
     stream = io.TextIOWrapper(io.BytesIO(), encoding="ascii")
-    assert list(charts(usual, Console(width=80, file=stream))) == []
+    assert list(curves(usual, Console(width=80, file=stream))) == []
 
 
 def test_an_observable_is_drawn_as_it_is_from_time_0_on() -> None:

@@ -43,23 +43,23 @@ TICKS = 5
 Curves = dict[str, NDArray[np.float64]]
 
 
-def charts(run: Run, console: Console) -> Iterator[Text]:
+def curves(run: Run, console: Console) -> Iterator[Text]:
     """Yield the curves of all solvers at the largest size that any of them solved, panels beside each other if wide."""
     sizes = [cell.size for cell in run.cells if cell.status is Status.OK and cell.scores]
     if not sizes or not console.encoding.lower().startswith("utf"):
         return
     errors = METRICS if mean_curves(run, "infidelity", max(sizes)) else METRICS | WITHOUT_STATES
-    panels = {metric: curves for metric in errors if (curves := mean_curves(run, metric, max(sizes)))}
+    panels = {metric: found for metric in errors if (found := mean_curves(run, metric, max(sizes)))}
     observed = {} if errors is METRICS else observed_curves(run, max(sizes))
     beside = len(panels) + len(observed) > 1 and console.width >= 2 * NARROWEST_PANEL + 4
     width = (console.width - 4) // 2 if beside else min(console.width, 110)
     times, drawn = run.task.times.grid(), []
-    for metric, curves in (panels | observed).items():
+    for metric, found in (panels | observed).items():
         title = Text.assemble(
             ((errors | OBSERVED)[metric], "bold cyan"), (f" against time, {max(sizes)} spins, mean over states", "dim")
         )
-        lines = panel(curves, times, width, lowest_of(run, metric, max(sizes))) if metric in panels else None
-        drawn.append([title, *(lines or observed_panel(curves, times, width))])
+        lines = panel(found, times, width, lowest_of(run, metric, max(sizes))) if metric in panels else None
+        drawn.append([title, *(lines or observed_panel(found, times, width))])
     rows = [drawn[start : start + 2] for start in range(0, len(drawn), 2)] if beside else [[one] for one in drawn]
     for number, row in enumerate(rows):
         yield from [Text()] if number else []
