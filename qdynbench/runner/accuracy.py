@@ -7,6 +7,7 @@ import dataclasses
 import time
 from collections.abc import Mapping
 
+from qdynbench.contract.solver import Cost
 from qdynbench.record.schema import CellRecord, FitRecord, Ledger, ReferenceRecord, Status
 from qdynbench.record.store import Store
 from qdynbench.runner.fleet import Fleet
@@ -85,7 +86,7 @@ class CellRunner:
         record.ledger.overhead = time.perf_counter() - started - in_phases
         return record
 
-    def _examine(self, cell: Cell, record: CellRecord) -> to.Prediction | None:
+    def _examine(self, cell: Cell, record: CellRecord) -> Cost | None:
         """Ask whether the cell can be run and what it is predicted to cost; a cell that cannot ends here."""
         worker = self._fleet.solver(cell.spec)
         examined = worker.ask(to.Examine(self._posed(cell)), seconds=self._limit)
@@ -106,7 +107,7 @@ class CellRunner:
         prepared = worker.ask(to.Prepare(self._posed(cell)), seconds=self._limit)
         ledger.start_up_time, ledger.prepare_time = prepared.start_up_time, prepared.prepare_time
         self._observer.phase(cell, "first call")
-        warm_up = self._ask_scorer(to.DrawStates(_where(cell.case), int(Purpose.WARM_UP), 0, 1))
+        warm_up = self._ask_scorer(to.DrawStates(cell.case, int(Purpose.WARM_UP), 0, 1))
         ledger.first_call_time = worker.ask(to.Call(warm_up.states), seconds=self._limit).seconds
         in_phases = (ledger.start_up_time or 0.0) + ledger.prepare_time + ledger.first_call_time
         if earlier is not None:
@@ -127,7 +128,7 @@ class CellRunner:
 
     def _solve(self, cell: Cell, record: CellRecord, start: int, stop: int) -> None:
         referenced = record.reference is not None and not record.reference.missing
-        initial = self._ask_scorer(to.BeginPortion(_where(cell.case), start, stop, referenced))
+        initial = self._ask_scorer(to.BeginPortion(cell.case, start, stop, referenced))
 
         def on_event(event: to.Event) -> None:
             if isinstance(event, to.Piece):
@@ -147,7 +148,7 @@ class CellRunner:
         except WorkerFailure as failure:
             raise ScorerFailure(failure) from failure
 
-    def _excess(self, predicted: to.Prediction | None) -> str | None:
+    def _excess(self, predicted: Cost | None) -> str | None:
         limit = self._plan.environment.memory
         if predicted is None:
             return None
@@ -159,7 +160,7 @@ class CellRunner:
 
     def _opened(self, case: Case) -> to.Opened:
         if case not in self._cases:
-            self._cases[case] = self._ask_scorer(to.OpenCase(_where(case), self._plan.batch))
+            self._cases[case] = self._ask_scorer(to.OpenCase(case, self._plan.batch))
         return self._cases[case]
 
     def _reference(self, case: Case) -> ReferenceRecord:
@@ -185,10 +186,6 @@ class CellRunner:
             fingerprint=fingerprint,
             ledger=Ledger(),
         )
-
-
-def _where(case: Case) -> to.Where:
-    return to.Where(case.size, case.seed)
 
 
 def _ended(record: CellRecord, status: Status, reason: str, details: str = "") -> CellRecord:

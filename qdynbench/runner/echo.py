@@ -50,7 +50,7 @@ def wanted(plan: Plan, cell: Cell, record: CellRecord) -> bool:
 
 
 def _measure(plan: Plan, cell: Cell, record: CellRecord, fleet: Fleet, store: Store) -> None:
-    limit, case = plan.task.limits.seconds, to.Where(cell.case.size, cell.case.seed)
+    limit, case = plan.task.limits.seconds, cell.case
     count = max(1, min(MOST_STATES, fleet.states, LARGEST_BATCH >> case.size))
     drawn = fleet.scorer.ask(to.DrawStates(case, int(Purpose.TEST), 0, count), seconds=limit)
     back = to.Posed.of(plan.problem(cell.case).backward())

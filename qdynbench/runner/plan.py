@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from qdynbench.contract.problem import Knowledge, Problem
+from qdynbench.contract.solver import Cost
 from qdynbench.contract.spec import SolverSpec
 from qdynbench.files import file_name
 from qdynbench.plugins.distributions import hash_files, required
@@ -17,7 +18,6 @@ from qdynbench.task.case import Case, cases, track
 from qdynbench.task.pose import pose
 from qdynbench.task.spec import Task
 from qdynbench.workers.process import Environment
-from qdynbench.workers.protocol import Prediction
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ class Cell:
     case: Case
     spec: SolverSpec
     key: str
-    cost: Prediction | None = None
+    cost: Cost | None = None
     refusal: str = ""
 
 

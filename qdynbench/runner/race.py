@@ -73,7 +73,7 @@ class _Drawn:
     """The states of one batch size, drawn once for all solvers."""
 
     def __init__(self, plan: Plan, case: Case, fleet: Fleet) -> None:
-        self._case = to.Where(case.size, case.seed)
+        self._case = case
         self._limit = plan.task.limits.seconds
         self._fleet = fleet
         self._known: dict[tuple[Purpose, int], to.States] = {}

@@ -59,6 +59,8 @@ class Channel:
                 return len(arrays) - 1
             if isinstance(thing, Score):
                 return thing.model_dump()
+            if isinstance(thing, np.generic):
+                return thing.item()
             raise TypeError(f"a message cannot hold a {type(thing).__name__}")
 
         body = msgspec.msgpack.encode(message, enc_hook=hook)

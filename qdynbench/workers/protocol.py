@@ -6,18 +6,18 @@ on some requests a solver's process sends events before its answer, those that t
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, ClassVar, Generic, TypeVar
+from typing import Any, ClassVar, Generic, TypeVar, get_args
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from qdynbench.contract.initial import Initial
 from qdynbench.contract.problem import Problem
+from qdynbench.contract.solver import Cost
 from qdynbench.physics.drive import Drive
 from qdynbench.physics.operators import PauliSum
 from qdynbench.record.schema import Score
+from qdynbench.task.case import Case
 
 Vectors = NDArray[np.complex128]
 States = dict[str, Vectors]
@@ -36,17 +36,22 @@ Answer = TypeVar("Answer", bound=Message)
 
 
 class Request(Message, Generic[Answer], frozen=True):
-    """What the main process asks for.
+    """What the main process asks for; `Request[Prepared]` is answered by `Prepared`.
 
     Class attributes:
         answer: the type of the answer.
-        doing: what the worker is doing, for messages.
+        doing: what the worker is doing, for messages: the name of the class, unless it says otherwise.
         events: what may come before the answer.
     """
 
     answer: ClassVar[type[Message]]
     doing: ClassVar[str]
     events: ClassVar[tuple[type[Event], ...]] = ()
+
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        (cls.answer,) = get_args(cls.__orig_bases__[0])  # type: ignore[attr-defined]
+        cls.doing = cls.__dict__.get("doing", cls.__name__.lower())
 
 
 class Done(Message, frozen=True):
@@ -147,20 +152,6 @@ class Posed(msgspec.Struct, frozen=True):
         )
 
 
-class Prediction(msgspec.Struct, frozen=True):
-    """A predicted cost, see `qdynbench.contract.solver.Cost`."""
-
-    bytes: float
-    seconds: float
-
-
-class Where(msgspec.Struct, frozen=True):
-    """A case."""
-
-    size: int
-    seed: int
-
-
 class Setting(msgspec.Struct, frozen=True):
     """What a worker works with.
 
@@ -203,7 +194,6 @@ class Loaded(Message, frozen=True):
 class Load(Request[Loaded], frozen=True):
     """Import a solver's class and build it, from `name[key=value]`."""
 
-    answer = Loaded
     doing = "loading"
     solver: str
     setting: Setting
@@ -213,14 +203,12 @@ class Examined(Message, frozen=True):
     """Why a solver does not take a problem, or None, and what it predicts for one that it takes."""
 
     refusal: str | None
-    cost: Prediction | None
+    cost: Cost | None
 
 
 class Examine(Request[Examined], frozen=True):
     """Say whether the solver takes a problem and what it predicts."""
 
-    answer = Examined
-    doing = "examine"
     problem: Posed
 
 
@@ -242,8 +230,6 @@ class Fit(Request[Fitted], frozen=True):
         save_to: an empty folder for what was learned.
     """
 
-    answer = Fitted
-    doing = "fit"
     events = (Need, Progress, Note)
     sizes: list[int]
     times: NDArray[np.float64]
@@ -256,8 +242,6 @@ class Fit(Request[Fitted], frozen=True):
 class Restore(Request[Done], frozen=True):
     """Load what an earlier fit saved."""
 
-    answer = Done
-    doing = "restore"
     folder: str
 
 
@@ -271,8 +255,6 @@ class Prepared(Message, frozen=True):
 class Prepare(Request[Prepared], frozen=True):
     """Prepare a problem from scratch."""
 
-    answer = Prepared
-    doing = "prepare"
     problem: Posed
 
 
@@ -285,8 +267,6 @@ class Called(Message, frozen=True):
 class Call(Request[Called], frozen=True):
     """Solve once and drop the result: states that are neither scored nor timed again."""
 
-    answer = Called
-    doing = "call"
     states: States
 
 
@@ -305,8 +285,6 @@ class Solved(Message, frozen=True):
 class Solve(Request[Solved], frozen=True):
     """Solve, and send every block to be scored."""
 
-    answer = Solved
-    doing = "solve"
     events = (Piece,)
     states: States
 
@@ -321,7 +299,6 @@ class Returned(Message, frozen=True):
 class LeadBack(Request[Returned], frozen=True):
     """Lead states over the grid of the problem that is prepared, and back by another."""
 
-    answer = Returned
     doing = "echo"
     states: States
     problem: Posed
@@ -330,8 +307,6 @@ class LeadBack(Request[Returned], frozen=True):
 class Stage(Request[Done], frozen=True):
     """Keep the states of the timed calls of one batch size on the device: `sets` sets, one after the other."""
 
-    answer = Done
-    doing = "stage"
     states: States
     sets: int
 
@@ -353,7 +328,6 @@ class TimeRound(Request[Timed], frozen=True):
         settle: seconds of rest before.
     """
 
-    answer = Timed
     doing = "time"
     batch: int
     number: int
@@ -372,7 +346,6 @@ class Peak(Message, frozen=True):
 class PeakMemory(Request[Peak], frozen=True):
     """Say how much memory it took."""
 
-    answer = Peak
     doing = "peak"
 
 
@@ -388,7 +361,6 @@ class EnsembleTraits(Message, frozen=True):
 class LoadTask(Request[EnsembleTraits], frozen=True):
     """Take a task as JSON."""
 
-    answer = EnsembleTraits
     doing = "loading"
     task: str
     setting: Setting
@@ -406,7 +378,7 @@ class Opened(Message, frozen=True):
     """
 
     refusal: str | None
-    cost: Prediction | None
+    cost: Cost | None
     method: str
     uncertified: str
     excess: str | None
@@ -415,9 +387,8 @@ class Opened(Message, frozen=True):
 class OpenCase(Request[Opened], frozen=True):
     """Say what the reference of a case costs and how it is certified, or why there is none."""
 
-    answer = Opened
     doing = "open"
-    case: Where
+    case: Case
     batch: int
 
 
@@ -430,9 +401,8 @@ class Drawn(Message, frozen=True):
 class DrawStates(Request[Drawn], frozen=True):
     """Draw the states `start` to `stop` of one purpose, see `qdynbench.task.case.Purpose`."""
 
-    answer = Drawn
     doing = "states"
-    case: Where
+    case: Case
     purpose: int
     start: int
     stop: int
@@ -448,7 +418,6 @@ class Trajectories(Message, frozen=True):
 class MakeTrajectories(Request[Trajectories], frozen=True):
     """Make training trajectories."""
 
-    answer = Trajectories
     doing = "trajectories"
     need: Need
 
@@ -460,9 +429,8 @@ class BeginPortion(Request[Drawn], frozen=True):
         referenced: whether there is a reference; without one only metrics that need none have a value.
     """
 
-    answer = Drawn
     doing = "begin"
-    case: Where
+    case: Case
     start: int
     stop: int
     referenced: bool
@@ -471,7 +439,6 @@ class BeginPortion(Request[Drawn], frozen=True):
 class ScorePiece(Request[Done], frozen=True):
     """Score some times of a prediction."""
 
-    answer = Done
     doing = "block"
     piece: Piece
 
@@ -487,7 +454,6 @@ class Scored(Message, frozen=True):
 class FinishCell(Request[Scored], frozen=True):
     """Return the scores of the cell and write its curves to a new file."""
 
-    answer = Scored
     doing = "finish"
     curves: str
 
@@ -501,17 +467,11 @@ class EchoScored(Message, frozen=True):
 class ScoreEcho(Request[EchoScored], frozen=True):
     """Score states that came back, and add the values to the curves of the cell."""
 
-    answer = EchoScored
     doing = "echo"
-    case: Where
+    case: Case
     returned: Vectors
     curves: str
 
 
 SolverRequest = Load | Examine | Fit | Restore | Prepare | Call | Solve | LeadBack | Stage | TimeRound | PeakMemory
 ScorerRequest = LoadTask | OpenCase | DrawStates | MakeTrajectories | BeginPortion | ScorePiece | FinishCell | ScoreEcho
-
-
-def initial(states: Mapping[str, Vectors], memory: float) -> Initial:
-    """Read initial states back."""
-    return Initial(**states, memory=memory)

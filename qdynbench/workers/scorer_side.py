@@ -45,7 +45,7 @@ class ScorerSide:
             case to.OpenCase():
                 return self._open(request)
             case to.DrawStates():
-                drawn = self._source.draw(_case(request.case), Purpose(request.purpose), request.start, request.stop)
+                drawn = self._source.draw(request.case, Purpose(request.purpose), request.start, request.stop)
                 return to.Drawn(drawn.arrays())
             case to.MakeTrajectories():
                 return self._trajectories(request.need)
@@ -73,12 +73,11 @@ class ScorerSide:
         return to.EnsembleTraits(self._source.ensemble.single)
 
     def _open(self, request: to.OpenCase) -> to.Opened:
-        case = _case(request.case)
+        case = request.case
         refusal, cost = self._source.reference_outlook(case, request.batch)
-        predicted = None if cost is None else to.Prediction(float(cost.bytes), float(cost.seconds))
         problem = self._source.problem(case, request.batch)
         excess = self._source.excess(case, request.batch)
-        return to.Opened(refusal, predicted, certify.method(problem), certify.why_not(problem), excess)
+        return to.Opened(refusal, cost, certify.method(problem), certify.why_not(problem), excess)
 
     def _trajectories(self, need: to.Need) -> to.Trajectories:
         watch = Stopwatch(self._device)
@@ -87,7 +86,7 @@ class ScorerSide:
         return to.Trajectories(watch.seconds, self._source.noisy(exact, need.size, need.start))
 
     def _begin(self, request: to.BeginPortion) -> to.Drawn:
-        case = _case(request.case)
+        case = request.case
         if request.start == 0:
             self._cell = CellScoring(
                 self._source, case, referenced=request.referenced, bounds=self._bounds_of(case, request.referenced)
@@ -113,16 +112,12 @@ class ScorerSide:
         return to.Scored(scores, cell.left_out(), cell.reference_notes())
 
     def _echo(self, request: to.ScoreEcho) -> to.EchoScored:
-        initial = self._source.draw(_case(request.case), Purpose.TEST, 0, len(request.returned))
+        initial = self._source.draw(request.case, Purpose.TEST, 0, len(request.returned))
         echo = Echo(initial.states, request.returned)
         with np.load(request.curves, allow_pickle=False) as arrays:
             kept = dict(arrays)
         _write(Path(request.curves), {**kept, ECHO: echo.curve(self._source.states)})
         return to.EchoScored(echo.score())
-
-
-def _case(where: to.Where) -> Case:
-    return Case(where.size, where.seed)
 
 
 def _write(path: Path, arrays: dict[str, NDArray[np.generic]]) -> None:

@@ -54,10 +54,7 @@ class SolverSide:
             case to.Load():
                 return self._load(request)
             case to.Examine():
-                refusal, cost = outlook(self._solver, request.problem.problem())
-                return to.Examined(
-                    refusal, None if cost is None else to.Prediction(float(cost.bytes), float(cost.seconds))
-                )
+                return to.Examined(*outlook(self._solver, request.problem.problem()))
             case to.Fit():
                 return self._fit(request)
             case to.Restore():
@@ -131,7 +128,7 @@ class SolverSide:
 
     def _initial(self, states: to.States) -> Initial:
         """Place initial states on the device, with their vectors if the solver is known to read them."""
-        initial = to.initial(states, self._memory).to(self._device)
+        initial = Initial(**states, memory=self._memory).to(self._device)
         self._ready(initial)
         return initial
 
