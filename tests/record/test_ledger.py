@@ -21,7 +21,7 @@ def cell(solver: str, prepare: float, **seconds: float) -> CellRecord:
 FITS = {"sru": FitRecord(solver="sru", source="shipped", folder="", data_time=10.0, fit_time=90.0)}
 
 
-def test_the_bill_counts_data_and_training_whenever_they_were_paid():
+def test_the_bill_counts_data_and_training_whenever_they_were_paid() -> None:
     found = bill(cell("sru", 1.0, b1=0.5, b10=1.0), FITS)
     assert found is not None
     assert (found.fixed, found.each) == (101.0, 0.1)
@@ -29,7 +29,7 @@ def test_the_bill_counts_data_and_training_whenever_they_were_paid():
     assert bill(cell("sru", 1.0, b1=0.5), FITS, batch_size=10) is None
 
 
-def test_break_even_is_where_the_bills_cross():
+def test_break_even_is_where_the_bills_cross() -> None:
     sru, ed = cell("sru", 0.0, b1=1.0), cell("ed", 0.0, b1=3.0)
     assert break_even(sru, ed, FITS) == 50
     assert break_even(ed, sru, FITS) == math.inf
