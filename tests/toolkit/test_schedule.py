@@ -5,9 +5,7 @@ import dataclasses
 import numpy as np
 import pytest
 
-from qdynbench.contract.problem import Problem
-from qdynbench.physics.drive import Drive, Segment
-from qdynbench.physics.operators import PauliSum
+from qdynbench import Drive, PauliSum, Problem, Segment
 from qdynbench.toolkit.schedule import action, strength, stretches
 
 BONDS = PauliSum.from_terms(2, [(1.5, "ZZ", (0, 1))])
@@ -19,7 +17,7 @@ def static(steps: int) -> Problem:
 
 
 def driven(steps: int, *segments: Segment) -> Problem:
-    return dataclasses.replace(static(steps), hamiltonian=None, drive=Drive(segments))
+    return dataclasses.replace(static(steps), dynamics=Drive(segments))
 
 
 def test_a_static_grid_is_cut_by_length_alone() -> None:
