@@ -38,7 +38,7 @@ def execute(command: list[str], folder: Path) -> None:
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
-def test_every_snippet_of_a_page_works(page, tmp_path):
+def test_every_snippet_of_a_page_works(page: Path, tmp_path: Path) -> None:
     if page.name == "README.md":  # the page's first command, on a small scale, so that `compare sru ed` has a run
         execute(["qdynbench", "run", "ising_mixed", *SMALLER, "--solver", "sru", "--solver", "ed"], tmp_path)
     text = page.read_text()
@@ -63,7 +63,7 @@ def test_every_snippet_of_a_page_works(page, tmp_path):
                     execute([*shlex.split(line), *extra], tmp_path)
 
 
-def test_links_between_documents_lead_somewhere():
+def test_links_between_documents_lead_somewhere() -> None:
     for page in PAGES:
         for target in re.findall(r"\]\((?!http)([^)#]+)", page.read_text()):
             assert (page.parent / target).exists(), f"{page.name} links to {target}"
