@@ -6,17 +6,14 @@ A new family is one class and one `register` line. Those of the field stand in `
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
+import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, FiniteFloat
 
 from qdynbench.errors import InputError
+from qdynbench.physics.drive import Drive
 from qdynbench.physics.operators import PauliSum
-
-if TYPE_CHECKING:
-    import numpy as np
-
-    from qdynbench.physics.drive import Drive
 
 Term = tuple[float, str, tuple[int, ...]]
 """A weighted Pauli string: coefficient, letters, sites."""

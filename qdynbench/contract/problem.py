@@ -6,15 +6,14 @@ import dataclasses
 import enum
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from qdynbench.errors import Unsupported
 from qdynbench.physics.drive import Drive
 from qdynbench.physics.operators import PauliSum
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
 
 LARGEST_POWER = 300
 """Spins up to which `Problem.amplitudes` counts: a float ends near `2**1024`, and costs multiply the number further."""

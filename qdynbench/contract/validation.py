@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
 
 import numpy as np
 import torch
 import torch.utils.dlpack
 
+from qdynbench.contract.initial import Initial
+from qdynbench.contract.problem import Problem
 from qdynbench.contract.solver import Block
 from qdynbench.errors import InvalidOutput
 from qdynbench.physics import observables, product
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
-
-    from qdynbench.contract.initial import Initial
-    from qdynbench.contract.problem import Problem
 
 Tensors = dict[str, torch.Tensor]
 

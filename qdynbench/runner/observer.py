@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
-    from qdynbench.contract.spec import SolverSpec
-    from qdynbench.record.schema import CellRecord, FitRecord
-    from qdynbench.runner.plan import Cell, Plan
+from qdynbench.contract.spec import SolverSpec
+from qdynbench.record.schema import CellRecord, FitRecord
+from qdynbench.runner.plan import Cell, Plan
 
 
 class Observer:
