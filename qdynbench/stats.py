@@ -72,8 +72,8 @@ def bootstrap_ratio(above: NDArray[np.float64], below: NDArray[np.float64], *, p
 def savings(above: NDArray[np.float64], below: NDArray[np.float64], *, paired: bool) -> NDArray[np.float64]:
     """Return the median of `below` minus that of `above`: the estimate, followed by `RESAMPLES` bootstrap draws.
 
-    Paired rounds are drawn together, and the saving is computed as `below (1 - above/below)`. The interval of the saving
-    then contains 0 if that of the ratio contains 1. The arguments are those of `bootstrap_ratio`.
+    Paired rounds are drawn together, and the saving is computed as `below (1 - above/below)`. The interval of the
+    saving then contains 0 if that of the ratio contains 1. The arguments are those of `bootstrap_ratio`.
     """
     random = np.random.default_rng(0)
     if paired:

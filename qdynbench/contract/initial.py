@@ -67,7 +67,7 @@ class Initial:
 
     @property
     def states(self) -> torch.Tensor:
-        """The state vectors, shape `(B, 2**N)`, normalised; those of product states are computed when first asked for.
+        """The state vectors, shape `(B, 2**N)`, normalised; for product states they are computed on first use.
 
         Raises:
             Infeasible: they would take more memory than the limit allows.
@@ -75,7 +75,7 @@ class Initial:
         if self._states is None:
             import torch
 
-            assert self.spinors is not None  # noqa: S101 - guaranteed by __init__; this tells the type checker
+            assert self.spinors is not None  # noqa: S101 - __init__ guarantees it; for the type checker
             began = time.perf_counter()
             size = self.spinors.shape[1]
             if (needed := len(self) * vector_bytes(size)) > self.memory:
@@ -102,7 +102,7 @@ class Initial:
     @property
     def _given(self) -> torch.Tensor:
         given = self._states if self.spinors is None else self.spinors
-        assert given is not None  # noqa: S101 - guaranteed by __init__; this tells the type checker
+        assert given is not None  # noqa: S101 - __init__ guarantees it; for the type checker
         return given
 
     def _each(self, change: Callable[[torch.Tensor], torch.Tensor]) -> Initial:

@@ -50,14 +50,14 @@ class FitContext(Protocol):
         """Device to train on, "cpu" or "cuda"."""
 
     def progress(self, fraction: float, **numbers: float) -> None:
-        """Report the progress of the fit, from 0 to 1, with named numbers such as `loss`; they form the learning curve."""
+        """Report the progress of the fit, 0 to 1, with named numbers such as `loss`, which form the learning curve."""
 
     def note(self, text: str) -> None:
         """Add a remark for the reader of the result; it is shown and written to the manifest."""
 
 
 class LearnedSolver(Solver):
-    """A solver that learns from trajectories: the core calls `fit` once, or `load` with the result of an earlier fit."""
+    """A solver that learns from trajectories: the core calls `fit`, or `load` with the result of an earlier fit."""
 
     @abstractmethod
     def fit(self, data: TrainingData, context: FitContext) -> None:

@@ -16,7 +16,7 @@ from qdynbench.physics.drive import Drive
 from qdynbench.physics.operators import PauliSum
 
 LARGEST_POWER = 300
-"""Upper limit of the exponent in `Problem.amplitudes`: products of it have to stay below the largest float `2**1024`."""
+"""Upper limit of the exponent in `Problem.amplitudes`, so that its products stay below the largest float `2**1024`."""
 
 
 class Knowledge(enum.Enum):

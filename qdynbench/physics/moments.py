@@ -87,7 +87,8 @@ class _Moments:
         self, terms: Iterable[PauliTerm]
     ) -> tuple[torch.Tensor | None, list[tuple[int, torch.Tensor]], PauliSum]:
         """Return the diagonal of the strings of Z, `(first site, matrix)` for near terms, and the terms beyond."""
-        diagonal, others = [], []
+        diagonal: list[PauliTerm] = []
+        others: list[PauliTerm] = []
         for term in terms:
             (diagonal if set(term.paulis) == {"Z"} else others).append(term)
         near, far = _stretches(others)
