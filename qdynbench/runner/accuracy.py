@@ -1,4 +1,4 @@
-"""The accuracy of one cell: examine, prepare, first call, then solve while the scorer scores."""
+"""The accuracy of one cell: examine, prepare, make a first call, then solve while the scorer scores."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from qdynbench.workers.process import WorkerFailure
 
 
 class ScorerFailure(Exception):
-    """The scorer failed, which is not the fault of the solver under test."""
+    """The scorer failed, which is no fault of the solver under test."""
 
     def __init__(self, failure: WorkerFailure) -> None:
         super().__init__(failure.reason)
@@ -28,7 +28,7 @@ class ScorerFailure(Exception):
 
 
 class CellRunner:
-    """Runs cells up to their timing; every way that a cell can end becomes a record."""
+    """Runs cells up to their timing; every end of a cell becomes a record."""
 
     def __init__(self, plan: Plan, fleet: Fleet, observer: Observer) -> None:
         self._plan = plan
@@ -37,12 +37,12 @@ class CellRunner:
         self._limit = plan.task.limits.seconds
         self._cases: dict[Case, to.Opened] = {}
         self._lost: dict[Case, str] = {}
-        """Why the reference of a case has turned out to be none when it was asked."""
+        """Cases whose reference has failed, with the reason."""
 
     def foresee(self, cell: Cell) -> Cell:
-        """Return the cell with what it is predicted to cost, or why it will not be run.
+        """Return the cell with its predicted cost, or why it will not be run.
 
-        Fits are not there yet, so this may turn out otherwise; a fault shows when the cell is run.
+        Solvers are not fitted yet, so the outcome may differ. Faults are reported when the cell is run.
         """
         record = self._blank(cell, "")
         with contextlib.suppress(WorkerFailure, ScorerFailure):
@@ -54,14 +54,14 @@ class CellRunner:
     def accuracy(
         self, cell: Cell, store: Store, fits: Mapping[str, FitRecord], fingerprint: str, earlier: CellRecord | None
     ) -> CellRecord:
-        """Score a cell. The record is complete when nothing is left to time, because the cell has ended otherwise.
+        """Score a cell. The record is complete if the cell has ended early, so that there is nothing to time.
 
         Args:
             cell: the cell.
-            store: takes the curves.
-            fits: of the learned solvers.
-            fingerprint: of all that the result depends on.
-            earlier: a record with the same fingerprint that a killed run has left before its timing.
+            store: keeps the curves.
+            fits: the fits of the learned solvers.
+            fingerprint: hash of everything on which the result depends.
+            earlier: a record with the same fingerprint from a run that was killed before the timing.
         """
         started = time.perf_counter()
         record = self._blank(cell, fingerprint)
@@ -76,7 +76,7 @@ class CellRunner:
         except WorkerFailure as failure:
             return _ended(record, failure.as_status(), failure.reason, failure.details)
         except ScorerFailure as lost:
-            # What was on its way between the two workers is lost, so neither can be used again.
+            # Messages between the two workers are lost, so neither of them can be used again.
             self._fleet.scorer.kill()
             self._fleet.solver(cell.spec).kill()
             if lost.failure.as_status().honest and cell.case not in self._lost:
@@ -87,7 +87,7 @@ class CellRunner:
         return record
 
     def _examine(self, cell: Cell, record: CellRecord) -> Cost | None:
-        """Ask whether the cell can be run and what it is predicted to cost; a cell that cannot ends here."""
+        """Ask whether the cell can be run, and return its predicted cost; a cell that cannot be run ends here."""
         worker = self._fleet.solver(cell.spec)
         examined = worker.ask(to.Examine(self._posed(cell)), seconds=self._limit)
         if examined.cost is not None:
@@ -101,13 +101,13 @@ class CellRunner:
         return examined.cost
 
     def _measure(self, cell: Cell, record: CellRecord, store: Store, earlier: CellRecord | None) -> float:
-        """Prepare, warm up and, unless an earlier run has done so, solve and score; return the seconds in phases."""
+        """Prepare, warm up and, unless an earlier run has done it, score; return the seconds of these phases."""
         ledger, worker = record.ledger, self._fleet.solver(cell.spec)
         self._observer.phase(cell, "prepare")
         prepared = worker.ask(to.Prepare(self._posed(cell)), seconds=self._limit)
         ledger.start_up_time, ledger.prepare_time = prepared.start_up_time, prepared.prepare_time
         self._observer.phase(cell, "first call")
-        warm_up = self._ask_scorer(to.DrawStates(cell.case, int(Purpose.WARM_UP), 0, 1))
+        warm_up = self._ask_scorer(to.DrawStates(cell.case, Purpose.WARM_UP, 0, 1))
         ledger.first_call_time = worker.ask(to.Call(warm_up.states), seconds=self._limit).seconds
         in_phases = (ledger.start_up_time or 0.0) + ledger.prepare_time + ledger.first_call_time
         if earlier is not None:
@@ -164,7 +164,7 @@ class CellRunner:
         return self._cases[case]
 
     def _reference(self, case: Case) -> ReferenceRecord:
-        """Return what the accuracy of a case can be measured against; without a reference, why there is none."""
+        """Return the reference of a case, or why there is none."""
         opened, name = self._opened(case), self._plan.task.reference
         if missing := self._lost.get(case) or opened.refusal or self._excess(opened.cost):
             return ReferenceRecord(solver=name, missing=missing)

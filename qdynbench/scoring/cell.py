@@ -4,23 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
+from qdynbench.contract.initial import Initial
+from qdynbench.contract.metric import Metric
 from qdynbench.contract.window import Pair, ScoreContext, Window
 from qdynbench.record.schema import Score
 from qdynbench.scoring.kept import KeptTrajectories, joined
+from qdynbench.scoring.reference import Cursor
+from qdynbench.scoring.source import CaseSource
 from qdynbench.task.case import Case, Purpose
-
-if TYPE_CHECKING:
-    import torch
-
-    from qdynbench.contract.initial import Initial
-    from qdynbench.contract.metric import Metric
-    from qdynbench.scoring.reference import Cursor
-    from qdynbench.scoring.source import CaseSource
 
 Bounds = Mapping[str, NDArray[np.float64]]
 """For each metric that was certified, the reference's own error up to each time, shape `(T+1,)`."""

@@ -4,21 +4,19 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
 from qdynbench.contract.initial import Given, Initial
+from qdynbench.contract.problem import Problem
+from qdynbench.contract.solver import Block, Solver
 from qdynbench.contract.validation import checked_blocks, tensors_in
 from qdynbench.contract.window import Pair, ScoreContext, Window
 from qdynbench.errors import InputError
 from qdynbench.record.schema import kept_notes
-
-if TYPE_CHECKING:
-    from qdynbench.contract.problem import Problem
-    from qdynbench.contract.solver import Block, Solver
 
 KEPT_BYTES = 600e6
 """A trajectory up to this size is kept for the next solver of the case, with the observables computed on it."""

@@ -3,27 +3,23 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from qdynbench.contract.build import build, outlook
-from qdynbench.contract.initial import vector_bytes
+from qdynbench.contract.initial import Initial, vector_bytes
 from qdynbench.contract.metric import Metric
+from qdynbench.contract.problem import Problem
+from qdynbench.contract.solver import Cost, Solver
 from qdynbench.errors import InputError
+from qdynbench.plugins.registry import Registry
 from qdynbench.scoring.echo import Echo
 from qdynbench.scoring.reference import Reference
 from qdynbench.task.case import Case, Purpose, draw, generator
 from qdynbench.task.pose import pose
+from qdynbench.task.spec import Task, Training
 from qdynbench.text import memory
-
-if TYPE_CHECKING:
-    from qdynbench.contract.initial import Initial
-    from qdynbench.contract.problem import Problem
-    from qdynbench.contract.solver import Cost, Solver
-    from qdynbench.plugins.registry import Registry
-    from qdynbench.task.spec import Task, Training
 
 TRAINING_BATCH = 256
 """States that the reference is told to expect in one call when it makes training data."""

@@ -1,7 +1,7 @@
-"""A socket that carries the messages of `qdynbench.workers.protocol`: msgpack, then raw arrays. Never pickle.
+"""A socket for the messages of `qdynbench.workers.protocol`, as msgpack followed by raw arrays, without pickle.
 
-Pickle would let whatever runs in a worker run in the main process too, and would carry whole objects where a blind
-solver must only get numbers. What does not decode as one of the types that are expected is refused.
+Pickle would let code of a worker run in the main process, and would carry whole objects where a blind solver must get
+only numbers. A message that does not decode as one of the expected types is refused.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from qdynbench.workers.protocol import Message
 
 _LENGTHS = struct.Struct("!QQ")
 _LONGEST = 1 << 28
-"""Bytes of a message without its arrays."""
+"""Largest number of bytes of a message without its arrays."""
 _KINDS = {"bool", "int64", "float32", "float64", "complex64", "complex128"}
 
 Array = NDArray[np.generic]
@@ -32,11 +32,11 @@ M = TypeVar("M", bound=Message)
 
 
 class ChannelClosed(Exception):
-    """The other side is gone."""
+    """The other side has closed the connection."""
 
 
 class BadMessage(Exception):
-    """The other side has sent something that is none of the messages expected from it."""
+    """The other side has sent something other than the expected messages."""
 
 
 class Channel:
@@ -81,7 +81,7 @@ class Channel:
 
         Raises:
             ChannelClosed: the other side is gone.
-            BadMessage: something else came; nothing can be received after it.
+            BadMessage: something else came; no further message can be received.
         """
         lengths = _LENGTHS.unpack(self._read(_LENGTHS.size))
         if max(lengths) > _LONGEST:
@@ -99,7 +99,7 @@ class Channel:
         return message
 
     def poll(self, seconds: float) -> bool:
-        """Wait at most `seconds` for something to receive (or for the other side to go)."""
+        """Wait at most `seconds` until there is something to receive or the connection is closed."""
         return bool(select.select([self._stream], [], [], seconds)[0])
 
     def close(self) -> None:

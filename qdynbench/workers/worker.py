@@ -1,6 +1,6 @@
 """A worker process: `python -m qdynbench.workers.worker ROLE FD` answers requests until its socket closes.
 
-ROLE is "solver" (holds one solver and what it may know) or "scorer" (holds the task, its reference and the metrics).
+ROLE is "solver" (one solver and what it may know) or "scorer" (the task, its reference and the metrics).
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ R = TypeVar("R", bound=Message)
 
 
 class Side(Protocol[R_contra]):
-    """One side of a run, which answers the requests that it knows."""
+    """The code of a worker, which answers one set of requests."""
 
     @property
     def requests(self) -> UnionType:
-        """The union of their types."""
+        """The union of the types of requests."""
 
     def answer(self, request: R_contra) -> Message:
         """Answer one request."""
@@ -51,7 +51,7 @@ def main(role: str, descriptor: int) -> None:
 
 
 def serve(channel: Channel, side: Side[R]) -> None:
-    """Answer requests until the socket closes; an exception is an answer as well."""
+    """Answer requests until the socket closes; the answer to a request that raises is `Failed`."""
     while True:
         try:
             request: R = channel.receive(side.requests)
@@ -67,7 +67,7 @@ def serve(channel: Channel, side: Side[R]) -> None:
 
 
 def status_of(error: Exception) -> str:
-    """Return the status that an exception means for the cell it ended."""
+    """Return the status of a cell that ends with this exception."""
     if isinstance(error, InputError):
         return "input"
     if isinstance(error, InvalidOutput):
@@ -82,12 +82,12 @@ def status_of(error: Exception) -> str:
 
 
 def _torch_out_of_memory(error: Exception) -> bool:
-    # On the CPU torch has no class of its own for it.
+    # For the memory of the CPU torch has no exception class of its own.
     return isinstance(error, RuntimeError) and "can't allocate memory" in str(error)
 
 
 def describe(error: Exception) -> str:
-    """Return the error in one line, as precise as it says itself."""
+    """Return an error as one line of text."""
     text = str(error).strip()
     if isinstance(error, QdynbenchError):
         return text
@@ -95,7 +95,7 @@ def describe(error: Exception) -> str:
 
 
 def die_with_parent() -> None:
-    """Have the kernel end this process when the main process goes, even by SIGKILL (Linux)."""
+    """Ask the system to end this process when the main process ends, even by SIGKILL (Linux only)."""
     if sys.platform == "linux":
         parent = os.getppid()
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
