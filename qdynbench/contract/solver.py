@@ -47,10 +47,20 @@ class Block:
 
 @dataclass(frozen=True)
 class Cost:
-    """What a solver predicts for `prepare` and one `solve` of `problem.batch` states."""
+    """What a solver predicts for `prepare` and one `solve` of `problem.batch` states.
+
+    The core turns operations into seconds by what the same solver has taken at smaller sizes on the machine at hand, so
+    only their growth with the size matters; what counts as one operation is the solver's own choice.
+
+    Attributes:
+        bytes: largest memory beyond what was held before.
+        operations: elementary steps, such as multiplications of complex amplitudes.
+        error: 2-norm error of a state that the solver promises at the last time (`check` holds it to that), or None.
+    """
 
     bytes: float
-    seconds: float
+    operations: float
+    error: float | None = None
 
 
 @dataclass_transform(kw_only_default=True)
@@ -96,16 +106,15 @@ class Solver(ABC):
         """A few words shown wherever the solver is compared, such as an assumption that the reader must know."""
         return ""
 
-    def promised_error(self) -> float | None:
-        """Return the 2-norm error of a state that the solver promises on any grid (`check` holds it to that)."""
-        return None
-
     def supports(self, problem: Problem) -> str | None:
         """Say why this problem cannot be solved, or None when it can. Ends as status `unsupported`."""
         return None
 
     def estimate(self, problem: Problem) -> Cost | None:
-        """Predict the cost, or None when unknown. Beyond the task's limits the cell ends as `infeasible`."""
+        """Predict the cost, or None when unknown. Beyond the task's limits the cell ends as `infeasible`.
+
+        It has to be finite at any size, 40 spins as well.
+        """
         return None
 
     def prepare(self, problem: Problem) -> None:

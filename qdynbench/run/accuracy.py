@@ -7,11 +7,14 @@ import dataclasses
 import time
 from collections.abc import Mapping
 
-from qdynbench.record.schema import CellRecord, FitRecord, Ledger, ReferenceRecord, Status
+import numpy as np
+
+from qdynbench.record.schema import CellRecord, FitRecord, Ledger, PredictedCost, ReferenceRecord, Status
 from qdynbench.record.store import Store
 from qdynbench.run.fleet import Fleet
 from qdynbench.run.observer import Observer
 from qdynbench.run.plan import Cell, Plan
+from qdynbench.run.prediction import Paces
 from qdynbench.task.case import Case, Purpose, track
 from qdynbench.text import memory
 from qdynbench.workers import protocol as to
@@ -34,6 +37,7 @@ class CellRunner:
         self._fleet = fleet
         self._observer = observer
         self._limit = plan.task.limits.seconds
+        self._paces = Paces()
         self._cases: dict[Case, to.Opened] = {}
         self._lost: dict[Case, str] = {}
         """Why the reference of a case has turned out to be none when it was asked."""
@@ -45,9 +49,9 @@ class CellRunner:
         """
         record = self._blank(cell, "")
         with contextlib.suppress(WorkerFailure, ScorerFailure):
-            cost = self._examine(cell, record)
+            self._examine(cell, record)
             refusal = f"{record.status.value}: {record.reason}" if record.complete else ""
-            return dataclasses.replace(cell, cost=cost, refusal=refusal)
+            return dataclasses.replace(cell, cost=record.predicted, refusal=refusal)
         return cell
 
     def accuracy(
@@ -85,19 +89,23 @@ class CellRunner:
         record.ledger.overhead = time.perf_counter() - started - in_phases
         return record
 
-    def _examine(self, cell: Cell, record: CellRecord) -> to.Prediction | None:
+    def _examine(self, cell: Cell, record: CellRecord) -> None:
         """Ask whether the cell can be run and what it is predicted to cost; a cell that cannot ends here."""
         worker = self._fleet.solver(cell.spec)
         examined = worker.ask(to.Examine(self._posed(cell)), seconds=self._limit)
-        if examined.cost is not None:
-            record.predicted = {"bytes": examined.cost.bytes, "seconds": examined.cost.seconds}
+        record.predicted = self._predicted(str(cell.spec), examined.cost)
         if examined.refusal is not None:
             _ended(record, Status.UNSUPPORTED, examined.refusal)
-        elif excess := self._excess(examined.cost) or self._opened(cell.case).excess:
+        elif excess := self._excess(record.predicted) or self._opened(cell.case).excess:
             _ended(record, Status.INFEASIBLE, excess)
         else:
             record.reference = self._reference(cell.case)
-        return examined.cost
+
+    def _predicted(self, solver: str, cost: to.Prediction | None) -> PredictedCost | None:
+        if cost is None:
+            return None
+        seconds = self._paces.seconds(solver, cost.operations)
+        return PredictedCost(bytes=cost.bytes, operations=cost.operations, seconds=seconds)
 
     def _measure(self, cell: Cell, record: CellRecord, store: Store, earlier: CellRecord | None) -> float:
         """Prepare, warm up and, unless an earlier run has done so, solve and score; return the seconds in phases."""
@@ -138,6 +146,14 @@ class CellRunner:
         record.notes += [note for note in solved.notes if note not in record.notes]
         record.precision = solved.precision
 
+    def learn(self, record: CellRecord) -> None:
+        """Take down what a finished cell has taken, for the predictions of larger sizes of the same solver."""
+        ledger, batch = record.ledger, self._plan.batch
+        timing = next((timing for timing in ledger.solve if timing.batch_size == batch and timing.seconds), None)
+        if record.predicted is not None and timing is not None and ledger.prepare_time is not None:
+            seconds = ledger.prepare_time + float(np.median(timing.seconds))
+            self._paces.learn(record.solver, record.predicted.operations, seconds)
+
     def _posed(self, cell: Cell) -> to.Posed:
         return to.Posed.of(self._plan.problem(cell.case).blinded(self._plan.traits[str(cell.spec)].knowledge))
 
@@ -147,7 +163,7 @@ class CellRunner:
         except WorkerFailure as failure:
             raise ScorerFailure(failure) from failure
 
-    def _excess(self, predicted: to.Prediction | None) -> str | None:
+    def _excess(self, predicted: PredictedCost | None) -> str | None:
         limit = self._plan.environment.memory
         if predicted is None:
             return None
@@ -165,7 +181,7 @@ class CellRunner:
     def _reference(self, case: Case) -> ReferenceRecord:
         """Return what the accuracy of a case can be measured against; without a reference, why there is none."""
         opened, name = self._opened(case), self._plan.task.reference
-        if missing := self._lost.get(case) or opened.refusal or self._excess(opened.cost):
+        if missing := self._lost.get(case) or opened.refusal or self._excess(self._predicted(name, opened.cost)):
             return ReferenceRecord(solver=name, missing=missing)
         return ReferenceRecord(solver=name, method=opened.method, uncertified=opened.uncertified)
 

@@ -115,6 +115,7 @@ def _run_cells(plan: Plan, fleet: Fleet, store: Store, observer: Observer, fits:
         for cell in plan.of_case(case):
             earlier = _earlier(store, cell.key, prints[cell.key])
             if earlier is not None and earlier.complete:
+                runner.learn(earlier)
                 observer.finished(earlier, reused=True)
                 continue
             record = runner.accuracy(cell, store, fits, prints[cell.key], earlier)
@@ -127,6 +128,7 @@ def _run_cells(plan: Plan, fleet: Fleet, store: Store, observer: Observer, fits:
         time_case(plan, case, records, fleet, observer)
         echoes(plan, case, records, fleet, store, observer)
         for record, reused in to_be_timed:
+            runner.learn(record)
             store.write_cell(record)
             observer.finished(record, reused=reused)
 

@@ -13,11 +13,11 @@ from qdynbench.files import file_name
 from qdynbench.plugins.distributions import hash_files, required
 from qdynbench.plugins.registry import Registry
 from qdynbench.record import provenance
+from qdynbench.record.schema import PredictedCost
 from qdynbench.task.case import Case, cases, track
 from qdynbench.task.pose import pose
 from qdynbench.task.spec import Task
 from qdynbench.workers.process import Environment
-from qdynbench.workers.protocol import Prediction
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ class Cell:
     case: Case
     spec: SolverSpec
     key: str
-    cost: Prediction | None = None
+    cost: PredictedCost | None = None
     refusal: str = ""
 
 

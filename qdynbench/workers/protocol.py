@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from qdynbench.contract.initial import Initial
 from qdynbench.contract.problem import Problem
+from qdynbench.contract.solver import Cost
 from qdynbench.physics.drive import Drive
 from qdynbench.physics.operators import PauliSum
 from qdynbench.record.schema import Score
@@ -151,7 +152,12 @@ class Prediction(msgspec.Struct, frozen=True):
     """A predicted cost, see `qdynbench.contract.solver.Cost`."""
 
     bytes: float
-    seconds: float
+    operations: float
+
+    @classmethod
+    def of(cls, cost: Cost | None) -> Prediction | None:
+        """Write a cost, if there is one."""
+        return None if cost is None else cls(float(cost.bytes), float(cost.operations))
 
 
 class Where(msgspec.Struct, frozen=True):

@@ -75,10 +75,9 @@ class ScorerSide:
     def _open(self, request: to.OpenCase) -> to.Opened:
         case = _case(request.case)
         refusal, cost = self._source.reference_outlook(case, request.batch)
-        predicted = None if cost is None else to.Prediction(float(cost.bytes), float(cost.seconds))
         problem = self._source.problem(case, request.batch)
         excess = self._source.excess(case, request.batch)
-        return to.Opened(refusal, predicted, certify.method(problem), certify.why_not(problem), excess)
+        return to.Opened(refusal, to.Prediction.of(cost), certify.method(problem), certify.why_not(problem), excess)
 
     def _trajectories(self, need: to.Need) -> to.Trajectories:
         watch = Stopwatch(self._device)

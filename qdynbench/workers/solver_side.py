@@ -55,9 +55,7 @@ class SolverSide:
                 return self._load(request)
             case to.Examine():
                 refusal, cost = outlook(self._solver, request.problem.problem())
-                return to.Examined(
-                    refusal, None if cost is None else to.Prediction(float(cost.bytes), float(cost.seconds))
-                )
+                return to.Examined(refusal, to.Prediction.of(cost))
             case to.Fit():
                 return self._fit(request)
             case to.Restore():
