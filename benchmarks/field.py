@@ -25,15 +25,19 @@ import yaml
 
 import qdynbench
 from qdynbench import text as write
-from qdynbench.analysis.ranking import Place, Point, points, ranking, ratio, unsolved
+from qdynbench.analysis.points import Point, points
+from qdynbench.analysis.ranking import Place, over, ranking, unsolved
 from qdynbench.contract.spec import SolverSpec
 from qdynbench.plugins.registry import Registry
 from qdynbench.record import provenance
 from qdynbench.record.results import Run
+from qdynbench.report.terminal.numbers import call
+from qdynbench.report.terminal.sentences import sentence
 
 ROOT = Path(__file__).parents[1]
 COMMAND = str(Path(sys.executable).with_name("qdynbench"))
-MATRIX_FREE = ROOT / "plugins" / "qdynbench-exact" / "benchmarks" / "matrix_free.py"
+PRODUCT = ROOT / "kernels" / "pauli-kernels" / "benchmarks" / "product.py"
+CHEBYSHEV = ROOT / "plugins" / "qdynbench-matrix-free" / "benchmarks" / "chebyshev.py"
 CHAIN = {"family": "ising", "J": 1.0, "g": -1.05, "h": 0.5, "boundary": "open"}
 TOLERANCES = ("1e-9", "1e-10", "1e-11")
 """Settings of every solver with a tolerance: the fastest that reaches `TARGET` counts, so that none pays for more."""
@@ -110,30 +114,27 @@ class Made:
     def notes(self) -> list[str]:
         """Return what is missing from the run, and why."""
         absent = [f"{name}: not registered" for name in self.absent]
-        return [*absent, *unsolved(self.points)] if self.run is not None else [self.complaint]
+        return [*absent, *map(sentence, unsolved(self.points))] if self.run is not None else [self.complaint]
 
 
 def best(made: Made, names: Sequence[str], size: int) -> Place | None:
     """Return the fastest setting among some solvers that reaches the target."""
-    if made.run is None:
-        return None
-    here = [point for point in made.points if point.cell.size == size and point.spec.name in names]
-    return next(iter(ranking(made.run, here, TARGET)), None)
+    here = [point for point in made.points if point.size == size and point.spec.name in names]
+    return next(iter(ranking(here, TARGET)), None)
 
 
 def against(made: Made, peers: Sequence[str], size: int) -> tuple[str, float | None]:
     """Return the comparison of our best solver with the best of some peers, in words and as their time over ours."""
     ours, theirs = best(made, OUR_NAMES, size), best(made, peers, size)
-    if made.run is None or ours is None or theirs is None:
+    factor = None if ours is None or theirs is None else over(theirs.point, ours.point)
+    if ours is None or theirs is None or factor is None:
         who = " and ".join(["ours"] * (ours is None) + [*peers] * (theirs is None))
         return (
             f"not measured: nothing of {who} reaches {TARGET:g} ({'; '.join(made.notes()) or 'error too large'})",
             None,
         )
-    factor = ratio(made.run, theirs.point, ours.point)
-    times = [write.duration(*place.point.seconds) for place in (ours, theirs) if place.point.seconds]
-    marks = ["*" * place.point.extrapolated for place in (ours, theirs)]
-    text = f"{ours.point.solver} {times[0]}{marks[0]}, {theirs.point.solver} {times[1]}{marks[1]}: "
+    times = [f"{place.point.solver} {call(place.point.timing)}" for place in (ours, theirs)]
+    text = f"{', '.join(times)}: "
     return f"{text}{write.with_interval(*factor)} times", factor[0]
 
 
@@ -222,19 +223,28 @@ def streamed(folder: Path) -> Iterator[Row]:
 
 def matrix_free_product() -> Iterator[Row]:
     """Run the product's own benchmark, which measures the copy bandwidth beside it, and the memory of one evolution."""
-    for part, what, bar, found in (
-        ("memory", "20 spins, one state, t = 0.2: memory of `chebyshev` itself", 8.0, r"took ([0-9.]+) state vectors"),
-        ("product", "matrix-free product, 20 spins: share of the copy bandwidth", 1 / 3, r"share ([0-9.]+)"),
+    for command, what, bar, found in (
+        (
+            [CHEBYSHEV, "--part", "memory"],
+            "20 spins, one state, t = 0.2: memory of `chebyshev` itself",
+            8.0,
+            r"took ([0-9.]+) state vectors",
+        ),
+        (
+            [PRODUCT, "--sizes", "20"],
+            "matrix-free product, 20 spins: share of the copy bandwidth",
+            1 / 3,
+            r"share ([0-9.]+)",
+        ),
     ):
-        command = [sys.executable, str(MATRIX_FREE), "--part", part, "--sizes", "20"]
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        done = subprocess.run([sys.executable, *command], capture_output=True, text=True, check=False)
         if done.returncode:
             reason = write.plain((done.stderr.strip().splitlines() or ["failed"])[-1])
-            yield what, f"not measured: {reason}", "a third" if part == "product" else "at most 8"
+            yield what, f"not measured: {reason}", "a third" if bar < 1 else "at most 8"
             continue
         text = write.plain(done.stdout.strip())
         figure = float(re.search(found, text)[1])  # type: ignore[index]  # the benchmark's own words
-        if part == "product":
+        if bar < 1:
             yield what, text, f"a third{_verdict(figure, bar)}"
         else:
             yield what, text, f"at most 8{_verdict(bar, figure)}"

@@ -16,6 +16,8 @@ __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from qdynbench.api import compare, draw, load_run, load_task, plan, run
+    from qdynbench.cli.progress import watch
+    from qdynbench.contract.build import build
     from qdynbench.contract.ensemble import Ensemble, ProductEnsemble
     from qdynbench.contract.hookspecs import Register, hookimpl
     from qdynbench.contract.initial import Given, Initial
@@ -26,15 +28,22 @@ if TYPE_CHECKING:
     from qdynbench.contract.solver import Block, Cost, Solver, block_length
     from qdynbench.contract.spec import SolverSpec
     from qdynbench.contract.window import Pair, ScoreContext, Window
-    from qdynbench.errors import Infeasible, InputError, InvalidOutput, QdynbenchError, Unsupported
-    from qdynbench.physics import basis, moments, observables, product
+    from qdynbench.errors import Infeasible, InputError, InvalidOutput, QdynbenchError, Unsupported, suggestion
+    from qdynbench.physics import basis, moments, observables, product, symmetries
     from qdynbench.physics.drive import Drive, Segment
     from qdynbench.physics.operators import PauliSum, PauliTerm
+    from qdynbench.plugins.distributions import hash_files
+    from qdynbench.record import provenance
+    from qdynbench.record.manifest import MANIFEST, read_manifest
     from qdynbench.record.results import Run
     from qdynbench.record.schema import CellRecord, Status
+    from qdynbench.report.figures.charts import Mark, band, data, logarithmic, step_spread
     from qdynbench.report.figures.figure import CannotDraw, Figure
+    from qdynbench.report.parts import Column, Span, Table
+    from qdynbench.runner.own_fit import own_fit
     from qdynbench.stats import bootstrap_curve, bootstrap_median
     from qdynbench.task.spec import Task
+    from qdynbench.text import rounded_up, significant
 
 _HOME = {
     "api": (
@@ -51,6 +60,11 @@ _HOME = {
         "InvalidOutput",
         "QdynbenchError",
         "Unsupported",
+        "suggestion",
+    ),
+    "text": (
+        "rounded_up",
+        "significant",
     ),
     "stats": (
         "bootstrap_curve",
@@ -64,6 +78,7 @@ _HOME = {
         "PauliSum",
         "PauliTerm",
     ),
+    "contract.build": ("build",),
     "contract.hookspecs": (
         "Register",
         "hookimpl",
@@ -114,19 +129,47 @@ _HOME = {
         "Status",
     ),
     "record.results": ("Run",),
+    "record.manifest": (
+        "MANIFEST",
+        "read_manifest",
+    ),
+    "plugins.distributions": ("hash_files",),
+    "runner.own_fit": ("own_fit",),
+    "cli.progress": ("watch",),
     "report.figures.figure": (
         "CannotDraw",
         "Figure",
     ),
+    "report.figures.charts": (
+        "Mark",
+        "band",
+        "data",
+        "logarithmic",
+        "step_spread",
+    ),
+    "report.parts": (
+        "Column",
+        "Span",
+        "Table",
+    ),
 }
 # Read lazily, so that `import qdynbench` costs nothing and the command line starts fast.
 _MODULE_OF = {name: f"qdynbench.{module}" for module, names in _HOME.items() for name in names}
-_MODULES = {name: f"qdynbench.physics.{name}" for name in ("basis", "moments", "observables", "product")}
+_MODULES = {
+    "basis": "qdynbench.physics.basis",
+    "moments": "qdynbench.physics.moments",
+    "observables": "qdynbench.physics.observables",
+    "product": "qdynbench.physics.product",
+    "symmetries": "qdynbench.physics.symmetries",
+    "provenance": "qdynbench.record.provenance",
+}
 
 __all__ = [
+    "MANIFEST",
     "Block",
     "CannotDraw",
     "CellRecord",
+    "Column",
     "Cost",
     "Coupling",
     "CurveMetric",
@@ -141,6 +184,7 @@ __all__ = [
     "InvalidOutput",
     "Knowledge",
     "LearnedSolver",
+    "Mark",
     "Metric",
     "Model",
     "Pair",
@@ -155,28 +199,44 @@ __all__ = [
     "Segment",
     "Solver",
     "SolverSpec",
+    "Span",
     "Status",
+    "Table",
     "Task",
     "Term",
     "TrainingData",
     "Unsupported",
     "Window",
+    "band",
     "basis",
     "block_length",
     "bonds_of",
     "bootstrap_curve",
     "bootstrap_median",
+    "build",
     "compare",
+    "data",
     "draw",
+    "hash_files",
     "hookimpl",
     "load_run",
     "load_task",
+    "logarithmic",
     "moments",
     "observables",
+    "own_fit",
     "plan",
     "product",
+    "provenance",
+    "read_manifest",
+    "rounded_up",
     "run",
+    "significant",
     "spread",
+    "step_spread",
+    "suggestion",
+    "symmetries",
+    "watch",
 ]
 
 

@@ -2,36 +2,31 @@
 
 from __future__ import annotations
 
-import os
 import tempfile
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-import psutil
-
+from qdynbench.analysis.comparison import contests
+from qdynbench.analysis.findings import Comparison
 from qdynbench.contract.spec import SolverSpec
 from qdynbench.errors import InputError, suggestion
 from qdynbench.plugins.registry import Registry
 from qdynbench.record.results import Run
 from qdynbench.record.store import Store
 from qdynbench.report.figures.drawing import draw_figures
-from qdynbench.run.execute import execute, foresee
-from qdynbench.run.observer import Observer
+from qdynbench.report.parts import Drawing
+from qdynbench.runner.environment import environment_of
+from qdynbench.runner.execute import execute, foresee
+from qdynbench.runner.observer import Observer
+from qdynbench.runner.plan import Plan
 from qdynbench.task.load import load_task, with_solvers
 from qdynbench.task.spec import Task
-from qdynbench.workers.process import Environment
-
-if TYPE_CHECKING:
-    from qdynbench.analysis.comparison import Comparison
-    from qdynbench.report.figures.drawing import Drawn
-    from qdynbench.run.plan import Plan
 
 __all__ = ["compare", "draw", "load_run", "load_task", "plan", "run"]
 
 RUNS = Path("runs")
 """Where runs are kept unless a folder is given: below the working directory."""
-SHARE_OF_MEMORY = 0.8
 
 
 def plan(
@@ -51,10 +46,21 @@ def plan(
         InputError: something asked for does not exist or cannot be run as written.
     """
     registry = Registry.discover(plugins)
-    task = _task(task, registry, setting, overrides, solvers)
+    return predict(
+        _task(task, registry, setting, overrides, solvers),
+        registry,
+        observer or Observer(),
+        device=device,
+        threads=threads,
+    )
+
+
+def predict(
+    task: Task, registry: Registry, observer: Observer, *, device: str = "cpu", threads: int | None = None
+) -> Plan:
+    """Return the plan of a task that is loaded already, as `plan` does."""
     with tempfile.TemporaryDirectory() as logs:
-        environment = environment_of(task, device, threads, Path(logs))
-        return foresee(task, registry, environment, observer or Observer())
+        return foresee(task, registry, environment_of(task, device, threads, Path(logs)), observer)
 
 
 def run(
@@ -94,15 +100,37 @@ def run(
     registry = Registry.discover(plugins)
     task = _task(task, registry, setting, overrides, solvers)
     folder = Path(out) if out is not None else default_folder(task, setting)
+    observer = observer or Observer()
+    done = measure(
+        *(task, registry, folder, observer),
+        refit=refit,
+        fresh=fresh,
+        device=device,
+        threads=threads,
+    )
+    observer.drawing(done.task.figures)
+    draw_figures(done, registry)
+    return done
+
+
+def measure(
+    task: Task,
+    registry: Registry,
+    folder: Path,
+    observer: Observer,
+    *,
+    refit: bool | Iterable[str] = False,
+    fresh: bool = False,
+    device: str = "cpu",
+    threads: int | None = None,
+) -> Run:
+    """Run a task as `run` does, but for drawing its figures."""
     with Store.create(folder, task, fresh=fresh) as store:
         environment = environment_of(task, device, threads, store.logs)
         again = frozenset((task.solvers if refit else ()) if isinstance(refit, bool) else refit)
-        execute(task, registry, environment, store, observer or Observer(), again)
+        execute(task, registry, environment, store, observer, again)
         done = Run(folder)
         done.write_table()
-        if observer is not None:
-            observer.drawing(task.figures)
-        done.drawn = tuple(draw_figures(done, registry))
     return done
 
 
@@ -125,18 +153,18 @@ def default_folder(task: Task, setting: str | None) -> Path:
     return RUNS / (task.name if setting is None else f"{task.name}-{setting}")
 
 
-def draw(run: Run | str | Path, *, plugins: Iterable[str | Path] = ()) -> tuple[Drawn, ...]:
-    """Draw the figures of a run's task into `<run>/figures`; a figure that cannot be drawn says why.
+def draw(run: Run | str | Path, *, plugins: Iterable[str | Path] = ()) -> list[Drawing]:
+    """Draw the figures of a run's task into `<run>/figures` and return what came of each.
 
     Args:
-        run: a run or its folder; what came of each figure is also kept in its attribute `drawn`.
+        run: a run or its folder.
         plugins: single-file plugins beside those that the run was made with.
     """
     opened = run if isinstance(run, Run) else Run(run)
-    if opened.task.figures:
-        files = dict.fromkeys(Path(file).expanduser().resolve() for file in [*plugins, *opened.record.plugin_files])
-        opened.drawn = tuple(draw_figures(opened, Registry.discover(file for file in files if file.is_file())))
-    return opened.drawn
+    if not opened.task.figures:
+        return []
+    files = dict.fromkeys(Path(file).expanduser().resolve() for file in [*plugins, *opened.record.plugin_files])
+    return draw_figures(opened, Registry.discover(file for file in files if file.is_file()))
 
 
 def load_run(folder: str | Path) -> Run:
@@ -148,41 +176,27 @@ def load_run(folder: str | Path) -> Run:
     return Run(folder)
 
 
-def compare(run: Run | str | Path, *solvers: str) -> Comparison:
+class Compared(Comparison):
+    """One solver against others on a run; printed as sentences."""
+
+    def __str__(self) -> str:
+        from qdynbench.report.terminal.sentences import text_of
+
+        return "\n".join(text_of(found) for found in self.findings.values())
+
+
+def compare(run: Run | str | Path, *solvers: str) -> Compared:
     """Compare the first solver with each of the others on a run.
 
     Raises:
         InputError: fewer than two solvers, or one that the run does not have.
     """
-    from qdynbench.analysis.comparison import Comparison
-
     opened = run if isinstance(run, Run) else Run(run)
-    names = [str(SolverSpec.parse(name)) for name in solvers]
-    if len(set(names)) < 2:
+    first, *others = dict.fromkeys(str(SolverSpec.parse(name)) for name in solvers) or [""]
+    if not others:
         raise InputError("compare needs at least two different solvers")
     known = {cell.solver for cell in opened.cells}
-    for name in names:
+    for name in (first, *others):
         if name not in known:
             raise InputError(f"the run {str(opened.folder)!r} has no solver {name!r}{suggestion(name, known)}")
-    return Comparison(opened, names[0], names[1:])
-
-
-def environment_of(task: Task, device: str, threads: int | None, logs: Path) -> Environment:
-    """Return what the workers of a run get.
-
-    Raises:
-        InputError: an unknown device, a device that is not there, or too many threads.
-    """
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    threads = cores if threads is None else threads
-    if not 1 <= threads <= cores:
-        raise InputError(f"{threads} threads asked for; this machine has {cores} cores")
-    if device not in {"cpu", "cuda"}:
-        raise InputError(f"unknown device {device!r}{suggestion(device, ['cpu', 'cuda'])}")
-    if device == "cuda":
-        import torch
-
-        if not torch.cuda.is_available():
-            raise InputError("device 'cuda' was asked for, but torch finds no CUDA device here")
-    memory = task.limits.memory or int(SHARE_OF_MEMORY * psutil.virtual_memory().total)
-    return Environment(threads=threads, device=device, memory=int(memory), logs=logs.resolve())
+    return Compared(opened, first, {other: contests(opened, first, other) for other in others})

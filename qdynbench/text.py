@@ -6,8 +6,6 @@ import math
 import re
 from collections.abc import Iterable, Sequence
 
-from qdynbench.record.schema import Score
-
 NOTHING = "–"
 """Stands where there is no figure."""
 TIME_UNITS = (
@@ -15,7 +13,7 @@ TIME_UNITS = (
     (0.0, 1e-9, "ns"),
 )
 """From this many seconds on, this unit (in seconds) and its name."""
-BYTE_UNITS = ((1e12, "TB"), (1e9, "GB"), (1e6, "MB"), (1e3, "kB"))
+BYTE_UNITS = ((1e15, "PB"), (1e12, "TB"), (1e9, "GB"), (1e6, "MB"), (1e3, "kB"))
 
 
 def with_interval(value: float, low: float, high: float, digits: int = 4, ends: int = 2) -> str:
@@ -52,49 +50,16 @@ def significant(value: float, digits: int = 3) -> str:
     return _scientific(value, digits)
 
 
-def score(found: Score | None) -> str:
-    """Write a score with its interval; `<bound` when it is below what the reference itself is known to."""
-    if found is None:
-        return NOTHING
-    if below_bound(found):
-        return f"<{bound(found.bound or 0.0)}"
-    # The interval of the samples may reach below what can be told from zero; what is printed does not.
-    return with_interval(found.value, max(found.low, min(found.bound or 0.0, found.value)), found.high)
-
-
-def below_bound(found: Score) -> bool:
-    """Say whether a score cannot be told from that of a perfect solver."""
-    return found.bound is not None and found.bound > 0 and found.value < found.bound
-
-
-def bound(value: float) -> str:
+def rounded_up(value: float) -> str:
     """Write a bound with one digit, rounded up so that it stays one."""
     exponent = _exponent(value)
     digit = math.ceil(value / 10.0**exponent - 1e-9)
     return significant(digit * 10.0**exponent, 1)
 
 
-def skill(found: Score | None, error: Score | None = None) -> str:
-    """Write a skill; close to 1 by its distance, such as `1-2e-6`.
-
-    Args:
-        found: the skill.
-        error: the relative entropy that it is made of; where that is below its bound, so is the distance of the skill
-            from 1, and `>1-3e-6` says what it is at least.
-    """
-    if found is None or not math.isfinite(found.value):
-        return NOTHING
-    missing = 1 - found.value
-    if error is not None and below_bound(error) and error.bound is not None and error.value > 0 < missing:
-        least = missing * error.bound / error.value
-        return "1" if least <= 1e-12 else f">1-{bound(least)}"
-    if missing <= 1e-12:  # rounding of numbers near 1, four digits up
-        return "1"
-    if missing < 1e-3:
-        return f"1-{significant(missing, 1)}"
-    if found.value < -99:
-        return significant(found.value, 1)
-    return f"{found.value + 0.0:z.3f}" if found.value > -1 else f"{found.value:.1f}"
+def power(value: float) -> str:
+    """Write a target error: `1e-8`."""
+    return _scientific(value, 1)
 
 
 def duration(seconds: float | None, low: float | None = None, high: float | None = None) -> str:
@@ -115,13 +80,27 @@ def memory(number: float | None) -> str:
     return f"{significant(number / unit)} {name}"
 
 
-def break_even(trajectories: float) -> str:
-    """Write a number of trajectories, `never`, or nothing where one of the two was not timed."""
-    if math.isnan(trajectories):
+def break_even(found: tuple[float, float, float] | None) -> str:
+    """Write from which number of trajectories on one solver is the cheaper one.
+
+    An interval as wide as the value is written by its ends. `never` and a number stand only where the whole interval
+    says so; where it holds both, it is `undecided`. Nothing is written where one of the two was not timed.
+    """
+    if found is None:
         return NOTHING
-    if math.isinf(trajectories):
-        return "never"
-    return f"{trajectories:,.0f}" if trajectories < 1e7 else significant(trajectories, 2)
+    value, low, high = found
+    if math.isinf(high):
+        return "never" if math.isinf(low) else "undecided"
+    if max(high - value, value - low) >= value > 0:
+        return f"{_scientific(low, 1)}..{_scientific(high, 1)}"
+    return about(value, low, high)
+
+
+def about(value: float, low: float, high: float) -> str:
+    """Write a large number with two digits, or the one that its interval allows: `35,000`."""
+    last = max(_last_digit(max(high - value, value - low)), _exponent(value) - 1, 0)
+    last = min(last, _exponent(value))
+    return f"{round(value, -last):,.0f}" if value < 1e7 else _scientific(value, _exponent(value) - last + 1)
 
 
 def spans(numbers: Iterable[int]) -> str:

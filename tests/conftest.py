@@ -10,6 +10,10 @@ from pathlib import Path
 
 import pytest
 
+from qdynbench.record.results import Run
+from qdynbench.record.schema import Status
+from qdynbench.testing.runs import Entry, ended, exact, make_run
+
 Command = Callable[..., subprocess.CompletedProcess[str]]
 
 
@@ -51,3 +55,62 @@ def small_task(small_text: str, tmp_path: Path) -> Path:
     path = tmp_path / "small.yaml"
     path.write_text(small_text)
     return path
+
+
+@pytest.fixture
+def usual(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
+    """Return a run like that of the shipped task, below the working directory: every solver of it, all healthy."""
+    monkeypatch.chdir(tmp_path)
+    sizes = range(2, 9)
+    protocol = {"label": "paper's protocol: state by state", "protocol": ["mode"], "timed_states": 8}
+    assumption = "assumes that amplitudes couple by single spin flips"
+    unsupported = "no trajectories of {} spins in the training data"
+    return make_run(
+        "run",
+        {
+            "ed": {n: exact(1e-6 * 2**n) for n in sizes},
+            "ed[mode=per_state]": {n: exact(8e-6 * 2**n, **protocol) for n in sizes},
+            "sru": {n: Entry(error=1e-9 * 7.0**n, seconds=2e-6 * 2**n, label=assumption) for n in sizes},
+            "persistence": {n: Entry(error=0.06, seconds=1e-8) for n in sizes},
+            "linear": {
+                n: Entry(error=1e-12, seconds=1e-6 * 2**n, jitter=0.05)
+                if n <= 4
+                else ended(Status.UNSUPPORTED, unsupported.format(n))
+                for n in sizes
+            },
+            "local-generator": {n: Entry(error=1e-25, seconds=1.5e-6 * 2**n) for n in sizes},
+        },
+        {"sru": {"source": "shipped", "fit_time": 229.0, "data_time": 3.2}, "linear": {}, "local-generator": {}},
+    )
+
+
+@pytest.fixture
+def troubled(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
+    """Return an interrupted run, below the working directory, in which everything went wrong that can."""
+    monkeypatch.chdir(tmp_path)
+    boom = 'Traceback (most recent call last):\n  File "mine.py", line 3\n\tValueError: [red]boom[/red]'
+    failed = ended(Status.FAILED, "ValueError: [red]boom[/red]", boom)
+    return make_run(
+        "run",
+        {
+            "ed": {2: exact(1e-6), 3: exact(2e-6), 4: exact(4e-6)},
+            "mine[width=32]": {
+                2: ended(Status.INVALID, "states have shape (2, 4), (40, 101, 4) is needed"),
+                3: failed,
+                4: failed,
+            },
+            "slow": {
+                2: Entry(error=1e-9, seconds=1e-3),
+                3: Entry(error=1e-9, seconds=None, complete=False),
+                4: Entry(error=1e-9, seconds=1e-2, batches=[1], status=Status.TIMEOUT, reason="solve: over 120 s"),
+            },
+            "large": {
+                2: ended(Status.CRASHED, "the process died with signal 11"),
+                3: ended(Status.OUT_OF_MEMORY, "over 8 GB of memory"),
+                4: ended(Status.INFEASIBLE, "predicted memory 70 GB, limit 8 GB"),
+            },
+            "unfit": {n: ended(Status.TIMEOUT, "fit: over 900 s") for n in (2, 3, 4)},
+        },
+        {"unfit": {"status": Status.TIMEOUT, "reason": "fit: over 900 s", "details": "last lines of the log"}},
+        missing=2,
+    )

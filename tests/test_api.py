@@ -4,8 +4,8 @@ import subprocess
 import sys
 
 
-def test_every_public_name_is_what_it_says_and_stays_so():
-    import qdynbench.run.execute
+def test_every_public_name_is_what_it_says_and_stays_so() -> None:
+    import qdynbench.runner.execute
 
     for name in qdynbench.__all__:
         found = getattr(qdynbench, name)
@@ -14,7 +14,7 @@ def test_every_public_name_is_what_it_says_and_stays_so():
     assert qdynbench.run.__module__ == "qdynbench.api"
 
 
-def test_the_command_line_starts_without_anything_heavy():
+def test_the_command_line_starts_without_anything_heavy() -> None:
     code = (
         "import sys; sys.argv = ['qdynbench', *sys.argv[1:]]\n"
         "from qdynbench.cli import main\n"

@@ -1,4 +1,4 @@
-"""What the parts of the report look up in a run."""
+"""What all parts of the analysis look up in a run: the one home of selecting cells, scores and times."""
 
 from __future__ import annotations
 
@@ -7,13 +7,16 @@ import itertools
 
 import numpy as np
 
-from qdynbench import text as write
 from qdynbench.record.results import Run
 from qdynbench.record.schema import CellRecord, Score, SolveTiming
 from qdynbench.stats import Interval, bootstrap_median
+from qdynbench.text import plain
+
+ERROR_METRIC = "infidelity"
+"""Decides whether two errors are equal: unlike the mean relative entropy it sees phases."""
 
 
-def solvers_of(run: Run) -> dict[str, list[CellRecord]]:
+def cells_by_solver(run: Run) -> dict[str, list[CellRecord]]:
     """Return the cells of each solver, solvers in the order of the task, sizes in order."""
     order = {name: number for number, name in enumerate(run.task.solvers)}
     found = sorted(run.cells, key=lambda cell: (order.get(cell.solver, len(order)), cell.solver, cell.size, cell.seed))
@@ -28,35 +31,27 @@ def states_of(run: Run) -> int:
 
 
 def label_of(run: Run, solver: str) -> str:
-    """Return the assumption or protocol of a solver that a reader must know, or nothing."""
-    return next((write.plain(cell.label) for cell in run.cells if cell.solver == solver and cell.label), "")
+    """Return the assumption or protocol of a solver that a reader must know, or nothing; for display alone."""
+    return next((plain(cell.label) for cell in run.cells if cell.solver == solver and cell.label), "")
 
 
-def score_of(cell: CellRecord, metric: str) -> Score | None:
+def score_of(cell: CellRecord | None, metric: str = ERROR_METRIC) -> Score | None:
     """Return a cell's score at the last step that it has, or None."""
-    found = [score for score in cell.scores if score.metric == metric]
-    return max(found, key=lambda score: score.step or 0) if found else None
+    found = [] if cell is None else [score for score in cell.scores if score.metric == metric]
+    return max(found, key=lambda score: score.step or 0, default=None)
 
 
-def solve_time(timing: SolveTiming) -> str:
-    """Write the median over rounds with its interval, and a `*` when it is extrapolated."""
-    if not timing.seconds:
-        return write.NOTHING
-    return write.duration(*_median(tuple(timing.seconds))) + ("*" if timing.extrapolated else "")
+def timing_of(cell: CellRecord | None, batch_size: int | None) -> SolveTiming | None:
+    """Return how a cell was timed at one batch size, or None."""
+    found = [] if cell is None else cell.ledger.solve
+    return next((timing for timing in found if timing.batch_size == batch_size and timing.seconds), None)
 
 
-def extrapolations(cells: list[CellRecord]) -> list[str]:
-    """Return a footnote for each solver among the cells with an extrapolated time."""
-    notes = {}
-    for cell in cells:
-        for timing in cell.ledger.solve:
-            if timing.extrapolated:
-                notes[cell.solver, timing.timed_states] = (
-                    f"* {cell.solver}: timed on {write.count(timing.timed_states, 'state')}, extrapolated in proportion"
-                )
-    return list(notes.values())
+def solve_time(timing: SolveTiming) -> Interval:
+    """Return the seconds of one call, the median over rounds with its interval."""
+    return _median(tuple(timing.seconds))
 
 
 @functools.cache
 def _median(seconds: tuple[float, ...]) -> Interval:
-    return bootstrap_median(np.array(seconds))  # kept, because a table is filled once for each width that is tried
+    return bootstrap_median(np.array(seconds))

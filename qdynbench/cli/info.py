@@ -11,7 +11,8 @@ def info() -> int:
 
     from qdynbench.api import RUNS
     from qdynbench.record import provenance
-    from qdynbench.run.fits import cache_folder
+    from qdynbench.runner.fits import cache_folder
+    from qdynbench.text import memory
 
     machine = provenance.hardware()
     table = Table(box=None, pad_edge=False, show_header=False)
@@ -19,7 +20,7 @@ def info() -> int:
         table.add_row(name, version)
     table.add_row("commit", provenance.commit() or "not a checkout")
     table.add_row("processor", Text(f"{machine['processor']}, {machine['cores']} cores"))
-    table.add_row("memory", f"{machine['memory'] / 1e9:.1f} GB")
+    table.add_row("memory", memory(machine["memory"]))
     table.add_row("runs", Text(str(RUNS.resolve())))
     table.add_row("fits", Text(str(cache_folder())))
     Console().print(table)

@@ -11,12 +11,13 @@ from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from qdynbench.run.observer import Observer
+from qdynbench.runner.observer import Observer
+from qdynbench.text import memory
 
 if TYPE_CHECKING:
     from qdynbench.contract.spec import SolverSpec
     from qdynbench.record.schema import CellRecord, FitRecord
-    from qdynbench.run.plan import Cell, Plan
+    from qdynbench.runner.plan import Cell, Plan
 
 
 @contextmanager
@@ -178,8 +179,8 @@ def _cost(cells: Sequence[Cell]) -> str:
     known = [cell.cost for cell in cells if cell.cost is not None and not cell.refusal]
     if not known:
         return "cost not predicted"
-    seconds, memory = sum(cost.seconds for cost in known), max(cost.bytes for cost in known)
-    return f"predicted {seconds:.2g} s a batch, at most {memory / 1e6:.3g} MB"
+    seconds, most = sum(cost.seconds for cost in known), max(cost.bytes for cost in known)
+    return f"predicted {seconds:.2g} s a batch, at most {memory(most)}"
 
 
 def _percent(fraction: float) -> str:

@@ -22,6 +22,5 @@ def report(
     from qdynbench.report.terminal.show import show
 
     opened = Run(run_folder(run))
-    api.draw(opened)
-    show(opened, Console(), details=details)
+    show(opened, Console(), api.draw(opened), details=details)
     return 0

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -36,32 +36,33 @@ def run(
     from qdynbench import api
     from qdynbench.cli.options import overrides
     from qdynbench.cli.progress import watch
+    from qdynbench.plugins.registry import Registry
+    from qdynbench.report.figures.drawing import draw_figures
+    from qdynbench.report.terminal.show import show
+    from qdynbench.task.load import load_task
 
     console = Console(stderr=True, quiet=quiet)
+    registry, changes = Registry.discover(plugin or ()), overrides(set_ or [])
     status = 0
     members = task_files(task)
     for number, member in enumerate(members, 1):
         if len(members) > 1:
             console.rule(f"{member} ({number} of {len(members)})", align="left")
+        loaded = load_task(member, registry, setting=setting, overrides=changes, solvers=solver or ())
+        folder = api.default_folder(loaded, setting) if out is None else out
+        if out is not None and len(members) > 1:
+            folder = out / Path(member).stem
         with watch(console, every_cell=dry_run) as observer:
-            asked: dict[str, Any] = {
-                "solvers": solver or (),
-                "setting": setting,
-                "overrides": overrides(set_ or []),
-                "plugins": plugin or (),
-                "device": device,
-                "threads": threads,
-                "observer": observer,
-            }
             if dry_run:
-                api.plan(member, **asked)
+                api.predict(loaded, registry, observer, device=device, threads=threads)
                 continue
-            folder = out if out is None or len(members) == 1 else out / Path(member).stem
-            done = api.run(member, out=folder, refit=refit, fresh=fresh, **asked)
+            done = api.measure(
+                *(loaded, registry, folder, observer), refit=refit, fresh=fresh, device=device, threads=threads
+            )
+            observer.drawing(done.task.figures)
+            drawn = draw_figures(done, registry)
         if not quiet:
-            from qdynbench.report.terminal.show import show
-
-            show(done, Console())
+            show(done, Console(), drawn)
         status = max(status, done.exit_status)
     return status
 

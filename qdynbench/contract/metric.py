@@ -29,7 +29,7 @@ class Metric(ABC):
         per_time: whether values carry the time axis; otherwise there is one value a sample.
         static: whether the metric means something under one constant Hamiltonian only, such as a drift of the energy.
         needs_reference: whether the metric has no value without a reference.
-        observes: whether such a metric keeps curves of the prediction as well. It is then also updated where there is no
+        observes: whether such a metric keeps curves of the prediction as well. It is then also updated without a
             reference, with `pair.exact` None, and has no value of its own there.
     """
 

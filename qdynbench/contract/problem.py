@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 LARGEST_POWER = 300
-"""Spins up to which `Problem.amplitudes` counts. A float ends near `2**1024`, and costs multiply this number further."""
+"""Spins up to which `Problem.amplitudes` counts: a float ends near `2**1024`, and costs multiply the number further."""
 
 
 class Knowledge(enum.Enum):

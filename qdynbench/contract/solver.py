@@ -71,8 +71,8 @@ class Solver(ABC):
 
     Class attributes:
         knowledge: what the solver may see of the model.
-        accuracy: names of the parameters that turn its error, such as `("tolerance",)`: specs that differ in these alone
-            are settings of one series.
+        accuracy: names of the parameters that turn its error, such as `("tolerance",)`: specs that differ in these
+            alone are settings of one series.
         protocol: names of the parameters that choose how the same method is run, such as `("mode",)`: a spec that sets
             one of them is the solver under another protocol, and not a solver of its own.
     """

@@ -1,53 +1,28 @@
-"""Conserved charges, found from the Pauli strings of a Hamiltonian by exact commutation."""
+"""Charges that a Hamiltonian may conserve, and the parities of states."""
 
 from __future__ import annotations
 
-from collections import Counter
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, get_args
 
 import torch
 
 from qdynbench.physics.observables import probability, size_of, summed
+from qdynbench.physics.symmetries import breaking_term
 
 if TYPE_CHECKING:
     from qdynbench.physics.operators import PauliSum
 
 Charge = Literal["total_z", "parity_x", "parity_z"]
 
+CHARGES: tuple[Charge, ...] = get_args(Charge)
+
 ROUNDING = 1e-12
 """Coefficients that cancel up to this part of the largest one cancel."""
-
-_ANTICOMMUTING = {"parity_x": "YZ", "parity_z": "XY"}
-"""Letters that turn the sign of the product of all X, or of all Z."""
-
-_ROTATED = {"X": ("Y", 1.0), "Y": ("X", -1.0)}
-"""The commutators `[Z, X] = 2i Y` and `[Z, Y] = -2i X`, in units of 2i."""
 
 
 def conserved(operator: PauliSum) -> tuple[Charge, ...]:
     """Return which of `sum_i Z_i`, `prod_i X_i` and `prod_i Z_i` commute with the operator."""
-    strings: Counter[tuple[tuple[int, str], ...]] = Counter()
-    for term in operator.terms:
-        strings[tuple(sorted(zip(term.sites, term.paulis, strict=True)))] += term.coefficient  # type: ignore[assignment]
-    smallest = ROUNDING * max(map(abs, strings.values()), default=0.0)
-    present = {string: weight for string, weight in strings.items() if abs(weight) > smallest}
-    commutator: Counter[tuple[tuple[int, str], ...]] = Counter()
-    for string, weight in present.items():
-        for place, (site, letter) in enumerate(string):
-            if letter in _ROTATED:
-                rotated, sign = _ROTATED[letter]
-                result = (*string[:place], (site, rotated), *string[place + 1 :])
-                commutator[result] += sign * weight  # type: ignore[assignment]
-    found: list[Charge] = []
-    if all(abs(weight) <= smallest for weight in commutator.values()):
-        found.append("total_z")
-    parities: tuple[Charge, ...] = ("parity_x", "parity_z")
-    return (*found, *(name for name in parities if all(_signs(name, string) % 2 == 0 for string in present)))
-
-
-def _signs(name: Charge, string: tuple[tuple[int, str], ...]) -> int:
-    """Return on how many sites a Pauli string anticommutes with a product of one letter."""
-    return sum(letter in _ANTICOMMUTING[name] for _, letter in string)
+    return tuple(charge for charge in CHARGES if breaking_term(operator, charge, ROUNDING) is None)
 
 
 def parity(states: torch.Tensor, name: Charge) -> torch.Tensor:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -19,13 +19,25 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
-@dataclass(frozen=True)
-class PauliTerm:
+class PauliTerm(NamedTuple):
     """One weighted Pauli string, such as `PauliTerm(-1.05, "X", (3,))` or `PauliTerm(1.0, "ZZ", (0, 1))`."""
 
     coefficient: float
     paulis: str
     sites: tuple[int, ...]
+
+    def __str__(self) -> str:
+        return f"{self.coefficient:g} {self.paulis} {list(self.sites)}"
+
+    @property
+    def flipped(self) -> tuple[int, ...]:
+        """The sites whose spins it flips, those of X and Y, in order."""
+        return tuple(sorted(site for pauli, site in zip(self.paulis, self.sites, strict=True) if pauli != "Z"))
+
+    @property
+    def signed(self) -> tuple[int, ...]:
+        """The sites whose Z decides over the sign, those of Y and Z, in order."""
+        return tuple(sorted(site for pauli, site in zip(self.paulis, self.sites, strict=True) if pauli != "X"))
 
 
 @dataclass(frozen=True)
@@ -86,12 +98,10 @@ class PauliSum:
         kind = np.float64 if self.is_real else np.complex128
         groups: dict[int, NDArray[Any]] = {}
         for term in self.terms:
-            flipped = [site for pauli, site in zip(term.paulis, term.sites, strict=True) if pauli != "Z"]
-            signed = [site for pauli, site in zip(term.paulis, term.sites, strict=True) if pauli != "X"]
-            mask = basis.flip_mask(flipped, self.size)
+            mask = basis.flip_mask(term.flipped, self.size)
             vector = groups.setdefault(mask, np.zeros(basis.dimension(self.size), dtype=kind))
             phase = (1, -1j, -1, 1j)[term.paulis.count("Y") % 4]
-            vector += term.coefficient * phase * z[:, signed].prod(axis=1, dtype=np.int8)
+            vector += term.coefficient * phase * z[:, term.signed].prod(axis=1, dtype=np.int8)
         return groups
 
     def to_sparse(self) -> scipy.sparse.csr_array:

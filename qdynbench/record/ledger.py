@@ -2,25 +2,34 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from qdynbench.record.schema import CellRecord, FitRecord
+from qdynbench.stats import Interval, ends, savings
 
 
 @dataclass(frozen=True)
 class Bill:
-    """The whole cost of `n` trajectories: `fixed + n * each`, in seconds."""
+    """The whole cost of `n` trajectories: `fixed + n * each`, in seconds.
+
+    Attributes:
+        fixed: paid once: training data, training and preparation.
+        batch_size: states per call.
+        rounds: of one trajectory, a value for each round.
+    """
 
     fixed: float
-    each: float
+    batch_size: int
+    rounds: NDArray[np.float64]
 
-    def total(self, trajectories: float) -> float:
-        """Return the cost of that many trajectories."""
-        return self.fixed + trajectories * self.each
+    @property
+    def each(self) -> float:
+        """Return the seconds of one trajectory, the median over rounds."""
+        return float(np.median(self.rounds))
 
 
 def bill(cell: CellRecord, fits: Mapping[str, FitRecord], batch_size: int | None = None) -> Bill | None:
@@ -31,25 +40,36 @@ def bill(cell: CellRecord, fits: Mapping[str, FitRecord], batch_size: int | None
         fits: of the run: data and training are paid before the first trajectory, whenever they were paid.
         batch_size: states per call; default: the one with the cheapest trajectory.
     """
-    each = {timing.batch_size: float(np.median(timing.seconds)) / timing.batch_size for timing in cell.ledger.solve}
-    if not each or (batch_size is not None and batch_size not in each):
-        return None
     fit = fits.get(cell.solver)
     learning = (fit.data_time or 0.0) + (fit.fit_time or 0.0) if fit is not None else 0.0
     fixed = learning + (cell.ledger.prepare_time or 0.0)
-    return Bill(fixed, min(each.values()) if batch_size is None else each[batch_size])
+    bills = [
+        Bill(fixed, timing.batch_size, np.array(timing.seconds) / timing.batch_size)
+        for timing in cell.ledger.solve
+        if timing.seconds and batch_size in {None, timing.batch_size}
+    ]
+    return min(bills, key=lambda one: one.each, default=None)
+
+
+def paired(cell: CellRecord, other: CellRecord) -> bool:
+    """Return whether the rounds of two cells alternated, so that a drift of the machine is in both."""
+    return cell.ledger.rounds_id is not None and cell.ledger.rounds_id == other.ledger.rounds_id
 
 
 def break_even(
     cell: CellRecord, other: CellRecord, fits: Mapping[str, FitRecord], batch_size: int | None = None
-) -> float:
-    """Return the number of trajectories from which on `cell` costs less than `other`.
+) -> Interval | None:
+    """Return the number of trajectories from which on `cell` costs less than `other`, with its 95 % interval.
 
-    0 when it always does, infinity when it never does, nan when one of them was not timed.
+    0 where it always does, infinity where it never does. The interval comes from the rounds of both; what is paid once
+    is taken as it is. None when one of them was not timed.
     """
     ours, theirs = bill(cell, fits, batch_size), bill(other, fits, batch_size)
     if ours is None or theirs is None:
-        return math.nan
-    if ours.each >= theirs.each:
-        return math.inf
-    return max(0.0, math.ceil((ours.fixed - theirs.fixed) / (theirs.each - ours.each)))
+        return None
+    together = paired(cell, other) and ours.batch_size == theirs.batch_size
+    saved = savings(ours.rounds, theirs.rounds, paired=together)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        crossing = np.maximum(0.0, np.ceil((ours.fixed - theirs.fixed) / saved))
+    counts = np.where(saved > 0, crossing, np.inf)
+    return float(counts[0]), *ends(counts[1:])

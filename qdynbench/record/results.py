@@ -21,8 +21,6 @@ if TYPE_CHECKING:
     import pandas as pd
     import xarray as xr
 
-    from qdynbench.report.figures.drawing import Drawn
-
 COLUMNS = [
     "task",
     "solver",
@@ -51,7 +49,6 @@ class Run:
         record: `run.json`.
         cells: all cells, in the order of the plan; one that an interrupted run never reached is left out of the list
             and counted in `missing`.
-        drawn: what came of its figures, once they were drawn in this process.
     """
 
     def __init__(self, folder: str | Path) -> None:
@@ -62,7 +59,6 @@ class Run:
         read = [self._store.read_cell(key) for key in self.record.cells]
         self.cells: list[CellRecord] = [cell for cell in read if cell is not None]
         self.missing = len(read) - len(self.cells)
-        self.drawn: tuple[Drawn, ...] = ()
 
     @property
     def exit_status(self) -> int:
@@ -76,29 +72,26 @@ class Run:
 
     def curves_of(self, cell: CellRecord) -> dict[str, NDArray[np.float32]]:
         """Return the curves of one cell: per sample and time `(B, T+1)`, or `(B,)` for metrics without a time axis."""
-        path = self._store.curves_of(cell.key)
-        if not path.is_file():
-            return {}
-        with np.load(path, allow_pickle=False) as arrays:
-            return {name: arrays[name] for name in arrays.files if name not in TRAJECTORIES}
+        return self._arrays(cell, kept=False)
 
     def trajectories(self, cell: CellRecord) -> tuple[NDArray[np.complex64], NDArray[np.complex64]] | None:
         """Return the kept trajectories of one cell: prediction and reference, each of shape `(n, T+1, 2**N)`.
 
         None where the task keeps none (`keep: {trajectories: n}`) or the solver yields observables alone.
         """
+        arrays = self._arrays(cell, kept=True)
+        return (arrays[TRAJECTORIES[0]], arrays[TRAJECTORIES[1]]) if len(arrays) == len(TRAJECTORIES) else None
+
+    def _arrays(self, cell: CellRecord, *, kept: bool) -> dict[str, NDArray[Any]]:
         path = self._store.curves_of(cell.key)
         if not path.is_file():
-            return None
+            return {}
         with np.load(path, allow_pickle=False) as arrays:
-            if not set(TRAJECTORIES) <= set(arrays.files):
-                return None
-            prediction, reference = (arrays[name] for name in TRAJECTORIES)
-            return prediction, reference
+            return {name: arrays[name] for name in arrays.files if (name in TRAJECTORIES) is kept}
 
     @cached_property
     def table(self) -> pd.DataFrame:
-        """All figures as a tidy table with the columns `COLUMNS`; a cell without figures has a row with its status."""
+        """All numbers as a tidy table with the columns `COLUMNS`; a cell without any has a row with its status."""
         import pandas as pd
 
         rows = [row for cell in self.cells for row in self._rows(cell)]
@@ -135,32 +128,25 @@ class Run:
     def _rows(self, cell: CellRecord) -> Iterator[dict[str, Any]]:
         common = cell.model_dump(include={"task", "solver", "size", "seed", "track", "reason"})
         common["status"] = cell.status.value
-        empty = True
-        for score in cell.scores:
-            empty = False
-            yield common | score.model_dump(include={"metric", "step", "value", "low", "high", "unit", "bound"})
-        for metric, value, unit in self._costs(cell):
-            if value is not None:
-                empty = False
-                yield common | {"metric": metric, "value": value, "low": value, "high": value, "unit": unit}
-        # A prediction is no outcome: a cell that has nothing else keeps its row without a metric.
-        for metric, key, unit in (("predicted_time", "seconds", "s"), ("predicted_memory", "bytes", "B")):
-            if cell.predicted is not None:
-                value = cell.predicted[key]
-                yield common | {"metric": metric, "value": value, "low": value, "high": value, "unit": unit}
+        found = [
+            score.model_dump(include={"metric", "step", "value", "low", "high", "unit", "bound"})
+            for score in cell.scores
+        ]
+        found += [_number(metric, unit, value) for metric, value, unit in self._costs(cell) if value is not None]
         for timing in cell.ledger.solve:
-            empty = False
-            value, low, high = bootstrap_median(np.array(timing.seconds))
-            note = f"extrapolated from {timing.timed_states} states" if timing.extrapolated else common["reason"]
-            figures = {"value": value, "low": low, "high": high, "unit": "s", "reason": note}
-            yield common | {"metric": "solve_time", "batch_size": timing.batch_size} | figures
+            number = _number("solve_time", "s", *bootstrap_median(np.array(timing.seconds)))
+            note = {"reason": f"extrapolated from {timing.timed_states} states"} if timing.extrapolated else {}
+            found.append(number | {"batch_size": timing.batch_size} | note)
         reference = self.cell(self.task.reference, cell.size, cell.seed)
-        if reference is not None and reference is not cell and cell.ledger.solve and reference.ledger.solve:
-            value = break_even(cell, reference, self.record.fits)
-            empty = False
-            yield common | {"metric": "break_even", "value": value, "low": value, "high": value, "unit": "trajectories"}
-        if empty:
-            yield common | {"metric": None, "value": math.nan, "low": math.nan, "high": math.nan, "unit": None}
+        if reference is not None and reference is not cell:
+            crossing = break_even(cell, reference, self.record.fits)
+            found += [] if crossing is None else [_number("break_even", "trajectories", *crossing)]
+        # A prediction is no outcome: a cell that has nothing else keeps its row without a metric.
+        found = found or [_number(None, None, math.nan)]
+        if cell.predicted is not None:
+            found.append(_number("predicted_time", "s", cell.predicted["seconds"]))
+            found.append(_number("predicted_memory", "B", cell.predicted["bytes"]))
+        return (common | number for number in found)
 
     def _costs(self, cell: CellRecord) -> Iterator[tuple[str, float | None, str]]:
         fit = self.record.fits.get(cell.solver)
@@ -171,3 +157,11 @@ class Run:
         yield "first_call_time", cell.ledger.first_call_time, "s"
         yield "peak_memory_host", cell.ledger.peak_memory_host, "B"
         yield "peak_memory_device", cell.ledger.peak_memory_device, "B"
+
+
+def _number(
+    metric: str | None, unit: str | None, value: float, low: float | None = None, high: float | None = None
+) -> dict[str, Any]:
+    """Return the columns of a number; one without an interval is its own ends."""
+    ends = {"low": value if low is None else low, "high": value if high is None else high}
+    return {"metric": metric, "value": value, "unit": unit, **ends}

@@ -64,6 +64,11 @@ class Score(_Record):
     unit: str
     bound: float | None = None
 
+    @property
+    def below_bound(self) -> bool:
+        """Whether the value cannot be told from that of a perfect solver."""
+        return self.bound is not None and self.bound > 0 and self.value < self.bound
+
 
 class ReferenceRecord(_Record):
     """What the accuracy of a cell was measured against.

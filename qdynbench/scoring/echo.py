@@ -1,6 +1,6 @@
 """The forward-backward echo: how near an evolution under H and then -H comes to where it began.
 
-It is no metric of a trajectory but a phase of its own, `qdynbench.run.echo`, with a score.
+It is no metric of a trajectory but a phase of its own, `qdynbench.runner.echo`, with a score.
 """
 
 from __future__ import annotations

@@ -7,7 +7,6 @@ that are kept there. Two errors are made: small Schmidt values are discarded (`c
 
 from __future__ import annotations
 
-import functools
 import itertools
 import math
 from abc import ABC, abstractmethod
@@ -20,11 +19,12 @@ from qdynbench.contract.initial import Given
 from qdynbench.contract.problem import Knowledge, Problem
 from qdynbench.contract.solver import Block, Cost, Solver, block_length
 from qdynbench.toolkit import tensor_chain
+from qdynbench.toolkit.strings import commuting
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from qdynbench.physics.operators import PauliSum, PauliTerm
+    from qdynbench.physics.operators import PauliSum
     from qdynbench.toolkit.tensor_chain import Measured
 
 LARGEST_VECTOR = 14
@@ -283,24 +283,9 @@ class TebdSolver(MatrixProductSolver):
             return reason
         for term in itertools.chain.from_iterable(h.terms for h in problem.hamiltonians):
             if max(term.sites) - min(term.sites) > 1:
-                return f"{written(term)} is no term on one site or two neighbouring ones, tenpy-tdvp takes it"
+                return f"{term} is no term on one site or two neighbouring ones, tenpy-tdvp takes it"
         return None
 
     def substeps(self, hamiltonian: PauliSum, action: float) -> int:
         """Return 1 where all terms commute and their decomposition is exact, as in most kicks."""
         return 1 if commuting(hamiltonian) else super().substeps(hamiltonian, action)
-
-
-def written(term: PauliTerm) -> str:
-    """Return a term as a reader writes it."""
-    return f"{term.coefficient:g} {term.paulis} {list(term.sites)}"
-
-
-@functools.lru_cache(maxsize=16)
-def commuting(hamiltonian: PauliSum) -> bool:
-    """Return whether all strings commute: any two differ in their letters on an even number of shared sites."""
-    letters = [dict(zip(term.sites, term.paulis, strict=True)) for term in hamiltonian.terms]
-    return all(
-        sum(other.get(site, letter) != letter for site, letter in one.items()) % 2 == 0
-        for one, other in itertools.combinations(letters, 2)
-    )

@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from qdynbench.toolkit.strings import norm_bound
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from qdynbench.contract.problem import Problem
-    from qdynbench.physics.operators import PauliSum
 
 
 @dataclass(frozen=True)
@@ -49,14 +50,16 @@ def _same(pieces: tuple[tuple[int, float], ...], others: tuple[tuple[int, float]
     return len(pieces) == 1 and pieces[0][0] == others[0][0]
 
 
-def strength(hamiltonian: PauliSum) -> float:
-    """Return the sum of the absolute coefficients, an upper bound of the largest absolute energy."""
-    return sum(abs(term.coefficient) for term in hamiltonian.terms)
-
-
-def action(problem: Problem) -> float:
+def total_action(problem: Problem) -> float:
     """Return an upper bound of the largest phase `|E| t` that the grid gathers, over all pieces of a driven model."""
-    strengths = [strength(hamiltonian) for hamiltonian in problem.hamiltonians]
+    norms = [norm_bound(hamiltonian) for hamiltonian in problem.hamiltonians]
     if problem.drive is None:
-        return sum(strengths) * float(problem.times[-1])
-    return sum(strengths[k] * abs(s) for step in range(problem.steps) for k, s in problem.pieces(step))
+        return sum(norms) * float(problem.times[-1])
+    return sum(norms[k] * abs(s) for step in range(problem.steps) for k, s in problem.pieces(step))
+
+
+def piece_count(problem: Problem) -> int:
+    """Return how many pieces of constant Hamiltonian the grid is made of: one for each step of a static model."""
+    if problem.drive is None:
+        return problem.steps
+    return sum(len(problem.pieces(step)) for step in range(problem.steps))

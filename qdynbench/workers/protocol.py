@@ -1,7 +1,7 @@
 """What travels between the main process and its workers: one type for each request, and one for its answer.
 
-A request names its answer, so that a type checker follows `worker.ask(Prepare(problem)).prepare_time`. While it works on
-some requests a solver's process sends events before its answer, those that the request allows and no other.
+A request names its answer, so that a type checker follows `worker.ask(Prepare(problem)).prepare_time`. While it works
+on some requests a solver's process sends events before its answer, those that the request allows and no other.
 """
 
 from __future__ import annotations
@@ -318,7 +318,7 @@ class Solve(Request[Solved], frozen=True):
 
 
 class Returned(Message, frozen=True):
-    """Where an echo has ended, states `(n, 2**N)`; None where the solver yields observables, or why it cannot go back."""
+    """Where an echo has ended, states `(n, 2**N)`, or why it cannot go back; neither where there are observables."""
 
     states: Vectors | None
     refusal: str | None

@@ -37,7 +37,7 @@ class ScorerSide:
         self._cell: CellScoring | None = None
         self._bounds: dict[Case, Bounds] = {}
 
-    def answer(self, request: to.ScorerRequest) -> to.Message:
+    def answer(self, request: to.ScorerRequest) -> to.Message:  # noqa: PLR0911 - one for each request
         """Answer one request."""
         match request:
             case to.LoadTask():

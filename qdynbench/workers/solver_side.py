@@ -45,10 +45,10 @@ class SolverSide:
         self._staged: dict[int, list[Initial]] = {}
         self._started = False
         self._reads_states = False
-        """Whether the solver has asked for state vectors of the prepared problem: then they are made before a clock runs."""
+        """Whether the solver has asked for state vectors: then they are made before a clock runs."""
         self._at_rest = 0
 
-    def answer(self, request: to.SolverRequest) -> to.Message:
+    def answer(self, request: to.SolverRequest) -> to.Message:  # noqa: PLR0911 - one for each request
         """Answer one request."""
         match request:
             case to.Load():

@@ -21,17 +21,18 @@ from qdynbench.workers.protocol import Failed, Message
 PR_SET_PDEATHSIG = 1
 
 
-R = TypeVar("R", bound=Message, contravariant=True)
+R_contra = TypeVar("R_contra", bound=Message, contravariant=True)
+R = TypeVar("R", bound=Message)
 
 
-class Side(Protocol[R]):
+class Side(Protocol[R_contra]):
     """One side of a run, which answers the requests that it knows."""
 
     @property
     def requests(self) -> UnionType:
         """The union of their types."""
 
-    def answer(self, request: R) -> Message:
+    def answer(self, request: R_contra) -> Message:
         """Answer one request."""
 
 

@@ -2,12 +2,11 @@
 
 import qdynbench
 from qdynbench import hookimpl
+from qdynbench.report.parts import Column, Table
 
 
 class Dots(qdynbench.Figure):
     """Infidelity of every sample at the last step, with a table."""
-
-    name = "dots"
 
     def draw(self, run):
         import altair as alt
@@ -25,17 +24,11 @@ class Dots(qdynbench.Figure):
         return chart.properties(width=100, height=80)
 
     def table(self, run):
-        from rich.table import Table
-
-        table = Table("spins", "states")
-        table.add_row("2", "4 of each")
-        return table
+        return Table([Column("spins"), Column("states")], [["2", "4 of each"]])
 
 
 class Picky(qdynbench.Figure):
     """Needs what no run has."""
-
-    name = "picky"
 
     def draw(self, run):
         raise qdynbench.CannotDraw("the run has no cell at 40 spins")
@@ -43,8 +36,6 @@ class Picky(qdynbench.Figure):
 
 class Broken(qdynbench.Figure):
     """Its code is wrong, in both methods."""
-
-    name = "broken"
 
     def draw(self, run):
         return 1 / 0
@@ -56,5 +47,5 @@ class Broken(qdynbench.Figure):
 @hookimpl
 def register_figures(register):
     for kind in (Dots, Picky, Broken):
-        register(kind.name, kind, summary=kind.__doc__)
+        register(kind.__name__.lower(), kind, summary=kind.__doc__)
     register("absent", "no_such_module:Figure", summary="its module is missing")

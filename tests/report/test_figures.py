@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import re
 import struct
+import subprocess
 import xml.etree.ElementTree as ET
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -12,6 +14,7 @@ import pytest
 import qdynbench as package
 from qdynbench.report.figures.drawing import SCALE
 
+Command = Callable[..., subprocess.CompletedProcess[str]]
 PLUGIN = Path(__file__).parents[1] / "data" / "figures.py"
 
 
@@ -21,7 +24,9 @@ def png_size(path: Path) -> tuple[int, ...]:
     return struct.unpack(">2I", content[16:24])
 
 
-def test_a_run_draws_its_figures_and_says_what_it_could_not_draw(qdynbench, small_task, tmp_path):
+def test_a_run_draws_its_figures_and_says_what_it_could_not_draw(
+    qdynbench: Command, small_task: Path, tmp_path: Path
+) -> None:
     names = "[dots, picky, broken, absent]"
     small_task.write_text(f"{small_task.read_text()}figures: {names}\nsettings: {{longer: {{times.steps: 6}}}}\n")
     done = qdynbench("run", small_task, "--setting", "longer", "--plugin", PLUGIN)
@@ -63,12 +68,12 @@ def test_a_run_draws_its_figures_and_says_what_it_could_not_draw(qdynbench, smal
     assert not list(folder.iterdir())  # a picture of an earlier drawing would mislead
 
 
-def test_figures_are_listed(qdynbench):
+def test_figures_are_listed(qdynbench: Command) -> None:
     listed = qdynbench("list", "figures", "--plugin", PLUGIN)
     assert listed.returncode == 0
     assert re.search(r"picky +Needs what no run has\. +figures\.py", listed.stdout)
 
 
 @pytest.mark.parametrize("name", ["Figure", "CannotDraw", "draw"])
-def test_the_contract_is_public(name):
+def test_the_contract_is_public(name: str) -> None:
     assert name in package.__all__

@@ -9,29 +9,40 @@ from rich.cells import cell_len
 from rich.console import Console
 from rich.text import Text
 
-from qdynbench.report.terminal.layout import Column, Span, Table, cut, flow, say, wrapped
+from qdynbench.report.parts import Column, Span, Table
+from qdynbench.report.terminal.layout import cut, flow, lines_of, say, width_of_table, wrapped
 
 CONSOLE = Console(width=80)
 
 
 def test_columns_are_aligned() -> None:
-    table = Table([Column("N"), Column("name", "left"), Column("error", "figure")])
+    table = Table([Column("N"), Column("name", "left"), Column("error", "number")])
     table.rows += [["2", "ed", "<2e-29"], ["10", "a longer name", "1.5e-27±7e-29"], Span(Text("across"))]
-    assert [line.plain for line in table.lines(CONSOLE, 80)] == [
+    assert [line.plain for line in lines_of(table, CONSOLE, 80)] == [
         " N  name                   error",
         " 2  ed              <2e-29",
         "10  a longer name  1.5e-27±7e-29",
         "across",
     ]
-    assert table.width == 32
-    assert table.position(2) == 19
+    assert width_of_table(table) == 32
 
 
-def test_a_figure_without_uncertainty_ends_where_the_others_have_their_sign() -> None:
-    table = Table([Column("", "figure")])
+def test_a_number_without_uncertainty_ends_where_the_others_have_their_sign() -> None:
+    table = Table([Column("", "number")])
     table.rows += [["0.1±0.01"], ["<1e-20"]]
-    _, first, second = (line.plain for line in table.lines(CONSOLE, 80))
+    _, first, second = (line.plain for line in lines_of(table, CONSOLE, 80))
     assert first.index("±") == len(second)
+
+
+def test_headings_stand_on_two_lines_and_notes_below() -> None:
+    table = Table([Column("N"), Column("paper\nED")], [["2", "0.5"]], ["seconds"])
+    assert [line.plain for line in lines_of(table, CONSOLE, 80)] == ["   paper", "N     ED", "2    0.5", "seconds"]
+
+
+def test_a_name_is_folded_where_the_table_is_too_wide() -> None:
+    table = Table([Column("solver", "left"), Column("seconds")], [["qutip[method=krylov,tolerance=1e-10]", "1.0"]])
+    lines = [line.plain for line in lines_of(table, CONSOLE, 30)]
+    assert lines == ["solver                 seconds", "qutip[method=krylov,t      1.0", "olerance=1e-10]"]
 
 
 @settings(deadline=None)  # the machine may be busy

@@ -9,10 +9,7 @@ import numpy as np
 import torch
 from safetensors.numpy import load_file, save_file
 
-from qdynbench.contract.initial import Given
-from qdynbench.contract.learned import FitContext, LearnedSolver, TrainingData
-from qdynbench.contract.problem import Knowledge, Problem
-from qdynbench.contract.solver import Block, Cost, block_length
+from qdynbench import Block, Cost, FitContext, Given, Knowledge, LearnedSolver, Problem, TrainingData, block_length
 from qdynbench_baselines.one_step import OneStep, fit_one_step
 
 if TYPE_CHECKING:

@@ -10,11 +10,18 @@ import numpy as np
 import scipy.sparse
 import torch
 
-from qdynbench.contract.initial import Given
-from qdynbench.contract.learned import FitContext, LearnedSolver, TrainingData
-from qdynbench.contract.problem import Knowledge, Problem
-from qdynbench.contract.solver import Block, Cost, block_length
-from qdynbench.errors import InputError
+from qdynbench import (
+    Block,
+    Cost,
+    FitContext,
+    Given,
+    InputError,
+    Knowledge,
+    LearnedSolver,
+    Problem,
+    TrainingData,
+    block_length,
+)
 from qdynbench.toolkit.eigenbasis import EigenbasisPropagator, dense_cost
 from qdynbench_baselines.one_step import fit_one_step
 from qdynbench_baselines.regression import LocalModel, generator_of, regress

@@ -11,7 +11,7 @@ import scipy.linalg
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from qdynbench.contract.learned import TrainingData
+    from qdynbench import TrainingData
 
 CHUNK_BYTES = 32e6
 

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from qdynbench.contract.initial import Given
-from qdynbench.contract.problem import Knowledge, Problem
-from qdynbench.contract.solver import Block, Cost, Solver, block_length
+from qdynbench import Block, Cost, Given, Knowledge, Problem, Solver, block_length
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -40,7 +38,7 @@ class Persistence(Solver):
         """Return spins `(B, T+1, N)`, norm and entropy `(B, T+1)` of product states, which have no entanglement."""
         import torch
 
-        from qdynbench.physics import product
+        from qdynbench import product
 
         times = self.problem.steps + 1
         spins = product.spins(spinors.cpu().numpy())

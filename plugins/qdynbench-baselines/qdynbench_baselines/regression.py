@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import scipy.linalg
 
-from qdynbench.errors import InputError
-from qdynbench.physics.operators import PauliSum
+from qdynbench import InputError, PauliSum
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

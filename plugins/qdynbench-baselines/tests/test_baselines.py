@@ -15,11 +15,7 @@ from qdynbench_baselines.linear import LinearPropagator
 from qdynbench_baselines.local_generator import LocalGenerator
 from qdynbench_baselines.persistence import Persistence
 
-from qdynbench.contract.initial import Initial
-from qdynbench.contract.problem import Problem
-from qdynbench.contract.solver import Solver
-from qdynbench.errors import InputError
-from qdynbench.physics.operators import PauliSum
+from qdynbench import Initial, InputError, PauliSum, Problem, Solver
 from qdynbench.testing import independent
 from qdynbench.testing.trajectories import trajectory
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from qdynbench.contract.problem import Problem
-from qdynbench.contract.solver import Cost
-from qdynbench.toolkit.schedule import action
+from qdynbench import Cost, Problem
+from qdynbench.toolkit.schedule import piece_count, total_action
+from qdynbench.toolkit.strings import flips
 from qdynbench_dynamiqs.matching import Method, local
 
 # Seconds, on two shared CPU cores.
@@ -30,7 +30,7 @@ def predicted(method: Method, tolerance: float, problem: Problem) -> Cost:
     size = min(problem.size, 300)  # beyond, powers of two leave the range of a float
     dim = 2.0**size
     amplitudes = dim * problem.batch
-    pieces = 1 if problem.drive is None else sum(len(problem.pieces(step)) for step in range(problem.steps))
+    pieces = 1 if problem.drive is None else piece_count(problem)
     times = min(problem.steps, 512e6 / (16 * amplitudes)) if amplitudes < 3.2e7 else 1.0
     seconds = COMPILATION[method] + pieces * CALL + PER_SAVED_AMPLITUDE * problem.steps * amplitudes
     # What is saved stands in the loop's buffer, in the result and, for the next block, once more.
@@ -40,7 +40,7 @@ def predicted(method: Method, tolerance: float, problem: Problem) -> Cost:
         seconds += max(problem.steps, pieces) * (PER_STEP + PER_DENSE_ELEMENT * dim * amplitudes)
         return Cost(bytes=LIBRARY_BYTES + 10 * 16 * dim**2 + saved, seconds=seconds)
     elements = min(_diagonals(problem), dim)
-    phase = max(1.0, action(problem))
+    phase = max(1.0, total_action(problem))
     steps = STEPS_PER_ACTION * phase * local(method, tolerance, problem) ** (-1 / ORDER[method]) + 2 * pieces
     seconds += steps * (PER_STEP + PER_ELEMENT * STAGES[method] * elements * amplitudes)
     buffers = 16 * amplitudes * (STAGES[method] + 6)
@@ -50,11 +50,5 @@ def predicted(method: Method, tolerance: float, problem: Problem) -> Cost:
 
 def _diagonals(problem: Problem) -> float:
     """Return a bound on how many diagonals a Hamiltonian has: a string that flips m spins lies on `2**m` of them."""
-    counts = [1.0]
-    for hamiltonian in problem.hamiltonians:
-        flipped = {
-            frozenset(site for letter, site in zip(t.paulis, t.sites, strict=True) if letter != "Z")
-            for t in hamiltonian.terms
-        }
-        counts.append(sum(2.0 ** len(sites) for sites in flipped))
-    return max(counts)
+    counts = (sum(2.0 ** len(sites) for sites in flips(hamiltonian)) for hamiltonian in problem.hamiltonians)
+    return max([1.0, *counts])

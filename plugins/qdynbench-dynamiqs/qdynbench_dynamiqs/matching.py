@@ -11,8 +11,8 @@ from __future__ import annotations
 import math
 from typing import Literal
 
-from qdynbench.contract.problem import Problem
-from qdynbench.toolkit.schedule import action
+from qdynbench import Problem
+from qdynbench.toolkit.schedule import total_action
 
 Method = Literal["dopri8", "tsit5", "expm"]
 
@@ -29,7 +29,7 @@ ROUNDING = 1e-14
 
 def smallest(method: Method, problem: Problem) -> float:
     """Return the smallest tolerance that double precision reaches on the problem's grid."""
-    least = ROUNDING * max(1.0, action(problem))
+    least = ROUNDING * max(1.0, total_action(problem))
     if method == "expm":
         return least
     factor, order = INTERPOLATION[method]
@@ -39,7 +39,7 @@ def smallest(method: Method, problem: Problem) -> float:
 def local(method: Method, tolerance: float, problem: Problem) -> float:
     """Return the 2-norm error of one step with which all errors stay below `tolerance` on the whole grid."""
     factor, order = INTERPOLATION[method]
-    adding_up = tolerance / (ERROR_PER_ACTION[method] * max(1.0, action(problem)))
+    adding_up = tolerance / (ERROR_PER_ACTION[method] * max(1.0, total_action(problem)))
     return float(min(adding_up, (tolerance / factor) ** (1 / order)))
 
 

@@ -14,16 +14,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from torch.utils.dlpack import from_dlpack
 
-from qdynbench.contract.initial import Given
-from qdynbench.contract.problem import Knowledge, Problem
-from qdynbench.contract.solver import Block, Cost, Solver, block_length
+from qdynbench import Block, Cost, Given, Knowledge, Problem, Solver, block_length
 from qdynbench.toolkit.peers import missing
 from qdynbench.toolkit.schedule import Stretch, stretches
 from qdynbench_dynamiqs.cost import predicted
 from qdynbench_dynamiqs.matching import Method, absolute, smallest
 
 if TYPE_CHECKING:
-    from qdynbench.physics.operators import PauliSum
+    from qdynbench import PauliSum
 
 ABSENT = missing("dynamiqs>=0.3.7,<0.4", install='pip install "qdynbench-dynamiqs[peer]"')
 if ABSENT is None:

@@ -14,10 +14,7 @@ import torch
 from qdynbench_dynamiqs.matching import smallest
 from qdynbench_dynamiqs.solver import ABSENT, Dynamiqs, qarray
 
-from qdynbench.contract.problem import Problem
-from qdynbench.errors import InputError
-from qdynbench.physics.drive import Drive, Segment
-from qdynbench.physics.operators import PauliSum
+from qdynbench import Drive, InputError, PauliSum, Problem, Segment
 from qdynbench.testing import ConformanceTests, independent, trajectories
 from qdynbench.testing.absence import refusal_without
 from qdynbench.testing.trajectories import (
@@ -125,7 +122,7 @@ def test_a_tolerance_beyond_double_precision_is_refused_with_the_least(method: s
 
 @pytest.mark.parametrize("tolerance", [0.0, 2.0])
 def test_senseless_tolerances_are_refused(tolerance: float) -> None:
-    from qdynbench.contract.build import build
+    from qdynbench import build
 
     with pytest.raises(InputError, match="tolerance"):
         build(Dynamiqs, "dynamiqs", {"tolerance": tolerance})

@@ -33,8 +33,7 @@ def ratios(
     import numpy as np
     import torch
 
-    from qdynbench.contract.problem import Problem
-    from qdynbench.physics.operators import PauliSum
+    from qdynbench import PauliSum, Problem
     from qdynbench.toolkit.eigenbasis import EigenbasisPropagator
 
     operator = PauliSum.from_terms(

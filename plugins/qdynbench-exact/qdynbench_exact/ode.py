@@ -14,15 +14,16 @@ import numpy as np
 import scipy.integrate
 import torch
 
-from qdynbench.contract.problem import Problem
-from qdynbench.contract.solver import Cost, block_length
-from qdynbench_exact.rounding import EPSILON, entries_per_row, refused, total_action
-from qdynbench_exact.stepping import Evolution, SteppingSolver
+from qdynbench import Cost, Problem, block_length
+from qdynbench.toolkit.rounding import EPSILON, refused
+from qdynbench.toolkit.schedule import total_action
+from qdynbench.toolkit.stepping import Evolution, SteppingSolver
+from qdynbench.toolkit.strings import flips
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from qdynbench.physics.operators import PauliSum
+    from qdynbench import PauliSum
 
 MARGIN = 4
 """With this the error came out between 0.2 and 0.9 of the tolerance, from 1e-4 to 1e-10, by both methods."""
@@ -76,7 +77,7 @@ class AdaptiveOde(SteppingSolver):
     def estimate(self, problem: Problem) -> Cost:
         """Predict memory and time from the number of steps that the order and the tolerance need."""
         dim = 2.0 ** min(problem.size, 300)
-        entries = dim * sum(map(entries_per_row, problem.hamiltonians))
+        entries = dim * sum(len(flips(hamiltonian)) for hamiltonian in problem.hamiltonians)
         action = total_action(problem)
         # The error of a step falls with the order: `reach` is its action at an error of 1, measured.
         stages, order, reach = {"DOP853": (12, 8, 12.0), "RK45": (6, 5, 9.8)}[self.method]

@@ -12,16 +12,17 @@ import numpy as np
 import torch
 from quspin.tools.evolution import ExpmMultiplyParallel
 
-from qdynbench.contract.problem import Problem
-from qdynbench.contract.solver import Cost, block_length
-from qdynbench_exact.ed import quspin_hamiltonian
-from qdynbench_exact.rounding import entries_per_row, norm_bound, refused, total_action
-from qdynbench_exact.stepping import Evolution, SteppingSolver
+from qdynbench import Cost, Problem, block_length
+from qdynbench.toolkit.rounding import refused
+from qdynbench.toolkit.schedule import piece_count, total_action
+from qdynbench.toolkit.stepping import Evolution, SteppingSolver
+from qdynbench.toolkit.strings import flips, norm_bound
+from qdynbench_exact.hamiltonian import quspin_hamiltonian
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from qdynbench.physics.operators import PauliSum
+    from qdynbench import PauliSum
 
 # Measured on two shared CPU cores at 8 to 18 spins.
 ENTRY_SECONDS = 1e-9  # for each stored entry, state and product
@@ -61,7 +62,7 @@ class Taylor(SteppingSolver):
     def estimate(self, problem: Problem) -> Cost:
         """Predict memory and time from the stored entries and the products that the series take."""
         dim, itemsize = 2.0 ** min(problem.size, 300), self.dtype.itemsize
-        entries = dim * sum(map(entries_per_row, problem.hamiltonians))
+        entries = dim * sum(len(flips(hamiltonian)) for hamiltonian in problem.hamiltonians)
         entry_bytes = 4 + itemsize // (2 if all(operator.is_real for operator in problem.hamiltonians) else 1)
         # About as many terms of the series as the action of a step, and some for the digits of the tolerance.
         action = total_action(problem) / problem.steps
@@ -74,8 +75,7 @@ class Taylor(SteppingSolver):
 
     def prepare(self, problem: Problem) -> None:
         """Build the sparse matrices and divide every piece of the grid into series."""
-        pieces = sum(len(problem.pieces(step)) for step in range(problem.steps))
-        self._cut = self.tolerance / (pieces + total_action(problem) / LONGEST_SERIES)
+        self._cut = self.tolerance / (piece_count(problem) + total_action(problem) / LONGEST_SERIES)
         super().prepare(problem)
 
     def evolution(self, hamiltonian: PauliSum) -> TaylorEvolution:

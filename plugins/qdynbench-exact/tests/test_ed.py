@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 import scipy.linalg
 import torch
-from qdynbench_exact.ed import ExactDiagonalization, quspin_hamiltonian
+from qdynbench_exact.ed.solver import ExactDiagonalization
+from qdynbench_exact.hamiltonian import quspin_hamiltonian
 
-from qdynbench.contract.problem import Problem
-from qdynbench.physics.operators import PauliSum
+from qdynbench import PauliSum, Problem
 from qdynbench.testing import independent, trajectories
 
 BENCHMARK = Path(__file__).parents[1] / "benchmarks" / "ed_vs_numpy.py"
@@ -143,7 +143,7 @@ def test_states_do_not_depend_on_their_batch() -> None:
 
 
 def test_per_state_equals_batched_over_several_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("qdynbench_exact.ed.PER_STATE_BLOCK_BYTES", 1e5)
+    monkeypatch.setattr("qdynbench_exact.ed.solver.PER_STATE_BLOCK_BYTES", 1e5)
     problem, states = posed(ising(5), 300, batch=9), random_states(5, 9)
     assert error(evolve(problem, states, mode="per_state"), evolve(problem, states)) < 1e-13
 

@@ -9,15 +9,11 @@ from typing import ClassVar
 import numpy as np
 import pytest
 import torch
-from qdynbench_exact.driven import grid_steps
-from qdynbench_exact.ed import ExactDiagonalization
-from qdynbench_exact.symmetry import SYMMETRIES, breaking_term, symmetries_of
+from qdynbench_exact.ed.driven import grid_steps
+from qdynbench_exact.ed.solver import ExactDiagonalization
+from qdynbench_exact.ed.symmetry import SYMMETRIES, breaking_term, symmetries_of
 
-from qdynbench.contract.build import build
-from qdynbench.contract.spec import SolverSpec
-from qdynbench.errors import InputError
-from qdynbench.physics.drive import Drive, Segment
-from qdynbench.physics.operators import PauliSum
+from qdynbench import Drive, InputError, PauliSum, Segment, SolverSpec, build
 from qdynbench.testing import ConformanceTests, independent
 from qdynbench.testing.exercise import graded_chain
 

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from qdynbench.physics import basis
+from qdynbench import basis
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

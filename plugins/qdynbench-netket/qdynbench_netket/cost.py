@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from qdynbench.contract.problem import Problem
-from qdynbench.contract.solver import Cost
+from qdynbench import Cost, Problem
 from qdynbench_netket import ansatz
 from qdynbench_netket.stepping import steps_within, stopping_points
 

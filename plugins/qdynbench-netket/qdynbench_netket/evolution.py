@@ -24,7 +24,7 @@ from qdynbench_netket.stepping import steps_within, stopping_points
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from qdynbench.physics.operators import PauliSum
+    from qdynbench import PauliSum
 
 INTEGRATORS = {"rk4": dynamics.RK4, "heun": dynamics.Heun}
 

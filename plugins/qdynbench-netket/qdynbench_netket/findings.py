@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from qdynbench.physics.operators import PauliSum
+    from qdynbench import PauliSum
     from qdynbench_netket.evolution import Course
 
 LARGE_RESIDUALS = (0.01, 0.1)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from qdynbench.physics.operators import PauliSum
+from qdynbench import PauliSum
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

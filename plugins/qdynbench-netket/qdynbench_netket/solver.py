@@ -13,12 +13,9 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 import torch
 
-from qdynbench.contract.initial import Given
-from qdynbench.contract.problem import Knowledge, Problem
-from qdynbench.contract.solver import Block, Cost, Solver
-from qdynbench.physics import moments
+from qdynbench import Block, Cost, Given, Knowledge, Problem, Solver, moments
 from qdynbench.toolkit.peers import missing
-from qdynbench.toolkit.schedule import strength
+from qdynbench.toolkit.strings import norm_bound
 from qdynbench_netket import ansatz, frame
 from qdynbench_netket.cost import predicted
 from qdynbench_netket.findings import left_out, remarks
@@ -160,7 +157,7 @@ class NetketTvmc(Solver):
     ) -> NDArray[np.complex128]:
         """Return the trajectory of one state after its start, shape `(T, 2**N)`."""
         problem, hamiltonian = self.problem, self.problem.hamiltonians[0]
-        scale = strength(hamiltonian)
+        scale = norm_bound(hamiltonian)
         if not scale:
             return np.broadcast_to(state, (problem.steps, problem.dimension))
         couplings, turned = self._start(state, spinors)

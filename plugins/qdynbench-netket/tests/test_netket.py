@@ -14,11 +14,7 @@ import torch
 from numpy.typing import NDArray
 from qdynbench_netket.solver import ABSENT, NetketTvmc
 
-from qdynbench.contract.initial import Initial
-from qdynbench.contract.problem import Problem
-from qdynbench.errors import InputError
-from qdynbench.physics import basis
-from qdynbench.physics.operators import PauliSum
+from qdynbench import Initial, InputError, PauliSum, Problem, basis
 from qdynbench.testing import ConformanceTests, independent
 from qdynbench.testing.absence import refusal_without
 from qdynbench.testing.exercise import graded_chain, initial_of, product_initial, uniform_chain
@@ -185,7 +181,7 @@ def test_nothing_moves_without_a_hamiltonian() -> None:
     "wrong", [{"order": 0}, {"samples": -1}, {"step": 0.0}, {"tolerance": 0.0}, {"cutoff": 1.0}, {"seed": -1}]
 )
 def test_senseless_parameters_are_refused(wrong: dict[str, float]) -> None:
-    from qdynbench.contract.build import build
+    from qdynbench import build
 
     with pytest.raises(InputError, match=next(iter(wrong))):
         build(NetketTvmc, "netket-tvmc", wrong)

@@ -12,8 +12,7 @@ from qdynbench_netket import ansatz, frame
 from qdynbench_netket.findings import left_out
 from qdynbench_netket.stepping import steps_within, stopping_points
 
-from qdynbench.physics import moments
-from qdynbench.physics.operators import PauliSum
+from qdynbench import PauliSum, moments
 from qdynbench.testing import independent
 from qdynbench.testing.exercise import graded_chain, product_initial
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from qdynbench.physics.operators import PauliSum
+    from qdynbench import PauliSum
 
 SUZUKI = 1 / (4 - 4 ** (1 / 3))
 FRACTIONS = {2: (1.0,), 4: (SUZUKI, SUZUKI, 1 - 4 * SUZUKI, SUZUKI, SUZUKI)}

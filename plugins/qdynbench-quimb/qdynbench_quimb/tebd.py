@@ -6,13 +6,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from qdynbench.toolkit.matrix_product import TebdSolver, commuting
+from qdynbench.toolkit.matrix_product import TebdSolver
 from qdynbench.toolkit.peers import missing
+from qdynbench.toolkit.strings import commuting
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from qdynbench.contract.problem import Problem
+    from qdynbench import Problem
     from qdynbench_quimb.chain import QuimbChain
 
 REQUIREMENT = "quimb>=1.15,<2"

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from qdynbench_quimb.tebd import QuimbTebd
 
-from qdynbench.contract.problem import Problem
+from qdynbench import Problem
 from qdynbench.testing.exercise import graded_chain
 
 

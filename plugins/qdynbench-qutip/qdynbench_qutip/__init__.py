@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from qdynbench.contract.hookspecs import Register, hookimpl
+from qdynbench import Register, hookimpl
 
 
 @hookimpl

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import math
 
-from qdynbench.contract.problem import Problem
-from qdynbench.contract.solver import Cost, block_length
-from qdynbench.toolkit.schedule import action
+from qdynbench import Cost, Problem, block_length
+from qdynbench.toolkit.schedule import piece_count, total_action
+from qdynbench.toolkit.strings import flips
 from qdynbench_qutip.matching import ERROR_PER_ACTION, Method, krylov_steps, krylov_tolerance
 
 # Seconds, on two shared CPU cores.
@@ -29,15 +29,14 @@ def predicted(method: Method, tolerance: float, krylov_dim: int, problem: Proble
     size = min(problem.size, 300)  # beyond, powers of two leave the range of a float
     dim = 2.0**size
     amplitudes = dim * problem.batch
-    phase = max(1.0, action(problem))
-    pieces = _pieces(problem)
-    # Two terms may flip the same spins and share their elements; a bound is good enough.
-    flips = max((1 + sum("X" in t.paulis or "Y" in t.paulis for t in h.terms) for h in problem.hamiltonians), default=1)
-    product = PER_ELEMENT * flips
+    phase = max(1.0, total_action(problem))
+    pieces = piece_count(problem)
+    elements = max((len(flips(hamiltonian) | {()}) for hamiltonian in problem.hamiltonians), default=1)  # of a row
+    product = PER_ELEMENT * elements
 
-    matrix = 16 * dim * (dim if method == "diag" else 2 * flips)
+    matrix = 16 * dim * (dim if method == "diag" else 2 * elements)
     block = 16.0 * amplitudes * block_length(problem, problem.batch) if size < 60 else 16.0 * amplitudes
-    seconds = CALL + 1e-7 * dim * flips
+    seconds = CALL + 1e-7 * dim * elements
     if method == "diag":
         seconds += PER_EIGENVALUE_CUBED * dim**3 * len(problem.hamiltonians)
         seconds += pieces * (PER_TIME + PER_DENSE_ELEMENT * dim * amplitudes)
@@ -70,9 +69,3 @@ def predicted(method: Method, tolerance: float, krylov_dim: int, problem: Proble
     return Cost(
         bytes=matrix + 16 * buffers * amplitudes + block, seconds=seconds + steps * per_step + pieces * per_time
     )
-
-
-def _pieces(problem: Problem) -> int:
-    if problem.drive is None:
-        return problem.steps
-    return sum(len(problem.pieces(step)) for step in range(problem.steps))

@@ -10,8 +10,9 @@ from __future__ import annotations
 import math
 from typing import Literal
 
-from qdynbench.contract.problem import Problem
-from qdynbench.toolkit.schedule import action, strength
+from qdynbench import Problem
+from qdynbench.toolkit.schedule import total_action
+from qdynbench.toolkit.strings import norm_bound
 
 Method = Literal["vern9", "adams", "krylov", "diag"]
 
@@ -32,21 +33,21 @@ ROUNDING = 1e-14
 
 def smallest(problem: Problem) -> float:
     """Return the smallest tolerance that double precision reaches on the problem's grid."""
-    return ROUNDING * max(1.0, action(problem))
+    return ROUNDING * max(1.0, total_action(problem))
 
 
 def options(method: Method, tolerance: float, problem: Problem, krylov_dim: int) -> dict[str, object]:
     """Return the options of `qutip.SESolver` that end at a 2-norm error of about `tolerance`."""
     # Normalising the output would hide a part of the error, and is not made for batches.
     common: dict[str, object] = {"method": method, "normalize_output": False, "progress_bar": ""}
-    phase = max(1.0, action(problem))
+    phase = max(1.0, total_action(problem))
     if method == "diag":
         return common
     if method == "krylov":
         dim = min(krylov_dim, problem.dimension)
         local = krylov_tolerance(tolerance, problem, dim)
         # A subdiagonal element below this ends the subspace, and leaks at most that much per unit of time.
-        largest = max(map(strength, problem.hamiltonians), default=0.0)
+        largest = max(map(norm_bound, problem.hamiltonians), default=0.0)
         end = max(1e-13 * largest, 0.1 * tolerance / float(problem.times[-1]))
         return {
             **common,
@@ -67,16 +68,16 @@ def krylov_steps(local: float, problem: Problem, dim: int) -> float:
 
     The elements beta of the Lanczos matrix, `n - 1` of them, are about a third of `sum |coefficients|`.
     """
-    largest = max(map(strength, problem.hamiltonians), default=0.0)
+    largest = max(map(norm_bound, problem.hamiltonians), default=0.0)
     if largest == 0 or dim >= problem.dimension:  # then the subspace is the whole space, and one step has no error
         return 1.0
     length = math.exp((math.log(local) + math.lgamma(dim + 1) - (dim - 1) * math.log(largest / 3)) / dim)
-    return max(1.0, action(problem) / largest / length)
+    return max(1.0, total_action(problem) / largest / length)
 
 
 def krylov_tolerance(tolerance: float, problem: Problem, dim: int) -> float:
     """Return the `atol` whose error over all Krylov steps is `tolerance`."""
-    largest = max(map(strength, problem.hamiltonians), default=0.0)
+    largest = max(map(norm_bound, problem.hamiltonians), default=0.0)
     local = tolerance
     # The number of steps depends weakly on the tolerance, so a few rounds settle it.
     for _ in range(5):

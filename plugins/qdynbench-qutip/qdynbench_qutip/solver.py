@@ -12,9 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from qdynbench.contract.initial import Given
-from qdynbench.contract.problem import Knowledge, Problem
-from qdynbench.contract.solver import Block, Cost, Solver, block_length
+from qdynbench import Block, Cost, Given, Knowledge, Problem, Solver, block_length
 from qdynbench.toolkit.peers import missing
 from qdynbench.toolkit.schedule import Stretch, stretches
 from qdynbench_qutip.cost import predicted
@@ -23,7 +21,7 @@ from qdynbench_qutip.matching import OUTLIER, Method, options, smallest
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from qdynbench.physics.operators import PauliSum
+    from qdynbench import PauliSum
 
 ABSENT = missing("qutip>=5.1,<6", install='pip install "qdynbench-qutip[peer]"')
 if ABSENT is None:

@@ -10,10 +10,7 @@ import torch
 from qdynbench_qutip.matching import smallest
 from qdynbench_qutip.solver import ABSENT, LARGEST_DENSE, QuTiP
 
-from qdynbench.contract.problem import Problem
-from qdynbench.errors import InputError
-from qdynbench.physics.drive import Drive, Segment
-from qdynbench.physics.operators import PauliSum
+from qdynbench import Drive, InputError, PauliSum, Problem, Segment
 from qdynbench.testing import ConformanceTests
 from qdynbench.testing.absence import refusal_without
 from qdynbench.testing.trajectories import (
@@ -138,7 +135,7 @@ def test_the_least_tolerance_is_reached(method: str) -> None:
 
 @pytest.mark.parametrize("wrong", [{"tolerance": 0.0}, {"tolerance": 2.0}, {"krylov_dim": 1}])
 def test_senseless_parameters_are_refused(wrong: dict[str, float]) -> None:
-    from qdynbench.contract.build import build
+    from qdynbench import build
 
     with pytest.raises(InputError, match=next(iter(wrong))):
         build(QuTiP, "qutip", wrong)

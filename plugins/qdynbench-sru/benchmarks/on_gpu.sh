@@ -12,7 +12,7 @@ mkdir -p "$results"
 
 for part in $parts; do
     case $part in
-        tests) pytest plugins/qdynbench-sru/tests -m gpu 2>&1 | tee "$results/tests.txt" ;;
+        tests) pytest kernels/sru-kernels/tests plugins/qdynbench-sru/tests -m gpu 2>&1 | tee "$results/tests.txt" ;;
         kernels) qdynbench sru kernels --device cuda --compiled --out "$results/kernels.md" 2>&1 | tee "$results/kernels.txt" ;;
         training)
             qdynbench sru ship tasks/paper/fig4.yaml --encoder padded --with largest=8 --with width=256 \

@@ -14,9 +14,9 @@ import time
 import numpy as np
 import torch
 from qdynbench_sru.shipped import SHIPPED
-from qdynbench_sru.weights import load
+from qdynbench_sru.weight_files import load
 
-from qdynbench.contract.problem import Problem
+from qdynbench import Problem
 from qdynbench.scoring.certify import independent_evolution
 from qdynbench.scoring.metrics.infidelity import ray_distance
 from qdynbench.scoring.metrics.relative_entropy import magnitude_divergence

@@ -1,76 +1,34 @@
 """One fit on several devices: `torchrun --nproc-per-node 2 -m qdynbench_sru.distributed TASK`.
 
 Every process makes the training data for itself, from a reference in a worker of its own, and computes the gradients of
-its share of the windows; their sum is that of one process, to rounding. Rank 0 writes checkpoints and weights. Without
+its share of the excerpts; their sum is that of one process, to rounding. Rank 0 writes checkpoints and weights. Without
 `torchrun` the same command is a fit in one process.
 """
 
 from __future__ import annotations
 
 import os
-import shutil
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any
 
-import numpy as np
 import torch
 import torch.distributed
 import typer
-from numpy.typing import NDArray
 
-from qdynbench.api import environment_of
-from qdynbench.contract.build import build
-from qdynbench.contract.spec import SolverSpec
-from qdynbench.contract.learned import LearnedSolver
-from qdynbench.errors import InputError, QdynbenchError
-from qdynbench.plugins.registry import Registry
-from qdynbench.record import provenance
-from qdynbench.record.manifest import MANIFEST, foundation_of, manifest_of, write_manifest
-from qdynbench.run.fits import cache_folder, training_of
-from qdynbench.run.plan import code_of
-from qdynbench.task.load import load_task
-from qdynbench.task.spec import Task
-from qdynbench.workers.process import Worker
-from qdynbench.workers.protocol import LoadTask, MakeTrajectories, Need
+from qdynbench import MANIFEST, QdynbenchError, SolverSpec, own_fit
 from qdynbench_sru.command import folder_name, replace_folder, spec_of
 from qdynbench_sru.shipped import SHIPPED
 from qdynbench_sru.training.processes import Processes
 
 
-class WorkerData:
-    """Training data from a scorer's worker of this process; see `qdynbench.contract.solver.TrainingData`.
-
-    Attributes:
-        seconds: that the reference has taken.
-        waited: seconds until the data was here.
-    """
-
-    def __init__(self, task: Task, worker: Worker) -> None:
-        assert task.training is not None  # noqa: S101 - `training_times` has refused such a task already
-        self.sizes: Sequence[int] = tuple(task.training.sizes)
-        self.times: NDArray[np.float64] = task.training_times()
-        self.count = task.training.trajectories
-        self.seconds = self.waited = 0.0
-        self._worker, self._limit = worker, task.limits.seconds
-
-    def trajectories(self, size: int, start: int = 0, stop: int | None = None) -> torch.Tensor:
-        """Return trajectories `start` to `stop`: complex128, shape `(stop - start, T+1, 2**size)`."""
-        began = time.monotonic()
-        stop = self.count if stop is None else stop
-        made = self._worker.ask(MakeTrajectories(Need(size, start, stop)), seconds=self._limit)
-        self.seconds += made.seconds
-        self.waited += time.monotonic() - began
-        return torch.from_numpy(made.states)
-
-
 @dataclass
 class Context:
-    """What this process's fit is offered; see `qdynbench.contract.solver.FitContext`."""
+    """What this process's fit is offered; see `qdynbench.FitContext`."""
 
     folder: Path
     seed: int
@@ -119,51 +77,29 @@ def train(source: str, spec: SolverSpec, out: Path, device: str = "cpu") -> dict
         InputError: the task or the solver cannot be used as written.
         QdynbenchError: the reference failed.
     """
-    with process_group(device) as processes, tempfile.TemporaryDirectory() as scratch:
-        registry = Registry.discover()
-        task = load_task(source, registry, solvers=[str(spec)])
-        environment = environment_of(task, device, 1, Path(scratch))
-        training = training_of(task, registry)
-        solver = build(registry.load("solvers", spec.name), spec.name, spec.parameters)
-        if not isinstance(solver, LearnedSolver):
-            raise InputError(f"{spec} learns nothing")
-        start = solver.starts_from()
-        foundation = None if start is None else foundation_of(start)
-        parts = [str(spec), training, foundation, code_of(registry, spec.name), device]
-        # Not the number of processes: another number goes on from the same checkpoint.
-        work = cache_folder() / f"sru-distributed-{provenance.fingerprint(parts)}"
-        work.mkdir(parents=True, exist_ok=True)
-        worker = Worker("scorer", f"scorer-{processes.rank}", environment)
-        try:
-            worker.ask(LoadTask(task.model_dump_json(), environment.setting(registry.files)), seconds=120)
-            data = WorkerData(task, worker)
-            context = Context(work, task.seed, device, processes.rank)
-            began = time.monotonic()
-            solver.fit(data, context)
-            spent = torch.tensor([data.seconds, time.monotonic() - began - data.waited], dtype=torch.float64)
-        finally:
-            worker.kill()
+    with (
+        process_group(device) as processes,
+        own_fit(source, str(spec), device=device, name=f"scorer-{processes.rank}") as fit,
+    ):
+        context = Context(fit.folder, fit.seed, device, processes.rank)
+        began = time.monotonic()
+        fit.solver.fit(fit.data, context)
+        spent = torch.tensor([fit.data.seconds, time.monotonic() - began - fit.data.waited], dtype=torch.float64)
         totals = spent.to(device)
         processes.sum([totals])
         if processes.rank > 0:
             return None
         data_time, fit_time = totals.tolist()
-        manifest = manifest_of(
-            str(spec),
-            training,
-            data_time=data_time,
-            fit_time=fit_time,
-            curve=context.curve,
-            foundation=foundation,
-            notes=context.notes,
-            where={"threads": 1, "device": device, "processes": processes.count},
-        )
-        finished = Path(scratch) / "weights"
-        finished.mkdir()
-        solver.save(finished)
-        write_manifest(finished, manifest)
-        replace_folder(finished, out)
-        shutil.rmtree(work, ignore_errors=True)
+        with tempfile.TemporaryDirectory() as scratch:
+            manifest = fit.save(
+                Path(scratch),
+                data_time=data_time,
+                fit_time=fit_time,
+                curve=context.curve,
+                notes=context.notes,
+                where={"threads": 1, "device": device, "processes": processes.count},
+            )
+            replace_folder(Path(scratch), out)
         return manifest
 
 

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import dataclasses
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TypeVar, cast
 
-from qdynbench.contract.build import build
-from qdynbench.contract.spec import SolverSpec
-from qdynbench.errors import InputError, suggestion
-from qdynbench.record.manifest import read_manifest
+from qdynbench import InputError, Solver, SolverSpec, build, read_manifest, suggestion
 
-if TYPE_CHECKING:
-    from qdynbench_sru.solver import SimpleRecurrentUnit
+S = TypeVar("S", bound=Solver)
 
 SHIPPED = Path(__file__).parent / "weights"
 
@@ -42,19 +38,20 @@ def named(name: str, encoder: str) -> Path:
     )
 
 
-def made_by(solver: SimpleRecurrentUnit) -> list[Path]:
-    """Return the folders of weights that a solver with these very parameters was trained to."""
-    wanted, folders = _identity(solver), []
+def made_by(solver: S, identity: Callable[[S], object]) -> list[Path]:
+    """Return the folders of weights that a solver with these very parameters was trained to.
+
+    Args:
+        solver: asks for them.
+        identity: of a solver; equal for those that are trained to the same weights.
+    """
+    folders = []
     for name in names():
         text = (read_manifest(SHIPPED / name) or {}).get("solver", "")
         try:
-            maker = cast("SimpleRecurrentUnit", build(type(solver), "sru", SolverSpec.parse(text).parameters))
+            maker = cast(S, build(type(solver), "sru", SolverSpec.parse(text).parameters))
         except InputError:
             continue  # of a version with other parameters, or not finished
-        if _identity(maker) == wanted:
+        if identity(maker) == identity(solver):
             folders.append(SHIPPED / name)
     return folders
-
-
-def _identity(solver: SimpleRecurrentUnit) -> dict[str, Any]:
-    return dataclasses.asdict(solver) | {"width": solver.known_width}

@@ -8,20 +8,27 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from qdynbench.contract.initial import Given
-from qdynbench.contract.learned import FitContext, LearnedSolver, TrainingData
-from qdynbench.contract.problem import Knowledge, Problem
-from qdynbench.contract.solver import Block, Cost, block_length
-from qdynbench.errors import InputError
-from qdynbench.plugins.distributions import hash_files
-from qdynbench_sru import shipped, weights
+from qdynbench import (
+    Block,
+    Cost,
+    FitContext,
+    Given,
+    InputError,
+    Knowledge,
+    LearnedSolver,
+    Problem,
+    TrainingData,
+    block_length,
+    hash_files,
+)
+from qdynbench_sru import shipped, weight_files
+from qdynbench_sru.networks import Architecture, Encoder
 from qdynbench_sru.start import started
 from qdynbench_sru.training import FINE_TUNING, RECIPES, Options, Precision, Training
-from qdynbench_sru.training.windows import Windows
-from qdynbench_sru.weights import Architecture, Encoder
+from qdynbench_sru.training.trajectories import Trajectories
 
 if TYPE_CHECKING:
-    from qdynbench_sru.network import Propagator
+    from sru_kernels import Propagator
 
 LARGEST = 11
 """Spins that the `padded` encoder can have room for: its layers of default width then have 16 million weights each."""
@@ -54,8 +61,8 @@ class SimpleRecurrentUnit(LearnedSolver):
             a state of the largest size: with fewer, some directions cannot be told apart.
         layers: recurrent layers.
         dropout: probability with which a channel is dropped in the Adam phase of the training.
-        noise: 2-norm of the Gaussian noise that is added to every input of a training window (states have norm 1).
-        rollout: training steps at the end of a window on which the network is fed its own predictions.
+        noise: 2-norm of the Gaussian noise that is added to every input of a training excerpt (states have norm 1).
+        rollout: training steps at the end of an excerpt on which the network is fed its own predictions.
         precision: of Adam's products: `single`, or `mixed` with bfloat16 on a GPU.
         patience: chunks of 50 updates without a smaller rollout error after which a phase of the training ends; 0 for
             never.
@@ -165,20 +172,20 @@ class SimpleRecurrentUnit(LearnedSolver):
             FloatingPointError: the loss is not finite; the last good checkpoint stays.
         """
         recipe = (RECIPES if self.start == RANDOM else FINE_TUNING)[self.encoder].scaled(self.effort)
-        windows = Windows(data, recipe, self.rollout, context.device)
+        trajectories = Trajectories(data, recipe, self.rollout, context.device)
         dt = float(data.times[1] - data.times[0])
         key: dict[str, Any] = {}
         if folder := self.starts_from():
             network, self._architecture = started(folder, self._expected, data.sizes, dt)
             network.sru.dropout = self.dropout
-            key["start"] = hash_files([folder / weights.WEIGHTS])
+            key["start"] = hash_files([folder / weight_files.WEIGHTS])
         else:
             self._architecture = self._anew(tuple(data.sizes), dt)
             network = self._architecture.build(self.dropout, context.seed)
-            network.scale.fill_(windows.change_per_amplitude)
+            network.scale.fill_(trajectories.change_per_amplitude)
         key["architecture"] = dataclasses.asdict(self._architecture)
         options = Options(self.dropout, self.noise, self.rollout, self.precision, self.patience)
-        self._network = Training(network.to(context.device), recipe, options, windows, context, key).run()
+        self._network = Training(network.to(context.device), recipe, options, trajectories, context, key).run()
 
     def _anew(self, sizes: tuple[int, ...], dt: float) -> Architecture:
         room = self.largest or max(sizes)
@@ -191,7 +198,7 @@ class SimpleRecurrentUnit(LearnedSolver):
 
     def save(self, folder: Path) -> None:
         """Write `weights.safetensors` and `architecture.json`."""
-        weights.save(self._network, self._trained, folder)
+        weight_files.save(self._network, self._trained, folder)
 
     def load(self, folder: Path) -> None:
         """Read what `save` wrote.
@@ -199,11 +206,11 @@ class SimpleRecurrentUnit(LearnedSolver):
         Raises:
             InputError: the weights are damaged or of another architecture.
         """
-        self._network, self._architecture = weights.load(folder, self._expected)
+        self._network, self._architecture = weight_files.load(folder, self._expected)
 
     def shipped(self) -> list[Path]:
         """Return the packaged weights that were trained with these very parameters, on whatever data."""
-        return shipped.made_by(self)
+        return shipped.made_by(self, lambda solver: dataclasses.asdict(solver) | {"width": solver.known_width})
 
     def starts_from(self) -> Path | None:
         """Return the folder that `start` means.

@@ -10,11 +10,10 @@ from typing import Any
 
 import torch
 
-from qdynbench.errors import InputError
-from qdynbench_sru import weights
-from qdynbench_sru.network import Network
-from qdynbench_sru.padded import PaddedNetwork
-from qdynbench_sru.weights import Architecture
+from qdynbench import InputError
+from qdynbench_sru import weight_files
+from qdynbench_sru.networks import Architecture, Network
+from qdynbench_sru.networks.padded import PaddedNetwork
 
 
 def started(folder: Path, expected: Mapping[str, Any], sizes: Sequence[int], dt: float) -> tuple[Network, Architecture]:
@@ -33,7 +32,7 @@ def started(folder: Path, expected: Mapping[str, Any], sizes: Sequence[int], dt:
         InputError: the weights are damaged, of another architecture or time step, or have no room for a size.
     """
     advice = "fit with their parameters, or name other weights with start="
-    network, trained = weights.load(folder, expected, advice)
+    network, trained = weight_files.load(folder, expected, advice)
     if not math.isclose(dt, trained.dt, rel_tol=1e-9):
         raise InputError(
             f"the sru weights in {str(folder)!r} were trained for steps of {trained.dt:g}, the training data has steps "

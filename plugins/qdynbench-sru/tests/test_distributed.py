@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
+from pathlib import Path
 
+import pytest
 import safetensors.torch
 import torch
+from qdynbench_sru import distributed
 
 TASK = """
 name: little
@@ -18,28 +20,29 @@ times: {dt: 0.01, steps: 5}
 training: {sizes: [2, 3], trajectories: 20, steps: 12}
 solvers: [persistence]
 """
-MODULE = ("-m", "qdynbench_sru.distributed", "little.yaml", "--encoder", "padded", "--with", "effort=0.0125")
+TORCHRUN = ("-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2")
 
 
-def test_two_processes_agree_with_one_to_rounding(tmp_path):
-    """The same fifty updates of Adam, each on the same windows; two processes see half of them each."""
-    (tmp_path / "little.yaml").write_text(TASK)
-    commands = {
-        "one": [sys.executable, *MODULE, "--out", "one"],
-        "two": ["torchrun", "--standalone", "--nproc-per-node", "2", *MODULE, "--out", "two"],
-    }
-    commands["two"][0] = os.fspath(os.path.join(os.path.dirname(sys.executable), "torchrun"))
-    for name, command in commands.items():
-        # Each has a cache of its own, or the second would find the checkpoint of the first.
-        environment = {**os.environ, "XDG_CACHE_HOME": str(tmp_path / f"cache-{name}")}
-        done = subprocess.run(
-            command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=300, check=False
-        )
-        assert done.returncode == 0, done.stderr
-        assert "device-seconds" in done.stdout
-        assert done.stderr.count("100 %") == 1  # rank 0 alone reports
+def test_two_processes_agree_with_one_to_rounding(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The same fifty updates of Adam, each on the same excerpts; two processes see half of them each."""
+    task = tmp_path / "little.yaml"
+    task.write_text(TASK)
+    # Each has a cache of its own, or the second would find the checkpoint of the first.
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache-one"))
+    distributed.main(str(task), "padded", out=tmp_path / "one", with_=["effort=0.0125"])
+    said = capsys.readouterr()
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache-two"))
+    command = [sys.executable, *TORCHRUN, "-m", "qdynbench_sru.distributed", "little.yaml", "--encoder", "padded"]
+    options = ["--with", "effort=0.0125", "--out", "two"]
+    done = subprocess.run([*command, *options], cwd=tmp_path, capture_output=True, text=True, timeout=300, check=False)
+    assert done.returncode == 0, done.stderr
+    for out, err in ((said.out, said.err), (done.stdout, done.stderr)):
+        assert "device-seconds" in out
+        assert err.count("100 %") == 1  # rank 0 alone reports
     manifests, weights = (
-        [read(tmp_path / name) for name in commands]
+        [read(tmp_path / name) for name in ("one", "two")]
         for read in (
             lambda folder: json.loads((folder / "manifest.json").read_text()),
             lambda folder: safetensors.torch.load_file(folder / "weights.safetensors"),

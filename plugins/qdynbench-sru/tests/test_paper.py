@@ -5,18 +5,17 @@ from __future__ import annotations
 import copy
 import xml.etree.ElementTree as ET
 from collections import Counter
-from io import StringIO
+from collections.abc import Callable
 
 import numpy as np
 import pytest
 from qdynbench_sru.paper import common
-from rich.console import Console
 
-import qdynbench
+from qdynbench import CannotDraw, CellRecord, Figure, Run, Status, api, band, load_task
 from qdynbench.plugins.registry import Registry
-from qdynbench.record.schema import Status
-from qdynbench.report.figures.figure import CannotDraw
-from qdynbench.task.load import load_task
+from qdynbench.report.parts import Drawing
+from qdynbench.report.terminal.layout import lines_of
+from qdynbench.testing.runs import printed
 
 SHARED = ("fig2", "fig3", "fig4", "table1", "magnetization", "zero_shot")
 FIGURES = [f"paper-{name.replace('_', '-')}" for name in (*SHARED, "fig5")]
@@ -36,23 +35,31 @@ figures: [FIGURES]
 
 
 @pytest.fixture(scope="module")
-def run(tmp_path_factory):
+def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
     folder = tmp_path_factory.mktemp("paper")
     task = folder / "little.yaml"
     task.write_text(TASK.replace("FIGURES", ", ".join(FIGURES)))
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_CACHE_HOME", str(folder / "cache"))
-        return qdynbench.run(task, out=folder / "run")
+        done = api.run(task, out=folder / "run")
+    assert done is not None
+    return done
 
 
-def lacking(run, condition):
+@pytest.fixture(scope="module")
+def drawn(run: Run) -> dict[str, Drawing]:
+    """Return what came of the figures, by name."""
+    return {one.name: one for one in api.draw(run)}
+
+
+def lacking(run: Run, condition: Callable[[CellRecord], bool]) -> Run:
     """Return the run without the cells that fulfil a condition."""
     poorer = copy.copy(run)
     poorer.cells = [cell for cell in run.cells if not condition(cell)]
     return poorer
 
 
-def picture(run, name):
+def picture(run: Run, name: str) -> tuple[set[str], Counter[str]]:
     """Return the texts and the numbers of marks of a figure's SVG, by kind of mark."""
     root = ET.fromstring((run.folder / "figures" / f"{name}.svg").read_text())  # noqa: S314 - written by this run
     texts = {element.text for element in root.iter() if element.text and element.text.strip()}
@@ -60,11 +67,11 @@ def picture(run, name):
     return texts, roles
 
 
-def figure(name):
+def figure(name: str) -> Figure:
     return Registry.discover().load("figures", name)()
 
 
-def test_every_paper_task_is_whole_at_both_settings_and_most_share_their_training():
+def test_every_paper_task_is_whole_at_both_settings_and_most_share_their_training() -> None:
     trainings = {load_task(f"paper/{name}").training.model_dump_json() for name in SHARED}
     assert len(trainings) == 1
     for name in (*SHARED, "fig5"):
@@ -75,7 +82,7 @@ def test_every_paper_task_is_whole_at_both_settings_and_most_share_their_trainin
         assert small.name == small.figures[0]
 
 
-def test_the_papers_numbers_give_its_claim():
+def test_the_papers_numbers_give_its_claim() -> None:
     numbers = common.paper()
     at_256 = numbers["table1"]["batch_sizes"].index(256)
     ratio = numbers["table1"]["ed"][7][at_256] / numbers["table1"]["sru"][7][at_256]
@@ -83,26 +90,26 @@ def test_the_papers_numbers_give_its_claim():
     assert all(len(row) == 4 for key in ("ed", "sru") for row in numbers["table1"][key].values())
 
 
-def test_every_figure_is_drawn(run):
-    assert {one.name: one.reason for one in run.drawn} == dict.fromkeys(FIGURES, "")
+def test_every_figure_is_drawn(run: Run, drawn: dict[str, Drawing]) -> None:
+    assert {name: one.reason for name, one in drawn.items()} == dict.fromkeys(FIGURES, "")
     for name in FIGURES:
         assert (run.folder / "figures" / f"{name}.png").stat().st_size > 10_000
 
 
-def test_fig2_has_a_line_and_dots_for_every_amplitude(run):
+def test_fig2_has_a_line_and_dots_for_every_amplitude(run: Run) -> None:
     texts, roles = picture(run, "paper-fig2")
     assert {"2 spins", "3 spins", "time step", "magnitude", "exact (ED)", "predicted (SRU)"} <= texts
     assert roles["line mark"] == 4 + 8
     assert roles["circle"] == (4 + 8) * 11
 
 
-def test_fig3_has_every_amplitude_at_every_instant(run):
+def test_fig3_has_every_amplitude_at_every_instant(run: Run) -> None:
     texts, roles = picture(run, "paper-fig3")
     assert {"exact magnitude", "predicted magnitude", "time step"} <= texts
     assert roles["circle"] == (4 + 8) * 10
 
 
-def test_fig4_has_a_row_for_each_time_span_and_a_band_for_each_curve(run):
+def test_fig4_has_a_row_for_each_time_span_and_a_band_for_each_curve(run: Run) -> None:
     texts, roles = picture(run, "paper-fig4")
     assert {"persistence: nothing moves", "mean relative entropy", "spins", "2", "3"} <= texts
     spans, solvers, sizes = 2, 2, 2
@@ -110,11 +117,11 @@ def test_fig4_has_a_row_for_each_time_span_and_a_band_for_each_curve(run):
     assert roles["line mark"] == spans * solvers * (sizes + 1)  # the paper's bound in each panel
 
 
-def test_table1_marks_what_is_extrapolated_and_quotes_the_paper(run):
-    table = next(one.table for one in run.drawn if one.name == "paper-table1")
-    stream = StringIO()
-    Console(file=stream, width=80).print(table)
-    lines = stream.getvalue().splitlines()
+def test_table1_marks_what_is_extrapolated_and_quotes_the_paper(run: Run, drawn: dict[str, Drawing]) -> None:
+    table = drawn["paper-table1"].table
+    assert table is not None
+    text = printed(lambda console: console.print(*lines_of(table, console, 80), sep="\n"))
+    lines = text.splitlines()
     assert max(map(len, lines)) <= 80
     row = next(line.split() for line in lines if line.split()[:2] == ["3", "64"])
     assert row[2:5] == ["2.2", "0.74", "3.0"]
@@ -122,7 +129,7 @@ def test_table1_marks_what_is_extrapolated_and_quotes_the_paper(run):
     assert not row[6].endswith("*")
     last = next(line.split() for line in lines if line.split()[:2] == ["3", "256"])
     assert last[5:] == ["–"] * 5  # not a batch size of this run
-    assert "…" not in stream.getvalue()
+    assert "…" not in text
     assert any(
         line.split() == ["paper", "paper", "paper", "single", "batched", "here", "single", "batched"] for line in lines
     )
@@ -130,14 +137,14 @@ def test_table1_marks_what_is_extrapolated_and_quotes_the_paper(run):
     assert {"ED, paper", "ED state by state, here", "ED in one batch, here", "SRU, here", "seconds"} <= texts
 
 
-def test_fig5_draws_the_learning_curve_of_the_fit(run):
+def test_fig5_draws_the_learning_curve_of_the_fit(run: Run) -> None:
     texts, roles = picture(run, "paper-fig5")
     assert {"mean relative entropy", "time step", "(b) mean relative entropy"} <= texts
     points = sum(len(run.record.fits[solver].curve) for solver in common.recurrent(run))
     assert roles["point"] == points
 
 
-def test_zero_shot_and_magnetization_name_their_axes(run):
+def test_zero_shot_and_magnetization_name_their_axes(run: Run) -> None:
     texts, _ = picture(run, "paper-zero-shot")
     assert {"spins", "mean relative entropy", "longer than in training →"} <= texts
     texts, roles = picture(run, "paper-magnetization")
@@ -145,10 +152,10 @@ def test_zero_shot_and_magnetization_name_their_axes(run):
     assert roles["line mark"] == 2 * 3 * 3  # sizes, axes, states
 
 
-def test_bands_hold_the_mean_and_its_interval(run):
+def test_bands_hold_the_mean_and_its_interval(run: Run) -> None:
     cell = common.scored(run, "persistence")[0]
     curve = run.curves_of(cell)["mean_relative_entropy"]
-    (row,) = common.band(curve, [120], spins=2)
+    (row,) = band(curve, [120], spins=2)
     score = next(s for s in cell.scores if s.metric == "mean_relative_entropy" and s.step == 120)
     assert row["value"] == pytest.approx(score.value, rel=1e-5)
     assert row["low"] == pytest.approx(score.low, rel=0.1)
@@ -157,7 +164,7 @@ def test_bands_hold_the_mean_and_its_interval(run):
 
 
 @pytest.mark.parametrize("name", FIGURES)
-def test_a_figure_without_its_solver_says_so_in_one_line(run, name):
+def test_a_figure_without_its_solver_says_so_in_one_line(run: Run, name: str) -> None:
     poorer = lacking(run, lambda cell: cell.solver.startswith("sru"))
     with pytest.raises(CannotDraw) as caught:
         figure(name).draw(poorer)
@@ -165,12 +172,12 @@ def test_a_figure_without_its_solver_says_so_in_one_line(run, name):
     assert "\n" not in str(caught.value)
 
 
-def test_a_size_that_failed_stands_below_the_title(run):
+def test_a_size_that_failed_stands_below_the_title(run: Run) -> None:
     poorer = lacking(run, lambda cell: cell.solver.startswith("sru") and cell.size == 3)
     assert any("3 spins" in line for line in figure("paper-fig4").draw(poorer).title.subtitle)
 
 
-def test_the_reason_of_a_failed_solver_is_repeated(run):
+def test_the_reason_of_a_failed_solver_is_repeated(run: Run) -> None:
     failed = copy.copy(run)
     failed.cells = [
         cell.model_copy(update={"status": Status.TIMEOUT, "reason": "fit: over 900 s", "scores": []})
@@ -182,7 +189,7 @@ def test_the_reason_of_a_failed_solver_is_repeated(run):
         figure("paper-fig4").draw(failed)
 
 
-def test_without_kept_trajectories_the_task_key_is_named(run, monkeypatch):
+def test_without_kept_trajectories_the_task_key_is_named(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(type(run), "trajectories", lambda self, cell: None)
     with pytest.raises(CannotDraw, match=r"keep: \{trajectories: 1\}"):
         figure("paper-fig2").draw(run)

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from qdynbench.physics.operators import PauliSum
+    from qdynbench import PauliSum
     from qdynbench.toolkit.tensor_chain import Measured
 
 SMALLEST_SCHMIDT_VALUE = 1e-14

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from qdynbench.toolkit.matrix_product import MatrixProductSolver, TebdSolver, commuting, written
+from qdynbench.toolkit.matrix_product import MatrixProductSolver, TebdSolver
 from qdynbench.toolkit.peers import missing
+from qdynbench.toolkit.strings import commuting
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -13,9 +14,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from qdynbench.contract.initial import Given
-    from qdynbench.contract.problem import Problem
-    from qdynbench.contract.solver import Block
+    from qdynbench import Block, Given, Problem
     from qdynbench_tenpy.chain import TdvpChain, TebdChain
 
 REQUIREMENT = "physics-tenpy>=1.1,<2"
@@ -94,7 +93,7 @@ class TenpyTdvp(MatrixProductSolver):
         far = [term for h in self.problem.hamiltonians for term in h.terms if max(term.sites) - min(term.sites) > 1]
         if far:
             given.note(
-                f"{written(far[0])} reaches beyond neighbours: the projection has an error of its own, "
+                f"{far[0]} reaches beyond neighbours: the projection has an error of its own, "
                 "which neither step nor chi controls"
             )
 

@@ -10,9 +10,7 @@ import pytest
 import torch
 from qdynbench_tenpy.solvers import INSTALL, TenpyTdvp, TenpyTebd
 
-from qdynbench.contract.initial import Initial
-from qdynbench.contract.problem import Problem
-from qdynbench.physics.operators import PauliSum
+from qdynbench import Initial, PauliSum, Problem
 from qdynbench.testing import ConformanceTests
 from qdynbench.testing.matrix_product import (
     check_cutoff,

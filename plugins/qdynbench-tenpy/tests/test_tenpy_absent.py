@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from qdynbench_tenpy.solvers import TenpyTdvp, TenpyTebd
 
-from qdynbench.contract.problem import Problem
+from qdynbench import Problem
 from qdynbench.testing.exercise import graded_chain
 from qdynbench.toolkit.matrix_product import MatrixProductSolver
 

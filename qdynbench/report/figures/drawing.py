@@ -2,87 +2,56 @@
 
 from __future__ import annotations
 
-import shlex
 import traceback
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rich.console import Console
-from rich.text import Text
-
 from qdynbench.errors import InputError
 from qdynbench.plugins.registry import Registry
+from qdynbench.report.figures.charts import COLOURS
 from qdynbench.report.figures.figure import CannotDraw, Figure
-from qdynbench.report.terminal.layout import wrapped
-from qdynbench.text import plain
+from qdynbench.report.parts import Drawing
 
 if TYPE_CHECKING:
     from altair.typing import ChartType
-    from rich.table import Table
 
     from qdynbench.record.results import Run
 
 SCALE = 2
 """Pixels of the PNG per unit of the chart: sharp on a dense screen and in print."""
-COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
-"""Told apart with any colour vision: M. Okabe and K. Ito, Color Universal Design (2008), without its yellow."""
 FONT = "Liberation Sans, Helvetica, Arial, sans-serif"
 
 
-@dataclass(frozen=True)
-class Drawn:
-    """What came of one figure.
-
-    Attributes:
-        name: of the figure.
-        files: that were written.
-        table: what belongs in the terminal, or None.
-        reason: why there is no picture or no table, or nothing.
-        details: the traceback that belongs to `reason`.
-    """
-
-    name: str
-    files: tuple[Path, ...] = ()
-    table: Table | None = None
-    reason: str = ""
-    details: str = ""
-
-
-def draw_figures(run: Run, registry: Registry) -> Iterator[Drawn]:
+def draw_figures(run: Run, registry: Registry) -> list[Drawing]:
     """Draw the figures that the run's task names, one after the other."""
-    for name in run.task.figures:
-        yield draw_figure(name, run, registry)
+    return [draw_figure(name, run, registry) for name in run.task.figures]
 
 
-def draw_figure(name: str, run: Run, registry: Registry) -> Drawn:
+def draw_figure(name: str, run: Run, registry: Registry) -> Drawing:
     """Draw one figure into the run's folder; what an earlier drawing left there goes."""
     folder = run.folder / "figures"
-    faults: list[str] = []
-    table, trace = None, ""
-    files: tuple[Path, ...] = ()
+    faults: list[Exception] = []
+    table, files = None, tuple[Path, ...]()
     try:
         figure: Figure = registry.load("figures", name)()
     except InputError as error:
         message, _, trace = str(error).partition("\n")
-        return Drawn(name, reason=message, details=trace)
+        return Drawing(name, reason=message, details=trace)
     try:
         table = figure.table(run)
     except Exception as error:  # whatever a plugin raises: the run stands without its figure
-        faults.append(_reason(error))
-        trace = _trace(error)
+        faults.append(error)
     try:
         for kind in ("png", "svg"):
             (folder / f"{name}.{kind}").unlink(missing_ok=True)
-        files = write(figure.draw(run), folder, name)
+        files = save(figure.draw(run), folder, name)
     except Exception as error:
-        faults.append(_reason(error))
-        trace = trace or _trace(error)
-    return Drawn(name, files, table, "; ".join(dict.fromkeys(faults)), trace)
+        faults.append(error)
+    traces = ["".join(traceback.format_exception(one)) for one in faults if not isinstance(one, CannotDraw)]
+    return Drawing(name, files, table, "; ".join(dict.fromkeys(map(_reason, faults))), "".join(traces[:1]))
 
 
-def write(chart: ChartType, folder: Path, name: str) -> tuple[Path, ...]:
+def save(chart: ChartType, folder: Path, name: str) -> tuple[Path, ...]:
     """Write a chart in every format, each file whole or not at all, and return the paths."""
     import altair as alt
     import vl_convert
@@ -125,33 +94,8 @@ def style(chart: ChartType) -> ChartType:
     return styled
 
 
-def figures(drawn: Sequence[Drawn], console: Console) -> Iterator[Text]:
-    """Yield the tables of the figures, then where each was written or why it could not be drawn."""
-    if not drawn:
-        return
-    yield Text("Figures", "bold cyan")
-    for figure in drawn:
-        if figure.table is not None:
-            for line in console.render_lines(figure.table, pad=False):
-                text = Text.assemble(*((segment.text, segment.style or "") for segment in line))
-                text.rstrip()
-                yield text
-            yield Text()
-    for figure in drawn:
-        if figure.files:
-            kinds = " and ".join(path.suffix for path in figure.files[1:])
-            yield from wrapped(Text(f"{figure.name}: {shlex.quote(str(figure.files[0]))}, {kinds}"), console, 10_000)
-        if figure.reason:
-            text = Text.assemble(f"{figure.name}: ", ("cannot be drawn: ", "yellow"), plain(figure.reason))
-            yield from wrapped(text, console, console.width, 2)
-
-
 def _reason(error: Exception) -> str:
     if isinstance(error, CannotDraw):
         return str(error)
     lines = str(error).strip().splitlines()
     return ": ".join([type(error).__name__, *lines[:1]])
-
-
-def _trace(error: Exception) -> str:
-    return "" if isinstance(error, CannotDraw) else "".join(traceback.format_exception(error))

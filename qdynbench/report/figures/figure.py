@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING
 
 from qdynbench.errors import QdynbenchError
 
 if TYPE_CHECKING:
     from altair.typing import ChartType
-    from rich.table import Table
 
     from qdynbench.record.results import Run
+    from qdynbench.report.parts import Table
 
 
 class CannotDraw(QdynbenchError):
@@ -21,11 +21,8 @@ class CannotDraw(QdynbenchError):
 class Figure(ABC):
     """Draws one picture of one run; altair is imported where it is used.
 
-    Class attributes:
-        name: as it is registered, as in the task file, and of the files that are written.
+    The name under which it is registered is that in a task file, and that of the files that are written.
     """
-
-    name: ClassVar[str]
 
     @abstractmethod
     def draw(self, run: Run) -> ChartType:
@@ -36,7 +33,7 @@ class Figure(ABC):
         """
 
     def table(self, run: Run) -> Table | None:
-        """Return what belongs in the terminal as text, at most 80 columns wide, or None.
+        """Return what belongs in the terminal, to be shown in 80 columns, or None.
 
         Raises:
             CannotDraw: the run lacks what is to be shown.

@@ -8,14 +8,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from qdynbench import text as write
-from qdynbench.analysis.ranking import Point, points, predicted, seeds_left_out
+from qdynbench.analysis.points import Point, points
 from qdynbench.record.schema import Status
+from qdynbench.report.figures.charts import Look, below, data, filled_where, logarithmic, series
 from qdynbench.report.figures.figure import CannotDraw, Figure
-from qdynbench.report.figures.marks import Look, Row, below, data, decades, series
+from qdynbench.report.parts import Column, Table
+from qdynbench.report.terminal.sentences import over_seeds, prediction
 
 if TYPE_CHECKING:
     from altair.typing import ChartType
-    from rich.table import Table
 
     from qdynbench.record.results import Run
 
@@ -58,15 +59,12 @@ class Prediction(Figure):
     which the core hands over (one for the call, two for the timed rounds) and what libraries take late.
     """
 
-    name = "prediction"
-
     def draw(self, run: Run) -> ChartType:
         """Return the two panels, with the cells that were not run below them."""
         import altair as alt
 
-        found = self._found(run)
-        names = list(dict.fromkeys(point.spec.name for point in found if point.cell.predicted is not None))
-        look = series(names)
+        found = _found(run)
+        look = series(list(dict.fromkeys(point.spec.name for point in found if point.cell.predicted is not None)))
         panels = [
             _panel(times(found), look, "prepare and one solve (s)"),
             _panel(memories(found), look, "peak memory beyond the libraries (bytes)"),
@@ -78,92 +76,72 @@ class Prediction(Figure):
             "Hollow, not counted: too small to be told from call overhead and the libraries' own memory "
             f"({1e3 * RESOLVED_SECONDS:g} ms, {write.memory(RESOLVED_BYTES)}).",
         ]
-        lines = [*infeasible(found), *silent(found)]
-        return below(chart, lines, SIDE * len(shown), LETTERS).properties(
-            title=alt.TitleParams("Predicted against measured cost", subtitle=[*subtitle, *seeds_left_out(run)])
+        return below(chart, _unpredicted(found), SIDE * len(shown), LETTERS).properties(
+            title=alt.TitleParams("Predicted against measured cost", subtitle=[*subtitle, *over_seeds(run.task.seeds)])
         )
 
     def table(self, run: Run) -> Table:
         """Return the median and the worst ratio of prediction to outcome for each solver."""
-        from rich import box
-        from rich.table import Table
-        from rich.text import Text
-
-        found = self._found(run)
-        table = Table(box=box.SIMPLE_HEAD, padding=(0, 2, 0, 0), pad_edge=False, caption_justify="left", width=80)
-        table.add_column("solver", overflow="fold", ratio=1)
-        for heading in ("time:\ncells", "\nmedian", "\nworst", "memory:\ncells", "\nmedian", "\nworst"):
-            table.add_column(heading, justify="right", no_wrap=True)
+        found = _found(run)
+        headings = ("time:\ncells", "median", "worst", "memory:\ncells", "median", "worst")
+        table = Table([Column("solver", "left"), *map(Column, headings)])
         kinds = [[pair for pair in pairs if pair.counted] for pairs in (times(found), memories(found))]
         for name in dict.fromkeys(pair.point.spec.name for pairs in kinds for pair in pairs):
             entries = [_summary([pair for pair in pairs if pair.point.spec.name == name]) for pairs in kinds]
-            table.add_row(Text(name), *entries[0], *entries[1])
-        notes = [
+            table.rows.append([name, *entries[0], *entries[1]])
+        table.notes = [
             "Prediction over outcome, of prepare and one solve of the largest batch.",
             f"Counted where one of the two is at least {1e3 * RESOLVED_SECONDS:g} ms or "
             f"{write.memory(RESOLVED_BYTES)}. Memory: beyond what the worker held before its first problem.",
+            *_unpredicted(found),
         ]
-        table.caption = Text("\n".join([*notes, *infeasible(found), *silent(found)]))
         return table
 
-    def _found(self, run: Run) -> list[Point]:
-        found = points(run)
-        if not any(point.cell.predicted is not None for point in found):
-            raise CannotDraw("no solver of the run predicted what its cells cost")
-        return found
+
+def _found(run: Run) -> list[Point]:
+    found = points(run)
+    if not any(point.cell.predicted is not None for point in found):
+        raise CannotDraw("no solver of the run predicted what its cells cost")
+    return found
 
 
 def times(found: list[Point]) -> list[Pair]:
-    """Return predicted and measured seconds of the cells that have both."""
-    pairs = []
-    for point in found:
-        prepare, cost = point.cell.ledger.prepare_time, point.cell.predicted
-        if cost is not None and point.solved and point.seconds is not None and prepare is not None:
-            measured = prepare + point.seconds[0]
-            pairs.append(Pair(point, cost["seconds"], measured, max(cost["seconds"], measured) >= RESOLVED_SECONDS))
-    return [pair for pair in pairs if pair.predicted > 0 and pair.measured > 0]
+    """Return predicted and measured seconds of the points that have both."""
+    spent = ((point.cell.ledger.prepare_time, point.seconds) for point in found)
+    measured = [0.0 if prepare is None or not solve else prepare + solve[0] for prepare, solve in spent]
+    return _pairs(found, "seconds", measured, RESOLVED_SECONDS)
 
 
 def memories(found: list[Point]) -> list[Pair]:
-    """Return predicted and measured bytes of the cells that have both."""
-    pairs = [
-        Pair(
-            point,
-            point.cell.predicted["bytes"],
-            point.memory,
-            counted=max(point.cell.predicted["bytes"], point.memory) >= RESOLVED_BYTES,
-        )
-        for point in found
-        if point.cell.predicted is not None and point.solved and point.memory
+    """Return predicted and measured bytes of the points that have both."""
+    return _pairs(found, "bytes", [point.memory or 0.0 for point in found], RESOLVED_BYTES)
+
+
+def _pairs(found: list[Point], key: str, measured: list[float], resolved: float) -> list[Pair]:
+    both = [
+        (point, (point.cell.predicted or {}).get(key, 0.0), outcome)
+        for point, outcome in zip(found, measured, strict=True)
     ]
-    return [pair for pair in pairs if pair.predicted > 0]
+    return [Pair(*one, max(one[1:]) >= resolved) for one in both if one[0].solved and one[1] > 0 and one[2] > 0]
 
 
-def infeasible(found: list[Point]) -> list[str]:
-    """Return a line for each cell that was not run because of its prediction."""
-    return [
-        f"{point.solver} at {point.cell.size} spins: infeasible, {predicted(point.cell.predicted)} predicted"
+def _unpredicted(found: list[Point]) -> list[str]:
+    """Return a line for each cell that was not run because of its prediction, and one for solvers without any."""
+    refused = [
+        f"{point.solver} at {point.size} spins: infeasible, {prediction(point.cell.predicted)} predicted"
         for point in found
         if point.cell.status is Status.INFEASIBLE and point.cell.predicted is not None
     ]
-
-
-def silent(found: list[Point]) -> list[str]:
-    """Return a line that names the solvers without a prediction."""
-    names = list(dict.fromkeys(p.solver for p in found if p.solved and p.cell.predicted is None))
-    return [f"without a prediction: {', '.join(names)}"] * bool(names)
+    silent = dict.fromkeys(point.solver for point in found if point.solved and point.cell.predicted is None)
+    return refused + [f"without a prediction: {', '.join(silent)}"] * bool(silent)
 
 
 def _summary(pairs: list[Pair]) -> list[str]:
     if not pairs:
         return ["0", write.NOTHING, write.NOTHING]
     worst = max(pairs, key=lambda pair: abs(np.log(pair.ratio)))
-    median = float(np.median([pair.ratio for pair in pairs]))
-    return [
-        str(len(pairs)),
-        write.significant(median, 2),
-        f"{write.significant(worst.ratio, 2)} (N={worst.point.cell.size})",
-    ]
+    median = write.significant(float(np.median([pair.ratio for pair in pairs])), 2)
+    return [str(len(pairs)), median, f"{write.significant(worst.ratio, 2)} (N={worst.point.size})"]
 
 
 def _panel(pairs: list[Pair], look: Look, what: str) -> ChartType | None:
@@ -171,19 +149,12 @@ def _panel(pairs: list[Pair], look: Look, what: str) -> ChartType | None:
 
     if not pairs:
         return None
-    rows: list[Row] = [
-        {
-            "series": pair.point.spec.name,
-            "solver": pair.point.solver,
-            "spins": pair.point.cell.size,
-            "predicted": pair.predicted,
-            "measured": pair.measured,
-            "counted": pair.counted,
-        }
+    rows = [
+        {"series": pair.point.spec.name, "solver": pair.point.solver, "spins": pair.point.size}
+        | {"predicted": pair.predicted, "measured": pair.measured, "counted": pair.counted}
         for pair in pairs
     ]
-    ends = [row[key] for row in rows for key in ("predicted", "measured")]
-    scale, axis = decades(ends)
+    scale, axis = logarithmic(value for pair in pairs for value in (pair.predicted, pair.measured))
     low, high = scale.domain
     scale = alt.Scale(type="log", domain=[low, high], nice=False)  # without `clamp`, which would bend the band
     x = alt.X("measured:Q", title=f"measured: {what}", scale=scale, axis=axis)
@@ -197,11 +168,9 @@ def _panel(pairs: list[Pair], look: Look, what: str) -> ChartType | None:
         x=x, y=y, tooltip=["solver:N", "spins:Q", "predicted:Q", "measured:Q"], color=look.colour, shape=look.shape
     )
     guides = alt.Chart(data(lines)).encode(x=x, y=y, detail="factor:N")
+    right, off = (guides.transform_filter(f"datum.factor {sign} 1") for sign in ("==", "!="))
     return alt.layer(
-        guides.mark_line(color="#777777", strokeWidth=1, clip=True).transform_filter("datum.factor == 1"),
-        guides.mark_line(color="#aaaaaa", strokeDash=[5, 3], strokeWidth=1, clip=True).transform_filter(
-            "datum.factor != 1"
-        ),
-        base.mark_point(filled=True, size=45, opacity=0.9).transform_filter("datum.counted"),
-        base.mark_point(size=45, fill="white", opacity=0.9).transform_filter("!datum.counted"),
+        right.mark_line(color="#777777", strokeWidth=1, clip=True),
+        off.mark_line(color="#aaaaaa", strokeDash=[5, 3], strokeWidth=1, clip=True),
+        *filled_where(base, "counted", size=45, opacity=0.9),
     ).properties(width=SIDE, height=SIDE)

@@ -6,14 +6,16 @@ import itertools
 from typing import TYPE_CHECKING
 
 from qdynbench import text as write
-from qdynbench.analysis.ranking import ROUNDING, Place, Point, leading, points, power, ranking, seeds_left_out, unsolved
+from qdynbench.analysis.points import ROUNDING, Point, points
+from qdynbench.analysis.ranking import leading, ranking, unsolved
+from qdynbench.report.figures.charts import Mark, below, data, logarithmic, series
 from qdynbench.report.figures.figure import CannotDraw, Figure
-from qdynbench.report.figures.marks import Row, below, data, decades, series
+from qdynbench.report.parts import Column, Table, headed
+from qdynbench.report.terminal.numbers import call, over_fastest
+from qdynbench.report.terminal.sentences import ERROR_NOTE, EXTRAPOLATED, over_seeds, sentence
 
 if TYPE_CHECKING:
     from altair.typing import ChartType
-    from rich.table import Table
-    from rich.text import Text
 
     from qdynbench.record.results import Run
 
@@ -31,7 +33,6 @@ class WorkPrecision(Figure):
         targets: errors at which the table names the fastest solver.
     """
 
-    name = "work-precision"
     targets = (1e-2, 1e-4, 1e-6, 1e-8, 1e-10)
 
     def draw(self, run: Run) -> ChartType:
@@ -42,31 +43,30 @@ class WorkPrecision(Figure):
         shown = [point for point in found if point.solved and point.error is not None]
         rows = [_row(point) for point in shown]
         floor = max(point.bound for point in shown)
-        x_scale, x_axis = decades([row[key] for row in rows for key in ("fast", "slow")])
-        y_scale, y_axis = decades([row[key] for row in rows for key in ("low", "high")] + ([floor] if floor else []))
-        x = alt.X("seconds:Q", title=f"time to {_time(run)} (s)", scale=x_scale, axis=x_axis)
+        x_scale, x_axis = logarithmic([row[key] for row in rows for key in ("fast", "slow")])
+        y_scale, y_axis = logarithmic(
+            [row[key] for row in rows for key in ("low", "high")] + ([floor] if floor else [])
+        )
+        time = f"time to {_time(run)} (s)"
+        x = alt.X("seconds:Q", title=time, scale=x_scale, axis=x_axis)
         y = alt.Y("error:Q", title=ERROR_TITLE, scale=y_scale, axis=y_axis)
-        names = list(dict.fromkeys(row["series"] for row in rows))
-        look = series(names)
-        colour = look.colour
+        colour, shape = series(list(dict.fromkeys(row["series"] for row in rows)))
         base = alt.Chart(data(rows))
         points_of_kind = base.encode(x=x, y=y, tooltip=["solver:N", "seconds:Q", "error:Q"])
         layers = [
             base.mark_line(strokeWidth=1.2, opacity=0.7).encode(x=x, y=y, color=colour, order="order:Q"),
-            base.mark_rule().encode(
-                x=alt.X("fast:Q", title=f"time to {_time(run)} (s)"), x2="slow:Q", y=y, color=colour
-            ),
+            base.mark_rule().encode(x=alt.X("fast:Q", title=time), x2="slow:Q", y=y, color=colour),
             base.mark_rule().encode(x=x, y=alt.Y("low:Q", title=ERROR_TITLE), y2="high:Q", color=colour),
             points_of_kind.mark_point(filled=True, size=55, opacity=1)
             .transform_filter("datum.resolved")
-            .encode(color=look.colour, shape=look.shape),
+            .encode(color=colour, shape=shape),
             points_of_kind.mark_point(shape="triangle-down", size=75, fill="white", opacity=1, yOffset=-5)
             .transform_filter("!datum.resolved")
             .encode(color=colour),
             base.mark_text(align="left", dx=6, dy=-5, fontSize=8).encode(x=x, y=y, text="setting:N", color=colour),
         ]
         if floor:
-            line = alt.Chart(data([{"error": floor, "text": f"the reference's own bound, {write.bound(floor)}"}]))
+            line = alt.Chart(data([{"error": floor, "text": f"the reference's own bound, {write.rounded_up(floor)}"}]))
             layers += [
                 line.mark_rule(color="#555555", strokeDash=[5, 3]).encode(y=y),
                 line.mark_text(align="right", baseline="top", dy=4, dx=-4, fontSize=10, color="#555555").encode(
@@ -74,49 +74,39 @@ class WorkPrecision(Figure):
                 ),
             ]
         chart = alt.layer(*layers).properties(width=WIDTH, height=HEIGHT)
-        missing = unsolved(found) + [f"{p.solver}: no infidelity" for p in found if p.solved and p.error is None]
-        return below(chart, missing, WIDTH, LETTERS).properties(
+        missing = [f"{point.solver}: no infidelity" for point in found if point.solved and point.error is None]
+        return below(chart, [*map(sentence, unsolved(found)), *missing], WIDTH, LETTERS).properties(
             title=alt.TitleParams(f"Work and precision, {size} spins", subtitle=_subtitle(run, shown))
         )
 
     def table(self, run: Run) -> Table:
         """Return the fastest solver for each error, those that tie with it and the next one."""
-        from rich import box
-        from rich.table import Table
-        from rich.text import Text
-
         _, found = self._case(run)
-        table = Table(box=box.SIMPLE_HEAD, padding=(0, 2, 0, 0), pad_edge=False, caption_justify="left", width=80)
-        table.add_column("error at most", no_wrap=True)
-        table.add_column("solver", overflow="fold", ratio=1)
-        table.add_column("time", no_wrap=True, justify="right")
-        table.add_column("over the fastest", no_wrap=True, justify="right")
-        places = [(target, leading(ranking(run, found, target))) for target in self.targets]
+        names = [Column("error at most", "left"), Column("solver", "left")]
+        table = Table([*names, Column("time"), Column("over the fastest")])
+        places = [(target, leading(ranking(found, target))) for target in self.targets]
         for _, group in itertools.groupby(places, key=lambda pair: [place.point.solver for place in pair[1]]):
             same = list(group)
-            label = " to ".join(dict.fromkeys(power(target) for target in (same[0][0], same[-1][0])))
-            for number, place in enumerate(same[0][1]):
-                table.add_row("" if number else label, *_entries(place))
-            if not same[0][1]:
-                table.add_row(label, "no solver reaches it", "", "")
-        notes = [
-            "Error: root of the mean infidelity at the last step, upper end of its interval.",
+            label = " to ".join(dict.fromkeys(write.power(target) for target in (same[0][0], same[-1][0])))
+            rows = [[one.point.solver, call(one.point.timing), over_fastest(one)] for one in same[0][1]]
+            table.rows += headed(label, rows, 3)
+        table.notes = [
+            ERROR_NOTE,
             f"Time to {_time(run)}: the fastest setting of each solver, what ties with the fastest, and the next.",
+            *[EXTRAPOLATED] * any(point.timing.extrapolated for point in found if point.timing),
+            *map(sentence, unsolved(found)),
         ]
-        if any(place.point.extrapolated for _, shown in places for place in shown):
-            notes.append("* timed on fewer states, extrapolated in proportion")
-        table.caption = Text("\n".join([*notes, *unsolved(found)]))  # a solver's brackets are no markup
         return table
 
     def _case(self, run: Run) -> tuple[int, list[Point]]:
         found = points(run)
-        sizes = [point.cell.size for point in found if point.solved and point.error is not None]
+        sizes = [point.size for point in found if point.solved and point.error is not None]
         if not sizes:
-            raise CannotDraw("; ".join(["no cell has both an infidelity and a time", *unsolved(found)]))
-        return max(sizes), [point for point in found if point.cell.size == max(sizes)]
+            raise CannotDraw("; ".join(["no cell has both an infidelity and a time", *map(sentence, unsolved(found))]))
+        return max(sizes), [point for point in found if point.size == max(sizes)]
 
 
-def _row(point: Point) -> Row:
+def _row(point: Point) -> Mark:
     assert point.error is not None and point.seconds is not None  # noqa: S101,PT018 - chosen so; for the type checker
     floor = max(point.bound, ROUNDING)
     error, low, high = (max(value, floor) for value in point.error)
@@ -136,25 +126,16 @@ def _row(point: Point) -> Row:
     }
 
 
-def _entries(place: Place) -> list[str | Text]:
-    from rich.text import Text
-
-    time = write.duration(*place.point.seconds) if place.point.seconds else write.NOTHING
-    factor = "" if place.ratio is None else write.with_interval(*place.ratio, digits=3, ends=2)
-    time += "*" if place.point.extrapolated else ""
-    return [Text(place.point.solver), time, f"tie, {factor}" if place.tied else factor]
-
-
 def _time(run: Run) -> str:
     states, steps = max(run.task.timing.batch_sizes), run.task.times.steps
     return f"solve {write.count(states, 'state')}, {write.count(steps, 'step')}"
 
 
 def _subtitle(run: Run, shown: list[Point]) -> list[str]:
-    left_out = sorted({*run.task.sizes} - {point.cell.size for point in shown})
+    left_out = sorted({*run.task.sizes} - {point.size for point in shown})
     lines = ["Intervals are 95 %. A point is one setting; settings of one solver are joined by a line."]
     if any(not point.resolved for point in shown):
         lines.append("Hollow triangle: below what the reference itself is known to.")
     if left_out:
         lines.append(f"not shown: N = {write.spans(left_out)}")
-    return lines + seeds_left_out(run)
+    return lines + over_seeds(run.task.seeds)

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
-from typing import Literal
 
 from rich.cells import cell_len
 from rich.console import Console
 from rich.text import Text
 
 from qdynbench.record.schema import Status
+from qdynbench.report.parts import Column, Span, Table
 from qdynbench.text import plain
 
 GAP = 2
 """Blanks between two columns."""
+NARROWEST = 12
+"""Letters that are left of a name where a table is folded."""
 STATUS_STYLES = {
     Status.OK: "green",
     Status.UNSUPPORTED: "yellow",
@@ -29,85 +31,71 @@ ASCII = str.maketrans({"±": "~", "µ": "u", "·": "|", "–": "-", "≥": ">", 
 """What a terminal without Unicode shows instead."""
 
 
-@dataclass(frozen=True)
-class Column:
-    """A column of a table.
+def lines_of(table: Table, console: Console, width: int) -> Iterator[Text]:
+    """Yield the heading, all rows and the notes of a table.
 
-    Attributes:
-        heading: its name.
-        align: "figure" puts the `±` of all rows below each other.
+    Lines are no wider than the columns or `width`, whichever is more; where the columns need more, that of the longest
+    names at the left is folded.
     """
+    shapes = [_shape(column, entries_of(table, index)) for index, column in enumerate(table.columns)]
+    names = [number for number, column in enumerate(table.columns) if column.align == "left" and column.heading]
+    if names and (excess := width_of_table(table) - width) > 0:
+        widest = max(names, key=lambda number: shapes[number][2])
+        shapes[widest] = (0, 0, max(NARROWEST, shapes[widest][2] - excess))
+    aligns = [column.align for column in table.columns]
+    headings = [column.heading.split("\n") for column in table.columns]
+    for number in range(high := max(map(len, headings))):
+        parts = [Text(([""] * (high - len(one)) + one)[number], "dim") for one in headings]
+        yield _line(parts, ["left" if align == "left" else "right" for align in aligns], shapes)
+    for row in table.rows:
+        if isinstance(row, Span):
+            yield from wrapped(_text(row.text), console, width, row.indent)
+            continue
+        folded = [
+            _text(entry).wrap(console, shape[2], overflow="fold") if align == "left" and shape[2] else [_text(entry)]
+            for entry, align, shape in zip(row, aligns, shapes, strict=True)
+        ]
+        for line in itertools.zip_longest(*folded, fillvalue=Text()):
+            yield _line(line, aligns, shapes)
+    for note in table.notes:
+        yield from wrapped(Text(note, "dim"), console, width, 2)
 
-    heading: str
-    align: Literal["left", "right", "figure"] = "right"
+
+def entries_of(table: Table, index: int) -> list[str | Text]:
+    """Return the entries of one column."""
+    return [row[index] for row in table.rows if not isinstance(row, Span)]
 
 
-@dataclass(frozen=True)
-class Span:
-    """A line across all columns, wrapped where it is too long."""
-
-    text: Text
-    indent: int = 0
+def width_of(column: Column, entries: Iterable[str | Text]) -> int:
+    """Return how much room a column takes."""
+    return _shape(column, entries)[2]
 
 
-Row = Sequence[str | Text] | Span
-"""One entry for each column, or a line across all of them."""
+def width_of_table(table: Table) -> int:
+    """Return how much room the columns take with the gaps between them; lines across are wrapped and do not count."""
+    widths = [width_of(column, entries_of(table, index)) for index, column in enumerate(table.columns)]
+    return sum(widths) + GAP * (len(widths) - 1)
 
 
-class Table:
-    """Columns and rows; `lines` renders them, `width` tells beforehand how much room that takes."""
+def _shape(column: Column, entries: Iterable[str | Text]) -> tuple[int, int, int]:
+    """Return the width left and right of the `±`, and the width of the whole column."""
+    texts = [_text(entry).plain for entry in entries]
+    heading = max(map(cell_len, column.heading.split("\n")))
+    if column.align != "number":
+        return 0, 0, max([heading, *map(cell_len, texts)])
+    left, right = (max((cell_len(_around(text)[side]) for text in texts), default=0) for side in (0, 1))
+    return left, right, max(heading, left + right)
 
-    def __init__(self, columns: Sequence[Column]) -> None:
-        self.columns = list(columns)
-        self.rows: list[Row] = []
 
-    @property
-    def width(self) -> int:
-        """Width of the columns with the gaps between them; lines across are wrapped and do not count."""
-        widths = [self._column(index)[2] for index in range(len(self.columns))]
-        return sum(widths) + GAP * (len(widths) - 1)
-
-    def position(self, index: int) -> int:
-        """Return where a column begins."""
-        return sum(self._column(before)[2] + GAP for before in range(index))
-
-    def lines(self, console: Console, width: int) -> Iterator[Text]:
-        """Yield the heading and all rows, none wider than the columns or `width`, whichever is more."""
-        shapes = [self._column(index) for index in range(len(self.columns))]
-        headings = [Text(column.heading, "dim") for column in self.columns]
-        yield self._line(headings, [("left" if c.align == "left" else "right") for c in self.columns], shapes)
-        for row in self.rows:
-            if isinstance(row, Span):
-                yield from wrapped(row.text, console, width, row.indent)
-            else:
-                yield self._line([_text(cell) for cell in row], [column.align for column in self.columns], shapes)
-
-    def _column(self, index: int) -> tuple[int, int, int]:
-        """Return the width left and right of the `±`, and the width of the whole column."""
-        cells = [_text(row[index]).plain for row in self.rows if not isinstance(row, Span)]
-        heading = cell_len(self.columns[index].heading)
-        if self.columns[index].align != "figure":
-            return (0, 0, max([heading, *map(cell_len, cells)]))
-        parts = [_around(cell) for cell in cells]
-        left = max((cell_len(part[0]) for part in parts), default=0)
-        right = max((cell_len(part[1]) for part in parts), default=0)
-        return (left, right, max(heading, left + right))
-
-    @staticmethod
-    def _line(cells: list[Text], aligns: Sequence[str], shapes: Sequence[tuple[int, int, int]]) -> Text:
-        line = Text()
-        for cell, align, (_, right, width) in zip(cells, aligns, shapes, strict=True):
-            if line.cell_len:
-                line.append(" " * GAP)
-            if align == "left":
-                line.append_text(cell).append(" " * (width - cell.cell_len))
-            elif align == "right":
-                line.append(" " * (width - cell.cell_len)).append_text(cell)
-            else:
-                before, after = map(cell_len, _around(cell.plain))
-                line.append(" " * (width - right - before)).append_text(cell).append(" " * (right - after))
-        line.rstrip()
-        return line
+def _line(entries: Sequence[Text], aligns: Sequence[str], shapes: Sequence[tuple[int, int, int]]) -> Text:
+    line = Text()
+    for number, (entry, align, (_, right, width)) in enumerate(zip(entries, aligns, shapes, strict=True)):
+        after = cell_len(_around(entry.plain)[1]) if align == "number" else 0
+        before = 0 if align == "left" else width - (right if align == "number" else 0) - entry.cell_len + after
+        line.append(" " * (GAP * bool(number) + before)).append_text(entry)
+        line.append(" " * (width - before - entry.cell_len))
+    line.rstrip()
+    return line
 
 
 def wrapped(text: Text, console: Console, width: int, indent: int = 0) -> Iterator[Text]:

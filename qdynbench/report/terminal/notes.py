@@ -1,13 +1,14 @@
-"""What a reader has to know of a row beside its figures: that it rests on no reference, or what its solver remarks."""
+"""What a reader has to know of a row beside its numbers: that it rests on no reference, or what its solver remarks."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 
 from qdynbench import text as write
-from qdynbench.analysis.selection import score_of
+from qdynbench.analysis.selection import label_of, score_of
 from qdynbench.record.results import Run
 from qdynbench.record.schema import CellRecord, Status
+from qdynbench.report.terminal.numbers import score
 
 NO_REFERENCE, UNCERTIFIED = "§", "°"
 """Footnotes beside the number of spins."""
@@ -29,7 +30,7 @@ def beside_columns(cell: CellRecord, shown: Collection[str]) -> str:
     if told or not (names or cell.reference.missing):
         return ""
     scores = [found for name in names if (found := score_of(cell, name))]
-    parts = [f"{found.metric.replace('_', ' ')} {write.score(found)}" for found in scores]
+    parts = [f"{found.metric.replace('_', ' ')} {score(found)}" for found in scores]
     return f" {cell.size}{reference_mark(cell)} {', '.join(parts) or 'nothing could be scored'}"
 
 
@@ -47,20 +48,36 @@ def reference_notes(run: Run) -> Iterator[str]:
             yield f"{mark} no reference at {where} ({solver}: {reason}): only what needs none is shown"
         else:
             yield f"{mark} reference {solver} not certified at {where} ({reason}): its own error is not known"
-    said: dict[tuple[str, str], set[int]] = {}
-    for cell in run.cells:
-        if cell.reference is not None:
-            for note in cell.reference.notes:
-                said.setdefault((cell.reference.solver, write.plain(note)), set()).add(cell.size)
-    for (solver, note), sizes in said.items():
-        yield f"reference {solver} at N = {write.spans(sizes)}: {note}"
+    remarks = [(cell.reference.solver, cell.reference.notes, cell.size) for cell in run.cells if cell.reference]
+    for line in _said(remarks):
+        yield f"reference {line}"
 
 
 def solver_notes(run: Run) -> Iterator[str]:
     """Yield what solvers had to say of their own results, once for all sizes that it was said at."""
+    return _said((cell.solver, cell.notes, cell.size) for cell in run.cells)
+
+
+def _said(remarks: Iterable[tuple[str, list[str], int]]) -> Iterator[str]:
     found: dict[tuple[str, str], set[int]] = {}
-    for cell in run.cells:
-        for note in cell.notes:
-            found.setdefault((write.plain(cell.solver), write.plain(note)), set()).add(cell.size)
+    for solver, notes, size in remarks:
+        for note in notes:
+            found.setdefault((solver, write.plain(note)), set()).add(size)
     for (solver, note), sizes in found.items():
         yield f"{solver} at N = {write.spans(sizes)}: {note}"
+
+
+def extrapolations(cells: Iterable[CellRecord]) -> list[str]:
+    """Return a footnote for each solver among the cells with an extrapolated time."""
+    found = {
+        f"* {cell.solver}: timed on {write.count(timing.timed_states, 'state')}, extrapolated in proportion": None
+        for cell in cells
+        for timing in cell.ledger.solve
+        if timing.extrapolated
+    }
+    return list(found)
+
+
+def labels(run: Run, solvers: Iterable[str]) -> list[str]:
+    """Return a footnote for each solver with an assumption or protocol that the reader must know."""
+    return [f"† {solver}: {label}" for solver in dict.fromkeys(solvers) if (label := label_of(run, solver))]

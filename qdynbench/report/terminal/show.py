@@ -4,21 +4,22 @@ from __future__ import annotations
 
 import shlex
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from rich.console import Console
 from rich.text import Text
 
 from qdynbench import text as write
-from qdynbench.analysis.comparison import Comparison
-from qdynbench.analysis.selection import solvers_of, states_of
-from qdynbench.analysis.verdict import Finding, verdict
+from qdynbench.analysis.findings import Claim, Comparison, Protocol, findings
+from qdynbench.analysis.selection import cells_by_solver, states_of
 from qdynbench.record.results import Run
 from qdynbench.record.schema import Status
-from qdynbench.report.figures.drawing import figures
-from qdynbench.report.terminal.charts import charts
-from qdynbench.report.terminal.layout import STATUS_STYLES, flow, say, wrapped
+from qdynbench.report.parts import Drawing
+from qdynbench.report.terminal.curves import curves
+from qdynbench.report.terminal.layout import STATUS_STYLES, flow, lines_of, say, wrapped
+from qdynbench.report.terminal.notes import labels
+from qdynbench.report.terminal.sentences import paragraphs, text_of
 from qdynbench.report.terminal.tables import tables
 from qdynbench.report.terminal.versus import versus
 
@@ -26,37 +27,33 @@ WIDEST_TEXT = 110
 """Lines of prose longer than this are hard to read."""
 
 
-def show(run: Run, console: Console, *, details: bool = False) -> None:
+def show(run: Run, console: Console, drawn: Sequence[Drawing] = (), *, details: bool = False) -> None:
     """Print the report of a run: accuracy, cost, curves and the verdict.
 
     Args:
         run: the run.
         console: where to; what is shown side by side depends on its width.
-        details: also print the tracebacks and logs of fits and cells that failed.
+        drawn: what came of the figures.
+        details: also print the tracebacks and logs of fits, cells and figures that failed.
     """
-    for part in (
-        _header(run, console),
-        tables(run, console),
-        charts(run, console),
-        figures(run.drawn, console),
-        _verdict(run, console),
-    ):
-        _section(console, part)
+    _section(console, _header(run, console))
+    _section(console, tables(run, console))
+    _section(console, curves(run, console))
+    _section(console, _figures(drawn, console))
+    _section(console, _verdict(run, console))
     if details:
-        _section(console, _details(run, console))
-    _section(console, _footer(run, console))
+        _section(console, _details(run, drawn, console))
+    _section(console, _footer(run, drawn, console))
 
 
 def show_comparison(comparison: Comparison, console: Console) -> None:
     """Print a comparison: a table for each other solver, then the outcome in words."""
-    _section(console, _header(comparison.run, console))
-    for other in comparison.others:
-        _section(console, versus(comparison, other, console))
-    findings = [
-        Finding(f"{comparison.first} against {other}", [text])
-        for other, text in zip(comparison.others, comparison.verdicts(), strict=True)
-    ]
-    _section(console, _findings(findings, console))
+    run, first = comparison.run, comparison.first
+    _section(console, _header(run, console))
+    for other, found in comparison.contests.items():
+        _section(console, versus(run, first, other, found, console))
+    texts = [(f"{first} against {other}", text_of(found)) for other, found in comparison.findings.items()]
+    _section(console, _prose(texts, console))
 
 
 def _section(console: Console, lines: Iterator[Text]) -> None:
@@ -100,38 +97,49 @@ def _brief(value: Any) -> str:
 
 
 def _verdict(run: Run, console: Console) -> Iterator[Text]:
-    findings = verdict(run)
-    if findings:
+    found = findings(run)
+    if found:
         yield Text("Verdict", "bold cyan")
-        yield from _findings(findings, console)
+        yield from _prose(paragraphs(found), console)
+        variants = [one.subject for one in found if isinstance(one, Protocol)]
+        subjects = [one.subject for one in found if not isinstance(one, Protocol | Claim)]
+        for label in labels(run, [*subjects, *variants]):
+            yield from wrapped(Text(label, "dim"), console, min(console.width, WIDEST_TEXT), 2)
 
 
-def _findings(findings: list[Finding], console: Console) -> Iterator[Text]:
-    width = min(console.width, WIDEST_TEXT)
-    labels: dict[str, str] = {}
-    for finding in findings:
-        labels |= finding.labels
-        text = Text.assemble((f"{finding.subject}: ", "bold"), " ".join(finding.sentences))
-        yield from wrapped(text, console, width, 2)
-    for solver, label in labels.items():
-        yield from wrapped(Text(f"† {solver}: {label}", "dim"), console, width, 2)
+def _prose(texts: Iterable[tuple[str, str]], console: Console) -> Iterator[Text]:
+    for heading, text in texts:
+        line = Text.assemble((f"{heading}: ", "bold"), text)
+        yield from wrapped(line, console, min(console.width, WIDEST_TEXT), 2)
 
 
-def _details(run: Run, console: Console) -> Iterator[Text]:
-    failed: list[tuple[str, Status, str, str]] = [
-        (f"fit of {fit.solver}", fit.status, fit.reason, fit.details)
-        for fit in run.record.fits.values()
-        if not fit.status.honest
-    ]
+def _figures(drawn: Sequence[Drawing], console: Console) -> Iterator[Text]:
+    """Yield the tables of the figures, then where each was written or why it could not be drawn."""
+    if drawn:
+        yield Text("Figures", "bold cyan")
+    for one in drawn:
+        if one.table is not None:
+            yield from lines_of(one.table, console, console.width)
+            yield Text()
+    for one in drawn:
+        if one.files:
+            kinds = " and ".join(path.suffix for path in one.files[1:])
+            yield Text(f"{one.name}: {shlex.quote(str(one.files[0]))}, {kinds}")
+        if one.reason:
+            text = Text.assemble(f"{one.name}: ", ("cannot be drawn: ", "yellow"), write.plain(one.reason))
+            yield from wrapped(text, console, console.width, 2)
+
+
+def _details(run: Run, drawn: Sequence[Drawing], console: Console) -> Iterator[Text]:
+    failed = [(f"fit of {fit.solver}", fit.status, fit.reason, fit.details) for fit in run.record.fits.values()]
     failed += [
         (f"{cell.solver} at {write.count(cell.size, 'spin')}", cell.status, cell.reason, cell.details)
-        for cells in solvers_of(run).values()
+        for cells in cells_by_solver(run).values()
         for cell in cells
-        if not cell.status.honest
     ]
-    failed += [(f"figure {one.name}", Status.FAILED, one.reason, one.details) for one in run.drawn]
+    failed += [(f"figure {one.name}", Status.FAILED, one.reason, one.details) for one in drawn]
     said: dict[str, str] = {}
-    for name, status, reason, text in (one for one in failed if one[3]):
+    for name, status, reason, text in (one for one in failed if one[3] and not one[1].honest):
         head = Text.assemble((name, "bold"), "  ", (status.value, STATUS_STYLES[status]), f"  {write.plain(reason)}")
         yield from wrapped(head, console, console.width, 2)
         if text in said:
@@ -145,7 +153,7 @@ def _visible(line: str) -> str:
     return "".join(letter if letter.isprintable() else " " for letter in line.expandtabs(4))
 
 
-def _footer(run: Run, console: Console) -> Iterator[Text]:
+def _footer(run: Run, drawn: Sequence[Drawing], console: Console) -> Iterator[Text]:
     counts = Counter(cell.status for cell in run.cells)
     untimed = sum(not cell.complete and cell.status is Status.OK for cell in run.cells)
     text = Text(f"{write.count(len(run.cells), 'cell')}: ")
@@ -161,11 +169,9 @@ def _footer(run: Run, console: Console) -> Iterator[Text]:
     folder = shlex.quote(str(run.folder))
     if pair := _pair(run):
         yield Text(f"next  qdynbench compare {' '.join(map(shlex.quote, pair))} --run {folder}", "dim")
-    failed = [cell for cell in run.cells if not cell.status.honest and cell.details]
-    if failed or any(fit.details for fit in run.record.fits.values()) or any(one.details for one in run.drawn):
-        yield Text(f"      qdynbench report {folder} --details", "dim")
-    else:
-        yield Text(f"      qdynbench report {folder}", "dim")
+    ended = [cell.details for cell in run.cells if not cell.status.honest]
+    told = any([*ended, *(fit.details for fit in run.record.fits.values()), *(one.details for one in drawn)])
+    yield Text(f"      qdynbench report {folder}{' --details' * told}", "dim")
 
 
 def _pair(run: Run) -> tuple[str, str] | None:

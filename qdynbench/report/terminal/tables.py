@@ -1,24 +1,31 @@
-"""The two tables of a run: how accurate each solver is, and what it costs; a cell without figures has its reason."""
+"""The two tables of a run: how accurate each solver is, and what it costs; a cell without numbers has its reason."""
 
 from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 from rich.console import Console
 from rich.text import Text
 
 from qdynbench import text as write
-from qdynbench.analysis.comparison import Error, compare_errors, final_error
-from qdynbench.analysis.seeds import over_seeds
-from qdynbench.analysis.selection import extrapolations, label_of, score_of, solve_time, solvers_of, states_of
-from qdynbench.record.ledger import break_even
+from qdynbench.analysis.points import Point, points
+from qdynbench.analysis.selection import label_of, score_of, states_of, timing_of
 from qdynbench.record.results import Run
-from qdynbench.record.schema import CellRecord, FitRecord, SolveTiming, Status
-from qdynbench.report.terminal.layout import Column, Span, Table, status_text, wrapped
-from qdynbench.report.terminal.notes import beside_columns, reference_mark, reference_notes, solver_notes
+from qdynbench.record.schema import CellRecord, FitRecord, Status
+from qdynbench.report.parts import Column, Span, Table
+from qdynbench.report.terminal import numbers
+from qdynbench.report.terminal.layout import GAP, lines_of, status_text, width_of, wrapped
+from qdynbench.report.terminal.notes import (
+    beside_columns,
+    extrapolations,
+    reference_mark,
+    reference_notes,
+    solver_notes,
+)
 
 KNOWLEDGE = {
     "hamiltonian": "knows the Hamiltonian",
@@ -35,189 +42,182 @@ HEADINGS = {
     "magnetization_error_y": "y error",
     "magnetization_error_z": "z error",
 }
-
+ORIGIN = {"fitted": "fitted in this run", "shipped": "weights shipped with it", "cache": "weights of an earlier run"}
 SHORT_START_UP = 0.1
 """Seconds that are not worth a note."""
 
 
 @dataclass(frozen=True)
 class Part:
-    """A column and how to fill it from a cell."""
+    """A column with its entries, one for each point that has numbers."""
 
     column: Column
-    entry: Callable[[CellRecord], str | Text]
+    entries: Sequence[str | Text]
+
+    @cached_property
+    def width(self) -> int:
+        """How much room it takes with the gap after it."""
+        return width_of(self.column, self.entries) + GAP
 
 
 def tables(run: Run, console: Console) -> Iterator[Text]:
     """Yield the accuracy and the cost of all cells: side by side where the console is wide enough, else stacked."""
-    width = console.width
-    keys, accuracy = _keys(run), _accuracy(run)
+    width, every = console.width, points(run)
+    found = [point for point in every if not point.silent]
+    shown, optional = _metrics(run)
+    keys, accuracy, cost = _keys(run, found), [_metric(run, metric, found) for metric in shown], _cost(found)
     brief_keys = [part for part in keys if part.column.heading != "track"]
-    cost = _cost(run, " ")
-    if _filled(run, [*brief_keys, *cost]).width > width:
-        cost = _cost(run, "")
-    divider = Part(Column(""), lambda _: "")  # no width of its own, but a gap on both sides
-    beside = bool(cost) and _filled(run, [*keys, *accuracy, divider, *cost]).width <= width
+    if _width([*brief_keys, *cost]) > width:
+        cost = [Part(part.column, [_closed(str(entry)) for entry in part.entries]) for part in cost]
+    divider = Part(Column(""), [""] * len(found))  # no width of its own, but a gap on both sides
+    beside = bool(cost) and _width([*keys, *accuracy, divider, *cost]) <= width
     others = [divider, *cost] if beside else []
-    for part in _if_room(run):
-        if _filled(run, [*keys, *accuracy, part, *others]).width > width:
+    for metric in optional:
+        if _width([*keys, *accuracy, part := _metric(run, metric, found), *others]) > width:
             break
         accuracy.append(part)
+    title = _accuracy_title(run)
     if beside:
-        table = _filled(run, [*keys, *accuracy, *others])
-        start = table.position(len(keys) + len(accuracy) + 1)
-        left = wrapped(_accuracy_title(run), console, start - 4)
-        yield from _beside(list(left), list(wrapped(_cost_title(), console, width - start)), start)
-        yield from table.lines(console, width)
+        start = sum(part.width for part in [*keys, *accuracy, divider])
+        both = wrapped(title, console, start - 4), wrapped(COST, console, width - start)
+        for first, second in itertools.zip_longest(*both, fillvalue=Text()):
+            yield Text.assemble(first, " " * (start - first.cell_len), second)
+        yield from lines_of(_table(run, every, [*keys, *accuracy, *others], shown), console, width)
     else:
-        yield from wrapped(_accuracy_title(run), console, width)
-        for piece in _pieces(run, keys, accuracy, width):
-            yield from _filled(run, piece).lines(console, width)
+        yield from wrapped(title, console, width)
+        for piece in _pieces(keys, accuracy, width):
+            yield from lines_of(_table(run, every, piece, shown), console, width)
         if cost:
             yield Text()
-            yield from wrapped(_cost_title(), console, width)
-            for piece in _pieces(run, brief_keys, cost, width):
-                yield from _filled(run, piece, brief=True).lines(console, width)
-    yield from _notes(run, console)
+            yield from wrapped(COST, console, width)
+            for piece in _pieces(brief_keys, cost, width):
+                yield from lines_of(_table(run, every, piece), console, width)
+    for note in _notes(run, found):
+        yield from wrapped(note, console, width, 2)
 
 
-def _keys(run: Run) -> list[Part]:
-    parts = [Part(Column(" N"), lambda cell: f"{cell.size}{reference_mark(cell)}")]
+def _metrics(run: Run) -> tuple[list[str], list[str]]:
+    """Return the metrics that have a column, and those that get one where there is room."""
+    present = {score.metric for cell in run.cells for score in cell.scores}
+    if present & set(ALWAYS):
+        return [metric for metric in ALWAYS if metric in present], [metric for metric in IF_ROOM if metric in present]
+    return [metric for metric in WITHOUT_STATES if metric in present] if "spin_error" in present else sorted(
+        present
+    ), []
+
+
+def _keys(run: Run, found: Sequence[Point]) -> list[Part]:
+    """Return the columns that name a row."""
+    parts = [Part(Column(" N"), [f"{point.size}{reference_mark(point.cell)}" for point in found])]
     if len(run.task.seeds) > 1:
-        parts.append(Part(Column("seeds"), lambda cell: str(_seeds(run, cell))))
-    return [*parts, Part(Column("track", "left"), lambda cell: Text(write.plain(cell.track), "dim"))]
+        parts.append(Part(Column("seeds"), [str(point.seeds) for point in found]))
+    return [*parts, Part(Column("track", "left"), [Text(write.plain(point.cell.track), "dim") for point in found])]
 
 
-def _seeds(run: Run, cell: CellRecord) -> int:
-    """Return how many seeds a row is the mean over."""
-    same = [other for other in run.cells if (other.solver, other.size) == (cell.solver, cell.size)]
-    return sum(_ending(other) == _ending(cell) for other in same)
+def _metric(run: Run, metric: str, found: Sequence[Point]) -> Part:
+    longest = run.task.times.grid()[-1] * (1 - 1e-6)
 
-
-def _accuracy(run: Run) -> list[Part]:
-    return [_metric(run, metric) for metric in _shown(run)]
-
-
-def _shown(run: Run) -> list[str]:
-    present = {score.metric for cell in run.cells for score in cell.scores}
-    first = ALWAYS if present & set(ALWAYS) else WITHOUT_STATES if "spin_error" in present else sorted(present)
-    return [metric for metric in first if metric in present]
-
-
-def _if_room(run: Run) -> list[Part]:
-    present = {score.metric for cell in run.cells for score in cell.scores}
-    return [_metric(run, metric) for metric in IF_ROOM if metric in present and present & set(ALWAYS)]
-
-
-def _metric(run: Run, metric: str) -> Part:
     def entry(cell: CellRecord) -> Text:
-        found = score_of(cell, metric)
-        if metric == "valid_time" and found is not None and found.value >= run.task.times.grid()[-1] * (1 - 1e-6):
-            return Text(f"≥{write.significant(found.value)}", "dim")
+        score = score_of(cell, metric)
+        if metric == "valid_time" and score is not None and score.value >= longest:
+            return Text(f"≥{write.significant(score.value)}", "dim")
         if metric == "skill":
-            text = write.skill(found, score_of(cell, "mean_relative_entropy"))
-            return Text(text, "red" if found is not None and found.value < 0 else "")
-        return Text(write.score(found), "dim" if found is not None and write.below_bound(found) else "")
+            text = numbers.skill(score, score_of(cell, "mean_relative_entropy"))
+            return Text(text, "red" if score is not None and score.value < 0 else "")
+        return Text(numbers.score(score), "dim" if score is not None and score.below_bound else "")
 
-    return Part(
-        Column(HEADINGS.get(metric, metric.replace("_", " ")), "right" if metric == "skill" else "figure"), entry
-    )
+    column = Column(HEADINGS.get(metric, metric.replace("_", " ")), "right" if metric == "skill" else "number")
+    return Part(column, [entry(point.cell) for point in found])
 
 
-def _cost(run: Run, space: str) -> list[Part]:
-    """Return the columns of the cost; `space` stands between a number and its unit."""
-    if not any(cell.ledger.prepare_time is not None or cell.ledger.solve for cell in run.cells):
+def _cost(found: Sequence[Point]) -> list[Part]:
+    """Return the columns of the cost."""
+    ledgers = [point.cell.ledger for point in found]
+    if not any(ledger.prepare_time is not None or ledger.solve for ledger in ledgers):
         return []
-
-    def part(heading: str, entry: Callable[[CellRecord], str]) -> Part:
-        return Part(Column(heading), lambda cell: entry(cell).replace(" ", space))
-
-    batches = sorted({timing.batch_size for cell in run.cells for timing in cell.ledger.solve})
     parts = [
-        part("prepare", lambda cell: write.duration(cell.ledger.prepare_time)),
-        part("first", lambda cell: write.duration(cell.ledger.first_call_time)),
-        *(_time_at(run, batch, space) for batch in batches),
-        part("memory", lambda cell: write.memory(cell.ledger.peak_memory_host)),
+        Part(Column("prepare"), [write.duration(ledger.prepare_time) for ledger in ledgers]),
+        Part(Column("first"), [write.duration(ledger.first_call_time) for ledger in ledgers]),
     ]
-    if any(cell.ledger.peak_memory_device is not None for cell in run.cells):
-        parts.append(part("on GPU", lambda cell: write.memory(cell.ledger.peak_memory_device)))
-    if any(not math.isnan(_break_even(run, cell)) for cell in run.cells):
-        parts.append(part("break-even", lambda cell: _break_even_entry(run, cell)))
+    for batch in sorted({timing.batch_size for ledger in ledgers for timing in ledger.solve}):
+        texts = [numbers.call(timing_of(point.cell, batch)) for point in found]
+        place = " " * any(text.endswith("*") for text in texts)  # where a row has a `*`, the others keep its place
+        entries = [text if text.endswith("*") else text + place for text in texts]
+        parts.append(Part(Column(write.count(batch, "state") + place), entries))
+    parts.append(Part(Column("memory"), [write.memory(ledger.peak_memory_host) for ledger in ledgers]))
+    if any(ledger.peak_memory_device is not None for ledger in ledgers):
+        parts.append(Part(Column("on GPU"), [write.memory(ledger.peak_memory_device) for ledger in ledgers]))
+    if any(point.break_even for point in found):
+        crossings = [(write.break_even(point.break_even), _dear(point)) for point in found]
+        parts.append(Part(Column("break-even"), [f"({text})" if dear else text for text, dear in crossings]))
     return parts
 
 
-def _time_at(run: Run, batch: int, space: str) -> Part:
-    """Return the column of one batch size; where a row has a `*`, the others keep its place."""
-
-    def timing_of(cell: CellRecord) -> SolveTiming | None:
-        return next((timing for timing in cell.ledger.solve if timing.batch_size == batch), None)
-
-    def entry(cell: CellRecord) -> str:
-        timing = timing_of(cell)
-        text = write.NOTHING if timing is None else solve_time(timing)
-        return text.replace(" ", space) + (" " if starred and not text.endswith("*") else "")
-
-    starred = any(timing.extrapolated for cell in run.cells if (timing := timing_of(cell)) is not None)
-    return Part(Column(write.count(batch, "state") + (" " if starred else "")), entry)
+def _dear(point: Point) -> bool:
+    """Return whether a point breaks even at the price of an error that is larger than the reference's, or not known."""
+    return point.break_even is not None and math.isfinite(point.break_even[2]) and not point.accuracy.suffices
 
 
-def _break_even(run: Run, cell: CellRecord) -> float:
-    reference = run.cell(run.task.reference, cell.size, cell.seed)
-    if reference is None or reference is cell:
-        return math.nan
-    return break_even(cell, reference, run.record.fits)
+def _closed(text: str) -> str:
+    """Return a number without the blank before its unit; one that keeps the place of a mark stays."""
+    return text.rstrip().replace(" ", "") + text[len(text.rstrip()) :]
 
 
-def _break_even_entry(run: Run, cell: CellRecord) -> str:
-    text = write.break_even(_break_even(run, cell))
-    return f"({text})" if _dearly(run, cell) else text
-
-
-def _dearly(run: Run, cell: CellRecord) -> bool:
-    """Say whether a cell breaks even at the price of an error that is larger than the reference's, or not known."""
-    reference = run.cell(run.task.reference, cell.size, cell.seed)
-    if reference is None or not math.isfinite(_break_even(run, cell)):
-        return False
-    return compare_errors(final_error(cell), final_error(reference)) not in {Error.EQUAL, Error.SMALLER}
-
-
-def _filled(run: Run, parts: list[Part], *, brief: bool = False) -> Table:
-    """Fill a table; `brief` leaves out what the table above it has said of a solver and of a cell without figures."""
+def _table(run: Run, every: Sequence[Point], parts: Sequence[Part], shown: Collection[str] | None = None) -> Table:
+    """Return a table of the metrics that are shown, or, below it, of cost: without what the one above it has said."""
     table = Table([part.column for part in parts])
-    for solver, cells in solvers_of(run).items():
-        table.rows.append(Span(Text(solver, "bold") if brief else _solver_line(run, solver, cells), 4))
-        for (silent, status, reason), same in itertools.groupby(cells, key=_ending):
-            found = list(same)
-            for cell in [] if silent else over_seeds(found):
-                table.rows.append([part.entry(cell) for part in parts])
-                if not brief and (line := beside_columns(cell, _shown(run))):
+    entries = zip(*(part.entries for part in parts), strict=True)
+    for solver, rows in itertools.groupby(every, key=lambda point: point.solver):
+        here = list(rows)
+        table.rows.append(Span(Text(solver, "bold") if shown is None else _solver_line(run, solver, here), 4))
+        for (silent, status, reason), same in itertools.groupby(here, key=lambda point: (point.silent, *point.ending)):
+            alike = list(same)
+            for point in [] if silent else alike:
+                table.rows.append(next(entries))
+                if shown is not None and (line := beside_columns(point.cell, shown)):
                     table.rows.append(Span(Text(line, "dim"), 4))
             if status is not Status.OK:
-                sizes = write.spans(cell.size for cell in found)
-                text = Text.assemble((f" {sizes}  "), status_text(status, "" if brief else reason))
-                table.rows.append(Span(text, 4))
+                text = status_text(status, "" if shown is None else reason)
+                table.rows.append(Span(Text.assemble(f" {write.spans(point.size for point in alike)}  ", text), 4))
     return table
 
 
-def _ending(cell: CellRecord) -> tuple[bool, Status, str]:
-    """Return what cells on one line have in common: no figures, status, and the reason but for their size."""
-    silent = cell.status is not Status.OK and not cell.scores and not cell.ledger.solve
-    return silent, cell.status, write.without_size(cell.reason, cell.size)
-
-
-def _solver_line(run: Run, solver: str, cells: list[CellRecord]) -> Text:
-    notes = [KNOWLEDGE.get(next((cell.knowledge for cell in cells if cell.knowledge), ""), "")]
-    notes.append("learned" if solver in run.record.fits else "")
-    notes.append("reference" if solver == run.task.reference else "")
-    notes.append(label_of(run, solver))
+def _solver_line(run: Run, solver: str, rows: Sequence[Point]) -> Text:
+    notes = [
+        KNOWLEDGE.get(next((point.cell.knowledge for point in rows if point.cell.knowledge), ""), ""),
+        "learned" * (solver in run.record.fits),
+        "reference" * (solver == run.task.reference),
+        label_of(run, solver),
+    ]
     return Text.assemble((solver, "bold"), "  ", (" · ".join(filter(None, notes)), "dim"))
 
 
-def _pieces(run: Run, keys: list[Part], parts: list[Part], width: int) -> Iterator[list[Part]]:
-    """Yield as many columns at a time as fit in a width, each time with those that name the cell."""
+def _notes(run: Run, found: Sequence[Point]) -> Iterator[Text]:
+    """Yield what stands below the tables: what rows rest on, what marks mean, where weights come from."""
+    notes = [*reference_notes(run), *solver_notes(run), *extrapolations(run.cells)]
+    if any(point.break_even for point in found):
+        note = f"break-even: trajectories from which on all costs together are below those of {run.task.reference}"
+        notes.append(note + "; (in brackets): not at equal error" * any(map(_dear, found)))
+    start_ups = [
+        f"{write.plain(cell.solver)} {write.duration(cell.ledger.start_up_time)}"
+        for cell in run.cells
+        if (cell.ledger.start_up_time or 0.0) > SHORT_START_UP
+    ]
+    if start_ups:
+        notes.append(f"start-up, once per worker (imports, compilation), not in break-even: {', '.join(start_ups)}")
+    yield from (Text(note, "dim") for note in notes)
+    yield from map(_fit_line, run.record.fits.values())
+
+
+def _width(parts: Sequence[Part]) -> int:
+    return sum(part.width for part in parts) - GAP
+
+
+def _pieces(keys: list[Part], parts: list[Part], width: int) -> Iterator[list[Part]]:
+    """Yield as many columns at a time as fit in a width, each time with those that name the row."""
     piece = list(keys)
     for part in parts:
-        if len(piece) > len(keys) and _filled(run, [*piece, part]).width > width:
+        if len(piece) > len(keys) and _width([*piece, part]) > width:
             yield piece
             piece = list(keys)
         piece.append(part)
@@ -232,34 +232,15 @@ def _accuracy_title(run: Run) -> Text:
     return text.append(f" ± 95 % over {over}", "dim")
 
 
-def _cost_title() -> Text:
-    note = ": prepare, first call, calls of so many states (median ± 95 %), peak memory"
-    return Text.assemble(("Cost", "bold cyan"), (note, "dim"))
-
-
-def _notes(run: Run, console: Console) -> Iterator[Text]:
-    notes = [*reference_notes(run), *solver_notes(run), *extrapolations(run.cells)]
-    if any(not math.isnan(_break_even(run, cell)) for cell in run.cells):
-        note = f"break-even: trajectories from which on all costs together are below those of {run.task.reference}"
-        notes.append(note + ("; (in brackets): not at equal error" if any(_dearly(run, c) for c in run.cells) else ""))
-    start_ups = [
-        f"{write.plain(cell.solver)} {write.duration(cell.ledger.start_up_time)}"
-        for cell in run.cells
-        if (cell.ledger.start_up_time or 0.0) > SHORT_START_UP
-    ]
-    if start_ups:
-        notes.append(f"start-up, once per worker (imports, compilation), not in break-even: {', '.join(start_ups)}")
-    for note in notes:
-        yield from wrapped(Text(note, "dim"), console, console.width, 2)
-    for fit in run.record.fits.values():
-        yield from wrapped(_fit_line(fit), console, console.width, 2)
+COST = Text.assemble(
+    ("Cost", "bold cyan"), (": prepare, first call, calls of so many states (median ± 95 %), peak memory", "dim")
+)
 
 
 def _fit_line(fit: FitRecord) -> Text:
     text = Text.assemble((fit.solver, "bold"), ": ")
     if not fit.status.honest:
         return text.append_text(status_text(fit.status, fit.reason))
-    spent = f"data {write.duration(fit.data_time)}, fit {write.duration(fit.fit_time)}"
     made = fit.made
     where = [
         str(made.get("hardware", {}).get("processor", "unknown machine")),
@@ -267,16 +248,6 @@ def _fit_line(fit: FitRecord) -> Text:
         str(made.get("device", "")),
         str(made.get("date", ""))[:10],
     ]
-    origin = {
-        "fitted": "fitted in this run",
-        "shipped": "weights shipped with it",
-        "cache": "weights of an earlier run",
-    }
-    return text.append(
-        write.plain(f"{origin.get(fit.source, fit.source)}: {spent} on {', '.join(filter(None, where))}")
-    )
-
-
-def _beside(left: list[Text], right: list[Text], start: int) -> Iterator[Text]:
-    for first, second in itertools.zip_longest(left, right, fillvalue=Text()):
-        yield Text.assemble(first, " " * (start - first.cell_len), second)
+    spent = f"data {write.duration(fit.data_time)}, fit {write.duration(fit.fit_time)}"
+    origin = ORIGIN.get(fit.source, fit.source)
+    return text.append(write.plain(f"{origin}: {spent} on {', '.join(filter(None, where))}"))

@@ -10,22 +10,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from qdynbench.contract.spec import SolverSpec
-from qdynbench.record.schema import CellRecord, Status
-from qdynbench.report.figures.figure import CannotDraw
-from qdynbench.stats import bootstrap_curve
+from qdynbench import CannotDraw, CellRecord, SolverSpec, Status
 
 if TYPE_CHECKING:
     import altair as alt
-    import pandas as pd
 
-    from qdynbench.record.results import Run
-
-MOST_POWERS = 10
-"""Powers of ten along an axis; of more, only some are labelled."""
-
-Row = dict[str, Any]
-"""One mark of a chart."""
+    from qdynbench import Run
 
 ENCODERS = {"local": "SRU, local encoder", "padded": "SRU, the paper's encoder"}
 PADDED = {"largest": 8, "width": 256}
@@ -69,12 +59,13 @@ def recurrent(run: Run) -> list[str]:
 
 
 def scored(run: Run, solver: str) -> list[CellRecord]:
-    """Return the cells of a solver that were solved and scored, first seed of each size, small sizes first."""
-    first: dict[int, CellRecord] = {}
-    for cell in run.cells:
-        if cell.solver == solver and cell.status is Status.OK and cell.scores:
-            first.setdefault(cell.size, cell)
-    return [first[size] for size in sorted(first)]
+    """Return the cells of a solver that were solved and scored, small sizes first.
+
+    Of several seeds the first is taken: curves and trajectories are those of one cell.
+    """
+    found = (cell for cell in run.cells if cell.solver == solver and cell.status is Status.OK and cell.scores)
+    by_seed = sorted(found, key=lambda cell: (cell.size, -cell.seed))
+    return list({cell.size: cell for cell in by_seed}.values())
 
 
 def needed(run: Run, solvers: Iterable[str]) -> dict[str, list[CellRecord]]:
@@ -120,41 +111,12 @@ def missing(run: Run, solvers: Iterable[str]) -> list[str]:
     return lines
 
 
-def band(curve: NDArray[np.float32], steps: Iterable[int], **columns: float | str) -> list[Row]:
-    """Return rows `step, value, low, high` of the mean of a curve `(B, T+1)` over states, with its 95 % interval."""
-    chosen = list(steps)
-    mean, low, high = bootstrap_curve(curve[:, chosen].astype(np.float64))
-    return [
-        {"step": step, "value": float(m), "low": float(lower), "high": float(upper), **columns}
-        for step, m, lower, upper in zip(chosen, mean, low, high, strict=True)
-        if np.isfinite(m)
-    ]
-
-
-def spread(last: int, count: int) -> list[int]:
-    """Return at most `count` steps from 1 to `last`, evenly spread, the last among them."""
-    return sorted({int(step) for step in np.linspace(1, last, min(last, count)).round()})
-
-
-def data(rows: list[Row]) -> pd.DataFrame:
-    """Return rows as altair takes them without looking at each."""
-    import pandas as pd
-
-    return pd.DataFrame(rows)
-
-
-def decades(values: Iterable[float]) -> tuple[alt.Scale, alt.Axis]:
-    """Return a logarithmic scale between powers of ten that holds all values, and its axis."""
+def kind_colour() -> alt.Color:
+    """Return the colours of what is exact and what is predicted."""
     import altair as alt
 
-    logarithms = np.log10(np.array(list(values)))
-    low = int(np.floor(logarithms.min()))
-    high = max(low + 1, int(np.ceil(logarithms.max())))
-    every = -(-(high - low) // MOST_POWERS)
-    # Counted from the top, which is labelled in every panel: titles of panels beside each other stay in line.
-    labelled = [float(f"1e{power}") for power in range(high, low - 1, -every)]
-    scale = alt.Scale(type="log", domain=[float(f"1e{low}"), float(f"1e{high}")], clamp=True)
-    return scale, alt.Axis(values=labelled, labelExpr="datum.value == 1 ? '1' : format(datum.value, '~e')")
+    scale = alt.Scale(domain=[EXACT, PREDICTED], range=["#56B4E9", "#D55E00"])
+    return alt.Color("kind:N", title=None, scale=scale).legend(orient="top", symbolOpacity=1)
 
 
 def spins_colour(sizes: Iterable[int]) -> alt.Color:

@@ -6,24 +6,22 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from qdynbench.report.figures.figure import Figure
-from qdynbench_sru.paper.common import EXACT, PREDICTED, data, label, missing, recurrent, trajectories
+from qdynbench import Figure, data
+from qdynbench_sru.paper.common import EXACT, PREDICTED, kind_colour, label, missing, recurrent, trajectories
 
 if TYPE_CHECKING:
     from altair.typing import ChartType
     from numpy.typing import NDArray
 
-    from qdynbench.record.results import Run
+    from qdynbench import Run
 
-DOTS = 10
-"""Dots along a line."""
+POINTS, DOTS = 50, 10
+"""Points of a line, and dots along it."""
 COLUMNS = 3
 
 
 class MagnitudesAgainstStep(Figure):
     """`|psi_b|` of every basis state b against step: exact as lines, predicted as dots, one panel per size."""
-
-    name = "paper-fig2"
 
     def draw(self, run: Run) -> ChartType:
         """Return the panels, of the first simple recurrent unit of the task."""
@@ -58,16 +56,14 @@ def _panel(size: int, exact: NDArray[np.float32], predicted: NDArray[np.float32]
     import altair as alt
 
     last = len(exact) - 1
-    lines = [
-        {"step": step, "amplitude": b, "magnitude": float(exact[step, b]), "kind": EXACT}
-        for b in range(exact.shape[1])
-        for step in range(0, last + 1, max(1, last // 50))
-    ]
-    dots = [
-        {"step": step, "amplitude": b, "magnitude": float(predicted[step, b]), "kind": PREDICTED}
-        for b in range(exact.shape[1])
-        for step in range(0, last + 1, max(1, last // DOTS))
-    ]
+    lines, dots = (
+        [
+            {"step": step, "amplitude": b, "magnitude": float(states[step, b]), "kind": kind}
+            for b in range(exact.shape[1])
+            for step in range(0, last + 1, max(1, last // count))
+        ]
+        for states, kind, count in ((exact, EXACT, POINTS), (predicted, PREDICTED, DOTS))
+    )
     x = alt.X("step:Q", title="time step", scale=alt.Scale(domain=[0, last], nice=False))
     top = np.ceil(5 * max(exact.max(), predicted.max())) / 5
     y = alt.Y(
@@ -76,13 +72,10 @@ def _panel(size: int, exact: NDArray[np.float32], predicted: NDArray[np.float32]
         scale=alt.Scale(domain=[0, float(top)]),
         axis=alt.Axis(tickCount=5),
     )
-    color = alt.Color(
-        "kind:N", title=None, scale=alt.Scale(domain=[EXACT, PREDICTED], range=["#56B4E9", "#D55E00"])
-    ).legend(orient="top", symbolOpacity=1)
     few = size <= 4
     return alt.layer(
         alt.Chart(data(lines))
         .mark_line(strokeWidth=1.4 if few else 0.7)
-        .encode(x=x, y=y, color=color, detail="amplitude:N"),
-        alt.Chart(data(dots)).mark_circle(size=14 if few else 6, opacity=0.9).encode(x=x, y=y, color=color),
+        .encode(x=x, y=y, color=kind_colour(), detail="amplitude:N"),
+        alt.Chart(data(dots)).mark_circle(size=14 if few else 6, opacity=0.9).encode(x=x, y=y, color=kind_colour()),
     ).properties(width=210, height=170, title=alt.TitleParams(f"{size} spins", fontSize=12, anchor="middle", offset=4))

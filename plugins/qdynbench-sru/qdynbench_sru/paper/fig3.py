@@ -6,23 +6,21 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from qdynbench.report.figures.figure import Figure
-from qdynbench_sru.paper.common import data, label, missing, recurrent, trajectories, why
+from qdynbench import Figure, data
+from qdynbench_sru.paper.common import label, missing, recurrent, trajectories, why
 
 if TYPE_CHECKING:
     from altair.typing import ChartType
     from numpy.typing import NDArray
 
-    from qdynbench.record.results import Run
+    from qdynbench import Run
 
 INSTANTS = 10
-"""Steps, evenly spread, of which all amplitudes are drawn."""
+"""Steps, evenly step_spread, of which all amplitudes are drawn."""
 
 
 class PredictedAgainstExact(Figure):
     """Magnitude of every amplitude of one test state, predicted against exact, coloured by time, with the diagonal."""
-
-    name = "paper-fig3"
 
     def draw(self, run: Run) -> ChartType:
         """Return a row of panels for each simple recurrent unit, a column for each size."""

@@ -4,25 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from qdynbench.report.figures.figure import CannotDraw, Figure
-from qdynbench_sru.paper.common import (
-    band,
-    data,
-    decades,
-    label,
-    missing,
-    needed,
-    paper,
-    recurrent,
-    spins_colour,
-    spread,
-)
+from qdynbench import CannotDraw, Figure, band, data, logarithmic, step_spread
+from qdynbench_sru.paper.common import label, missing, needed, paper, recurrent, spins_colour
 
 if TYPE_CHECKING:
     from altair.typing import ChartType
 
-    from qdynbench.record.results import Run
-    from qdynbench_sru.paper.common import Row
+    from qdynbench import Mark, Run
 
 METRIC = "mean_relative_entropy"
 POINTS = 100
@@ -31,8 +19,6 @@ POINTS = 100
 
 class EntropyAgainstStep(Figure):
     """Mean relative entropy (eq. 7) of every size against step, to the paper's last step and to the run's."""
-
-    name = "paper-fig4"
 
     def draw(self, run: Run) -> ChartType:
         """Return panels: persistence and each simple recurrent unit beside each other, a row per time span."""
@@ -54,7 +40,7 @@ class EntropyAgainstStep(Figure):
             {"span": span, "solver": solver, **row}
             for span in spans
             for (solver, size), curve in curves.items()
-            for row in band(curve, spread(span, POINTS), spins=size)
+            for row in band(curve, step_spread(span, POINTS), spins=size)
             if row["value"] > 0  # an exact solver's has no place on a logarithmic axis
         ]
         solvers = list(dict.fromkeys(solver for solver, _ in curves))
@@ -89,7 +75,7 @@ class EntropyAgainstStep(Figure):
 
 
 def _panel(
-    rows: list[Row],
+    rows: list[Mark],
     span: int,
     title: str,
     ends: list[float],
@@ -99,7 +85,7 @@ def _panel(
 ) -> ChartType:
     import altair as alt
 
-    scale, axis = decades(ends)
+    scale, axis = logarithmic(ends)
     title_y = "mean relative entropy" if named else None
     base = alt.Chart(data(rows)).encode(
         x=alt.X("step:Q", title="time step", scale=alt.Scale(domain=[0, span])), color=spins_colour(sizes)

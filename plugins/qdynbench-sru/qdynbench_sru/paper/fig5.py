@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from qdynbench.report.figures.figure import CannotDraw, Figure
-from qdynbench_sru.paper.common import band, data, decades, label, missing, needed, recurrent, spread
+from qdynbench import CannotDraw, Figure, band, data, logarithmic, step_spread
+from qdynbench_sru.paper.common import label, missing, needed, recurrent
 
 if TYPE_CHECKING:
     import altair as alt
     from altair.typing import ChartType
 
-    from qdynbench.record.results import Run
-    from qdynbench_sru.paper.common import Row
+    from qdynbench import Mark, Run
 
 METRIC = "mean_relative_entropy"
 LOSSES = {"validation_loss": "validation loss", "loss": "training loss"}
@@ -22,8 +21,6 @@ POINTS = 100
 
 class FineTuning(Figure):
     """Loss against updates, and mean relative entropy against step, of each way to train."""
-
-    name = "paper-fig5"
 
     def draw(self, run: Run) -> ChartType:
         """Return two panels: (a) the learning curves, (b) the error."""
@@ -42,7 +39,7 @@ class FineTuning(Figure):
             for solver, found in cells.items()
             for cell in found
             if cell.size == size and (curve := run.curves_of(cell).get(METRIC)) is not None
-            for row in band(curve, spread(curve.shape[1] - 1, POINTS), solver=label(solver))
+            for row in band(curve, step_spread(curve.shape[1] - 1, POINTS), solver=label(solver))
             if row["value"] > 0
         ]
         if not errors:
@@ -73,13 +70,13 @@ def _learning(run: Run, learned: list[str], colour: alt.Color) -> ChartType:
     if not curves or not present:
         raise CannotDraw("the fits of the run have no learning curve")
     counted = all("updates" in point for curve in curves.values() for point in curve)
-    rows: list[Row] = [
+    rows: list[Mark] = [
         {"x": point["updates" if counted else "fraction"], "loss": point[present[0]], "solver": label(solver)}
         for solver, curve in curves.items()
         for point in curve
         if point[present[0]] > 0
     ]
-    scale, axis = decades(row["loss"] for row in rows)
+    scale, axis = logarithmic(row["loss"] for row in rows)
     chart: ChartType = (
         alt.Chart(data(rows))
         .mark_line(point=alt.OverlayMarkDef(size=14), strokeWidth=1.5)
@@ -102,11 +99,11 @@ def _learning(run: Run, learned: list[str], colour: alt.Color) -> ChartType:
     return chart
 
 
-def _error(rows: list[Row], colour: alt.Color) -> ChartType:
+def _error(rows: list[Mark], colour: alt.Color) -> ChartType:
     import altair as alt
 
     base = alt.Chart(data(rows)).encode(x=alt.X("step:Q", title="time step"), color=colour)
-    scale, axis = decades(row[end] for row in rows for end in ("value", "high"))
+    scale, axis = logarithmic(row[end] for row in rows for end in ("value", "high"))
     return alt.layer(
         base.mark_area(opacity=0.25).encode(y=alt.Y("low:Q", scale=scale), y2="high:Q"),
         base.mark_line(strokeWidth=1.8).encode(

@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from qdynbench.report.figures.figure import CannotDraw, Figure
-from qdynbench_sru.paper.common import EXACT, PREDICTED, data, label, missing, needed, recurrent, spread
+from qdynbench import CannotDraw, Figure, data, step_spread
+from qdynbench_sru.paper.common import EXACT, PREDICTED, kind_colour, label, missing, needed, recurrent
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -15,8 +15,7 @@ if TYPE_CHECKING:
     from altair.typing import ChartType
     from numpy.typing import NDArray
 
-    from qdynbench.record.results import Run
-    from qdynbench_sru.paper.common import Row
+    from qdynbench import Mark, Run
 
 STATES, DOTS, POINTS = 3, 20, 100
 """Test states that are drawn; dots and points of a line along each curve."""
@@ -24,8 +23,6 @@ STATES, DOTS, POINTS = 3, 20, 100
 
 class Magnetization(Figure):
     """`(1/N) sum_i <sigma_i>` along x, y and z for the first test states: exact as lines, predicted as dots."""
-
-    name = "paper-magnetization"
 
     def draw(self, run: Run) -> ChartType:
         """Return a row of panels for each size, of the first simple recurrent unit of the task."""
@@ -59,21 +56,20 @@ class Magnetization(Figure):
         return chart
 
 
-def _values(curves: Mapping[str, NDArray[np.float32]], axis: str, times: NDArray[np.float64]) -> list[Row]:
+def _values(curves: Mapping[str, NDArray[np.float32]], axis: str, times: NDArray[np.float64]) -> list[Mark]:
     name, last = f"magnetization_{axis}", len(times) - 1
     drawn = ((EXACT, curves[f"{name}_reference"], POINTS), (PREDICTED, curves[name], DOTS))
     return [
         {"time": float(times[step]), "value": float(curve[state, step]), "state": state, "kind": kind}
         for kind, curve, count in drawn
         for state in range(min(STATES, len(curve)))
-        for step in [0, *spread(last, count)]
+        for step in [0, *step_spread(last, count)]
     ]
 
 
-def _panel(values: list[Row], title: str, domain: list[float], *, named: bool) -> ChartType:
+def _panel(values: list[Mark], title: str, domain: list[float], *, named: bool) -> ChartType:
     import altair as alt
 
-    colours = alt.Scale(domain=[EXACT, PREDICTED], range=["#56B4E9", "#D55E00"])
     base = alt.Chart(data(values)).encode(
         x=alt.X("time:Q", title="time (1/J)"),
         y=alt.Y(
@@ -82,7 +78,7 @@ def _panel(values: list[Row], title: str, domain: list[float], *, named: bool) -
             scale=alt.Scale(domain=domain, nice=False),
             axis=alt.Axis(tickCount=5),
         ),
-        color=alt.Color("kind:N", title=None, scale=colours).legend(orient="top"),
+        color=kind_colour(),
     )
     return alt.layer(
         base.transform_filter(f"datum.kind == '{EXACT}'").mark_line(strokeWidth=2).encode(detail="state:N"),

@@ -6,17 +6,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from qdynbench.report.figures.figure import CannotDraw, Figure
-from qdynbench.stats import bootstrap_median
-from qdynbench.text import significant
-from qdynbench_sru.paper.common import data, paper, recurrent, why
+from qdynbench import CannotDraw, Column, Figure, Span, Table, data, significant
+from qdynbench_sru.paper.common import paper, recurrent, why
 
 if TYPE_CHECKING:
     from altair.typing import ChartType
-    from rich.table import Table
 
-    from qdynbench.record.results import Run
-    from qdynbench_sru.paper.common import Row
+    from qdynbench import Mark, Run
 
 PER_STATE, BATCHED = "ed[mode=per_state]", "ed"
 PROTOCOLS = "single: state by state, the paper's protocol; batched: all states in one product."
@@ -28,8 +24,6 @@ NOTES = (
 
 class TimesOfTable1(Figure):
     """Seconds of one call against the number of spins, for every batch size of the table."""
-
-    name = "paper-table1"
 
     def draw(self, run: Run) -> ChartType:
         """Return a panel for each batch size, logarithmic."""
@@ -82,33 +76,24 @@ class TimesOfTable1(Figure):
 
     def table(self, run: Run) -> Table:
         """Return the table: the paper's two columns, then ours under both protocols, with the ratios to the SRU."""
-        from rich import box
-        from rich.table import Table
-
         times = {(row["series"], row["spins"], row["batch"]): row for row in _rows(run)}
-        table = Table(
-            box=box.SIMPLE_HEAD,
-            padding=(0, 1, 0, 0),
-            pad_edge=False,
-            title=f"Table 1: seconds to propagate a batch, {run.task.times.steps} steps",
-            title_justify="left",
-            caption="\n".join((PROTOCOLS, *NOTES, "* extrapolated in proportion from fewer states")),
-            caption_justify="left",
-        )
-        for heading in (
-            *("\nN", "\nbatch", "paper\nED", "paper\nSRU", "paper\nED/SRU"),
+        headings = (
+            *("N", "batch", "paper\nED", "paper\nSRU", "paper\nED/SRU"),
             *("single\nED", "batched\nED", "here\nSRU", "single\nED/SRU", "batched\nED/SRU"),
-        ):
-            table.add_column(heading, justify="right", no_wrap=True)
-        sizes = sorted({size for _, size, _ in times})
-        for size in sizes:
+        )
+        table = Table([*map(Column, headings)])
+        table.notes = [
+            f"Table 1: seconds to propagate a batch, {run.task.times.steps} steps",
+            *(PROTOCOLS, *NOTES, "* extrapolated in proportion from fewer states"),
+        ]
+        for size in sorted({size for _, size, _ in times}):
             for batch in paper()["table1"]["batch_sizes"]:
                 found = [times.get((series, size, batch)) for series in ("ED, paper", "SRU, paper", *OURS)]
                 ed, sru, by_state, in_batch, ours = found
                 cells = [*(f"{row['seconds']:g}" if row else "–" for row in (ed, sru)), _ratio(ed, sru)]
                 cells += map(_seconds, (by_state, in_batch, ours))
-                table.add_row(str(size), str(batch), *cells, _ratio(by_state, ours), _ratio(in_batch, ours))
-            table.add_section()
+                table.rows.append([str(size), str(batch), *cells, _ratio(by_state, ours), _ratio(in_batch, ours)])
+            table.rows.append(Span(""))
         return table
 
 
@@ -119,7 +104,7 @@ OURS = {
 }
 
 
-def _rows(run: Run) -> list[Row]:
+def _rows(run: Run) -> list[Mark]:
     """Return the paper's figures at the run's sizes, and the run's own, one row each.
 
     Raises:
@@ -127,7 +112,7 @@ def _rows(run: Run) -> list[Row]:
     """
     solvers = OURS | {"SRU, here": recurrent(run)[0]}
     batches = paper()["table1"]["batch_sizes"]
-    rows: list[Row] = [
+    rows: list[Mark] = [
         {"series": series, "spins": size, "batch": batch, "seconds": seconds, "extrapolated": False}
         for series, key in (("ED, paper", "ed"), ("SRU, paper", "sru"))
         for size, times in paper()["table1"][key].items()
@@ -135,12 +120,12 @@ def _rows(run: Run) -> list[Row]:
         for batch, seconds in zip(batches, times, strict=True)
     ]
     for series, solver in solvers.items():
-        timed: list[Row] = [
+        timed: list[Mark] = [
             {
                 "series": series,
                 "spins": cell.size,
                 "batch": timing.batch_size,
-                "seconds": bootstrap_median(np.array(timing.seconds))[0],
+                "seconds": float(np.median(timing.seconds)),
                 "extrapolated": timing.extrapolated,
             }
             for cell in run.cells
@@ -156,14 +141,14 @@ def _rows(run: Run) -> list[Row]:
     return rows
 
 
-def _domain(rows: list[Row]) -> list[float]:
+def _domain(rows: list[Mark]) -> list[float]:
     seconds = [row["seconds"] for row in rows]
     return [10 ** np.floor(np.log10(min(seconds))), 10 ** np.ceil(np.log10(max(seconds)))]
 
 
-def _seconds(row: Row | None) -> str:
+def _seconds(row: Mark | None) -> str:
     return "–" if row is None else significant(row["seconds"], 2) + ("*" if row["extrapolated"] else " ")
 
 
-def _ratio(above: Row | None, below: Row | None) -> str:
+def _ratio(above: Mark | None, below: Mark | None) -> str:
     return "–" if above is None or below is None else significant(above["seconds"] / below["seconds"], 2)

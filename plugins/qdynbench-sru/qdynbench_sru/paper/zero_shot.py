@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from qdynbench.report.figures.figure import CannotDraw, Figure
-from qdynbench_sru.paper.common import data, decades, label, missing, needed, paper, recurrent
+from qdynbench import CannotDraw, Figure, data, logarithmic
+from qdynbench_sru.paper.common import label, missing, needed, paper, recurrent
 
 if TYPE_CHECKING:
     from altair.typing import ChartType
 
-    from qdynbench.record.results import Run
-    from qdynbench_sru.paper.common import Row
+    from qdynbench import Mark, Run
 
 METRIC = "mean_relative_entropy"
 HEADROOM = 0.12
@@ -19,9 +18,7 @@ HEADROOM = 0.12
 
 
 class ErrorAgainstSize(Figure):
-    """Mean relative entropy at the last step against the number of spins, beside persistence and the gates."""
-
-    name = "paper-zero-shot"
+    """Mean relative entropy at the last step against the number of spins, beside persistence and the yardsticks."""
 
     def draw(self, run: Run) -> ChartType:
         """Return one panel, with a rule where the training sizes end and one at the paper's bound."""
@@ -30,7 +27,7 @@ class ErrorAgainstSize(Figure):
         learned = recurrent(run)
         needed(run, learned)
         shown = [s for s in run.task.solvers if s not in {run.task.reference, "linear"}]
-        rows: list[Row] = [
+        rows: list[Mark] = [
             {"spins": cell.size, "value": score.value, "low": score.low, "high": score.high, "solver": label(solver)}
             for solver, cells in needed(run, shown).items()
             for cell in cells
@@ -49,7 +46,7 @@ class ErrorAgainstSize(Figure):
             axis=alt.Axis(values=run.task.sizes, format="d"),
             scale=alt.Scale(domain=[min(run.task.sizes) - 0.5, max(run.task.sizes) + 0.5], nice=False),
         )
-        scale, axis = decades([*values, top])
+        scale, axis = logarithmic([*values, top])
         y = alt.Y("value:Q", title="mean relative entropy", scale=scale, axis=axis)
         base = alt.Chart(data(rows)).encode(x=x, color=alt.Color("solver:N", title=None).legend(orient="bottom"))
         edge = alt.Chart(data(trained))

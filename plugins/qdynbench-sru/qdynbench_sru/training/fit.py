@@ -1,7 +1,7 @@
-"""A fit: Adam on random windows, then L-BFGS on one fixed set of windows, with checkpoints.
+"""A fit: Adam on random excerpts, then L-BFGS on one fixed set of excerpts, with checkpoints.
 
 The dynamics to be learned is exact, so a smaller loss is always a better propagator; Adam alone stalls where L-BFGS,
-with no noise from the choice of windows, goes down by five more orders of magnitude. What counts in the end is the
+with no noise from the choice of excerpts, goes down by five more orders of magnitude. What counts in the end is the
 error of a rollout, not the loss: it decides over which weights are kept, and over when to stop.
 """
 
@@ -18,15 +18,15 @@ import numpy as np
 import torch
 from torch import nn
 
-from qdynbench.contract.learned import FitContext
+from qdynbench import FitContext
 from qdynbench_sru import checkpoint
-from qdynbench_sru.network import Network
+from qdynbench_sru.networks import Network
 from qdynbench_sru.training.gradients import Gradients
-from qdynbench_sru.training.loss import Batch, Loss, Window
+from qdynbench_sru.training.loss import Batch, Excerpts, Loss
 from qdynbench_sru.training.processes import Processes
 from qdynbench_sru.training.progress import Standing, rollout_error, validation_loss
 from qdynbench_sru.training.recipe import CHUNK, Recipe
-from qdynbench_sru.training.windows import Windows
+from qdynbench_sru.training.trajectories import Trajectories
 
 LOSS_SCALE = 1e8
 """The loss that L-BFGS sees is multiplied by this: torch's refuses curvature below 1e-10 in absolute terms."""
@@ -52,7 +52,7 @@ class Training:
         network: with its first weights, on the context's device.
         recipe: of the training.
         options: see there.
-        windows: the data.
+        trajectories: the data.
         context: folder, seed and device.
         key: JSON data on what else the fit depends on, such as the architecture and the weights that it starts from.
     """
@@ -62,12 +62,12 @@ class Training:
         network: Network,
         recipe: Recipe,
         options: Options,
-        windows: Windows,
+        trajectories: Trajectories,
         context: FitContext,
         key: dict[str, Any],
     ) -> None:
         self.network = network
-        self._recipe, self._options, self._windows, self._context = recipe, options, windows, context
+        self._recipe, self._options, self._trajectories, self._context = recipe, options, trajectories, context
         self._processes = Processes.current()
         self._standing = Standing()
         self._key = {
@@ -76,12 +76,12 @@ class Training:
             "options": dataclasses.asdict(options),
             "seed": context.seed,
             # Not to the last digit, in which two libraries' sums may differ.
-            "mean_change": {str(size): f"{value:.6g}" for size, value in windows.mean_change.items()},
+            "mean_change": {str(size): f"{value:.6g}" for size, value in trajectories.mean_change.items()},
         }
         mixed = options.precision == "mixed" and context.device != "cpu"
         if options.precision == "mixed" and not mixed:
             self._say("precision=mixed needs a GPU; on this CPU the fit runs in single precision")
-        loss = Loss(windows.mean_change, windows.burn_in, options.rollout, mixed)
+        loss = Loss(trajectories.mean_change, trajectories.burn_in, options.rollout, mixed)
         # L-BFGS compares losses to many digits, and so runs in double precision whatever Adam does.
         self._adam_gradients = Gradients(network, loss, self._processes, context.note)
         exact = dataclasses.replace(loss, mixed=False)
@@ -133,7 +133,7 @@ class Training:
             for update in range(chunk * CHUNK, (chunk + 1) * CHUNK):
                 # Each update has its own random numbers, so that none need be kept to resume.
                 random = np.random.default_rng([self._context.seed, update])
-                batch = self._batch(random, torch.float32, self._recipe.adam_windows)
+                batch = self._batch(random, torch.float32, self._recipe.adam_excerpts)
                 optimizer.param_groups[0]["lr"] = self._recipe.rate(update)
                 loss = self._adam_gradients(batch, seed=int(random.integers(1 << 62)))
                 nn.utils.clip_grad_norm_(parameters, 1.0)
@@ -143,7 +143,7 @@ class Training:
 
     def _lbfgs(self, done: int, state: checkpoint.OptimizerState) -> None:
         random = np.random.default_rng([self._context.seed, self._recipe.adam_chunks * CHUNK])
-        batch = self._batch(random, torch.float64, self._recipe.lbfgs_windows)
+        batch = self._batch(random, torch.float64, self._recipe.lbfgs_excerpts)
         optimizer = torch.optim.LBFGS(
             self.network.parameters(),
             max_iter=CHUNK,
@@ -167,15 +167,15 @@ class Training:
             if self._finish(chunk + 1, self._recipe.chunks, loss, self._lbfgs_gradients, optimizer):
                 return
 
-    def _batch(self, random: np.random.Generator, dtype: torch.dtype, windows: float) -> Batch:
+    def _batch(self, random: np.random.Generator, dtype: torch.dtype, scale: float) -> Batch:
         batch = []
-        for size in self._windows.sizes:
-            states, changes = self._windows.draw(size, self._recipe.windows(size, windows), random, dtype)
+        for size in self._trajectories.sizes:
+            states, changes = self._trajectories.draw(size, self._recipe.excerpts(size, scale), random, dtype)
             noise = None
             if self._options.noise:
                 deviation = self._options.noise / math.sqrt(states.shape[-2] * 2)
                 noise = torch.from_numpy(deviation * random.standard_normal(states.shape)).to(states)
-            batch.append(Window(size, states, changes, noise))
+            batch.append(Excerpts(size, states, changes, noise))
         return batch
 
     def _finish(
@@ -215,13 +215,13 @@ class Training:
         return chunks == end
 
     def _judge(self) -> None:
-        error = rollout_error(self.network, self._windows, self._context.device)
+        error = rollout_error(self.network, self._trajectories, self._context.device)
         self._error = self._processes.same(error, self._context.device)
         self._standing.judge(self._error, self.network)
 
     def _report(self, fraction: float, **figures: float) -> None:
         if self._processes.rank == 0:
-            validation = validation_loss(self.network, self._windows, self._context.seed)
+            validation = validation_loss(self.network, self._trajectories, self._context.seed)
             figures |= {"validation_loss": validation, "rollout_error": self._error}
             self._context.progress(fraction, updates=self._standing.updates, **figures)
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 import torch
 
-from qdynbench_sru.network import Network
+from qdynbench_sru.networks import Network
 from qdynbench_sru.training.loss import Batch, Loss, parts
 from qdynbench_sru.training.processes import Processes
 
@@ -36,12 +36,12 @@ class Gradients:
         """Compute the gradient of `scale` times the loss, and return that product.
 
         Args:
-            batch: all windows of the update, those of the other processes included.
+            batch: all excerpts of the update, those of the other processes included.
             seed: of the dropout; None drops nothing.
             scale: of the loss.
 
         Raises:
-            torch.OutOfMemoryError: not even one window at a time fits.
+            torch.OutOfMemoryError: not even one excerpt at a time fits.
         """
         while True:
             # Once the handler is left, nothing refers to the failed attempt's tensors any longer.
@@ -71,7 +71,7 @@ class Gradients:
         return loss
 
     def _halve(self, batch: Batch) -> bool:
-        largest = max(window.states.shape[1] for window in batch)
+        largest = max(excerpts.states.shape[1] for excerpts in batch)
         if self.pieces * self._processes.count >= largest:
             return False
         self.pieces *= 2
@@ -88,6 +88,6 @@ class Gradients:
 
 def _gradient(parameter: torch.nn.Parameter) -> torch.Tensor:
     if parameter.grad is None:
-        # This process had no window of a size that alone uses the parameter; the others may have had one.
+        # This process had no excerpt of a size that alone uses the parameter; the others may have had one.
         parameter.grad = torch.zeros_like(parameter)
     return parameter.grad

@@ -1,6 +1,7 @@
-"""The processes of one fit: one, or several that torch's own launcher has started, each with its share of the windows.
+"""The processes of one fit: one, or several that torch's own launcher has started, each with its share of the excerpts.
 
-Gradients are summed over all of them, so that an update is the same as that of one process on all windows, to rounding.
+Gradients are summed over all of them, so that an update is the same as that of one process on all excerpts, up to
+rounding.
 """
 
 from __future__ import annotations

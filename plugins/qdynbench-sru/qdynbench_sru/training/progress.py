@@ -10,12 +10,12 @@ from typing import Any
 import numpy as np
 import torch
 
-from qdynbench_sru.network import Network
-from qdynbench_sru.training.loss import Loss, Window
-from qdynbench_sru.training.windows import Windows
+from qdynbench_sru.networks import Network
+from qdynbench_sru.training.loss import Excerpts, Loss
+from qdynbench_sru.training.trajectories import Trajectories
 
-VALIDATION_WINDOWS = 16
-"""Held-out windows of each size that the validation loss is the mean over."""
+VALIDATION_EXCERPTS = 16
+"""Held-out excerpts of each size that the validation loss is the mean over."""
 
 
 @dataclass
@@ -63,25 +63,26 @@ class Standing:
 
 
 @torch.no_grad()
-def validation_loss(network: Network, windows: Windows, seed: int) -> float:
-    """Return the teacher-forced loss on held-out windows: always the same ones, without noise and dropout."""
+def validation_loss(network: Network, trajectories: Trajectories, seed: int) -> float:
+    """Return the teacher-forced loss on held-out excerpts: always the same ones, without noise and dropout."""
     random = np.random.default_rng([seed, 1 << 40])
     dtype = next(network.parameters()).dtype
     batch = [
-        Window(size, *windows.draw(size, VALIDATION_WINDOWS, random, dtype, held_out=True)) for size in windows.sizes
+        Excerpts(size, *trajectories.draw(size, VALIDATION_EXCERPTS, random, dtype, held_out=True))
+        for size in trajectories.sizes
     ]
-    return float(Loss(windows.mean_change, windows.burn_in)(network, batch))
+    return float(Loss(trajectories.mean_change, trajectories.burn_in)(network, batch))
 
 
 @torch.no_grad()
-def rollout_error(network: Network, windows: Windows, device: str) -> float:
+def rollout_error(network: Network, trajectories: Trajectories, device: str) -> float:
     """Return the infidelity at the end of held-out trajectories, predicted from their first state alone.
 
     The mean over states, then over sizes: the worst size decides.
     """
     errors = []
-    for size in windows.sizes:
-        truth = windows.held_out(size)
+    for size in trajectories.sizes:
+        truth = trajectories.held_out(size)
         predicted = predicted_end(network, truth[:, 0], truth.shape[1] - 1, device)
         errors.append(float(1 - (truth[:, -1].conj() * predicted).sum(-1).abs().square().mean()))
     error = float(np.mean(errors))

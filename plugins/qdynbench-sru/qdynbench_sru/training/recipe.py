@@ -20,25 +20,25 @@ class Recipe:
         adam_chunks: of `CHUNK` updates each.
         lbfgs_chunks: of `CHUNK` iterations each, after those of Adam.
         learning_rate: of Adam at its highest; it falls to nearly zero along a cosine.
-        adam_windows: windows in an update of Adam: of N spins, `adam_windows * 2**(growth * N)`.
-        lbfgs_windows: the same for L-BFGS.
-        growth: whether larger sizes get fewer windows (each has more amplitudes) or more.
-        fewest: windows of one size.
-        most: windows of one size.
-        window: steps of a window, without those of the rollout.
-        burn_in: first steps of a window that are not part of the loss: the memory has yet to see enough.
+        adam_excerpts: excerpts in an update of Adam: of N spins, `adam_excerpts * 2**(growth * N)`.
+        lbfgs_excerpts: the same for L-BFGS.
+        growth: whether larger sizes get fewer excerpts (each has more amplitudes) or more.
+        fewest: excerpts of one size.
+        most: excerpts of one size.
+        length: steps of an excerpt, without those of the rollout.
+        burn_in: first steps of an excerpt that are not part of the loss: the memory has yet to see enough.
         trajectories: of one size that are asked for, where the task allows so many.
     """
 
     adam_chunks: int
     lbfgs_chunks: int
     learning_rate: float
-    adam_windows: float
-    lbfgs_windows: float = 192
+    adam_excerpts: float
+    lbfgs_excerpts: float = 192
     growth: float = -1.0
     fewest: int = 4
     most: int = 24
-    window: int = 30
+    length: int = 30
     burn_in: int = 5
     trajectories: int = 500
 
@@ -55,9 +55,9 @@ class Recipe:
         """Chunks of all phases."""
         return self.adam_chunks + self.lbfgs_chunks
 
-    def windows(self, size: int, windows: float) -> int:
-        """Return how many windows of one size an update has, given `adam_windows` or `lbfgs_windows`."""
-        return min(self.most, max(self.fewest, int(windows * 2.0 ** (self.growth * size))))
+    def excerpts(self, size: int, scale: float) -> int:
+        """Return how many excerpts of one size an update has, given `adam_excerpts` or `lbfgs_excerpts`."""
+        return min(self.most, max(self.fewest, int(scale * 2.0 ** (self.growth * size))))
 
     def rate(self, update: int) -> float:
         """Return the learning rate of one update of Adam, counted from 0."""
@@ -67,15 +67,15 @@ class Recipe:
 
 
 RECIPES = {
-    "local": Recipe(adam_chunks=4, lbfgs_chunks=30, learning_rate=1e-2, adam_windows=170, most=42),
+    "local": Recipe(adam_chunks=4, lbfgs_chunks=30, learning_rate=1e-2, adam_excerpts=170, most=42),
     "padded": Recipe(
         adam_chunks=60,
         lbfgs_chunks=0,
         learning_rate=1e-2,
-        adam_windows=8,
+        adam_excerpts=8,
         growth=0.5,
         most=512,
-        window=2,
+        length=2,
         burn_in=1,
         trajectories=2000,
     ),

@@ -1,0 +1,60 @@
+"""Compiled work shared among threads: loops that release Python's lock, each on a range of what there is to do."""
+
+from __future__ import annotations
+
+import functools
+import os
+import sys
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor, wait
+from itertools import pairwise
+from typing import Any
+
+OPTIONS: dict[str, Any] = {"cache": True, "nogil": True, "error_model": "numpy", "fastmath": {"contract", "nsz"}}
+"""Of all loops that numba compiles here: machine code is kept on disk, other threads run meanwhile; no fast mathematics
+that would let a NaN disappear or regroup sums."""
+
+TASKS = 2
+"""Ranges for each thread: one that was held up leaves the rest to the others."""
+
+
+def share(threads: int, count: int, work: Callable[[int, int], object]) -> None:
+    """Call `work(begin, end)` for ranges that together are `0` to `count`, on so many threads.
+
+    With one thread, or one thing to do, that is the calling thread.
+    """
+    bounds = sorted({count * part // (TASKS * threads) for part in range(TASKS * threads + 1)})
+    if threads == 1 or len(bounds) <= 2:
+        work(0, count)
+        return
+    ranges = iter(list(pairwise(bounds)))  # whoever asks takes the next one
+
+    def take() -> None:
+        for begin, end in ranges:
+            work(begin, end)
+
+    parts = [_pool(threads).submit(take) for _ in range(threads)]
+    wait(parts)
+    for part in parts:
+        part.result()
+
+
+@functools.lru_cache(maxsize=1)
+def _pool(threads: int) -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(threads, "pauli-kernels", _settle, (_cores(threads),))
+
+
+def _cores(threads: int) -> Iterator[set[int]]:
+    """Yield a part of the processor for each thread, all of them disjoint where it has enough cores."""
+    allowed = sorted(os.sched_getaffinity(0)) if sys.platform == "linux" else []
+    return iter([set(allowed[number::threads]) or set(allowed) for number in range(threads)])
+
+
+def _settle(cores: Iterator[set[int]]) -> None:
+    """Keep this thread to its part of the processor.
+
+    Linux wakes a thread that has slept for a while on the core of whoever woke it, and may leave it there for longer
+    than a product takes: two threads then take turns on one core beside an idle one.
+    """
+    if mine := next(cores):
+        os.sched_setaffinity(0, mine)

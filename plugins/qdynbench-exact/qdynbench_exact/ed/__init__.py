@@ -1,0 +1,1 @@
+"""Exact diagonalisation: of the whole matrix, of its symmetry sectors, and of every Hamiltonian of a drive."""

@@ -1,0 +1,160 @@
+"""Exact diagonalisation: psi(t) = V exp(-i E t) V^dagger psi(0), with H = V E V^dagger (paper eq. 3); hbar = 1.
+
+QuSpin (1 to 2.5 s to import) stands at the top here, so that its import falls to the start of a worker and not to the
+clock of the first `prepare`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+import torch
+from quspin.tools.evolution import ED_state_vs_time
+
+from qdynbench import Block, Cost, Given, Knowledge, Problem, Solver, block_length
+from qdynbench.toolkit.eigenbasis import EigenbasisPropagator, dense_cost
+from qdynbench_exact.ed.driven import DrivenPropagator, driven_cost
+from qdynbench_exact.ed.sector import SectorPropagator, sector_cost
+from qdynbench_exact.ed.symmetry import Symmetry, breaking_term, symmetries_of
+from qdynbench_exact.hamiltonian import quspin_hamiltonian
+
+if TYPE_CHECKING:
+    from qdynbench import PauliSum
+
+PER_STATE_BLOCK_BYTES = 512e6
+"""Large enough for the whole of the paper's Table 1 (256 states, 500 steps, 7 spins) to be one call for each state."""
+
+# Cost of `per_state` beside `batched`, measured at 2 to 10 spins: QuSpin multiplies by real eigenvectors as if they
+# were complex and computes all phases again for every state.
+PER_STATE_FACTOR = 3
+PER_STATE_CALL_SECONDS = 3e-4
+
+Propagator = EigenbasisPropagator | DrivenPropagator | SectorPropagator
+
+
+class ExactDiagonalization(Solver):
+    """Diagonalises the Hamiltonian that QuSpin builds, once, and evolves every state exactly.
+
+    Not to be confused with Krylov or Lanczos methods, which diagonalise in a small subspace of each state.
+
+    Attributes:
+        mode: `batched` evolves all states and times together by real (where H is real) matrix products.
+            `per_state` is the protocol of the paper's Table 1: each state is evolved by itself with
+            `quspin.tools.evolution.ED_state_vs_time`. All the paper says of its ED is that its cost is linear in the
+            batch; that the states share one diagonalisation is our choice, and the one kinder to it.
+        precision: `double` (complex128) or `single` (complex64; the diagonalisation and the phases stay double).
+        sector: `none` diagonalises the whole matrix. `auto` splits it into the sectors of all symmetries that the
+            Hamiltonian has, `magnetization`, `momentum`, `parity` or `inversion` (of all spins) into those of one. All
+            sectors are diagonalised in `prepare`; a state is evolved in those in which it has weight.
+    """
+
+    knowledge = Knowledge.HAMILTONIAN
+    protocol = ("mode",)
+
+    mode: Literal["batched", "per_state"] = "batched"
+    precision: Literal["double", "single"] = "double"
+    sector: Literal["none", "auto", "magnetization", "momentum", "parity", "inversion"] = "none"
+
+    _largest_phase = 0.0
+
+    @property
+    def label(self) -> str:
+        """The protocol, where it is not the default one."""
+        if self.mode == "per_state":
+            return "paper's protocol: state by state, one shared diagonalisation"
+        return "" if self.sector == "none" else f"in symmetry sectors ({self.sector})"
+
+    def promised_error(self) -> float:
+        """Return 1e-4 in single; 1e-11 in double, plus the rounding of the prepared problem's largest phase `|E| t`."""
+        if self.precision == "single":
+            return 1e-4
+        return 1e-11 + 10 * float(np.finfo(np.float64).eps) * self._largest_phase
+
+    def supports(self, problem: Problem) -> str | None:
+        """Say no to what QuSpin does not have, and to a sector that the Hamiltonian leaves."""
+        if self.mode == "per_state" and self.precision == "single":
+            return "mode=per_state is QuSpin's own evolution, which is in double precision"
+        if self.mode == "per_state" and problem.drive is not None:
+            return "mode=per_state is the protocol of a static model"
+        if self.mode == "per_state" and problem.device != "cpu":
+            return "mode=per_state is QuSpin's own evolution, which runs on the CPU"
+        return self._refused_sector(problem)
+
+    def _refused_sector(self, problem: Problem) -> str | None:
+        if self.sector == "none":
+            return None
+        if self.mode == "per_state" or problem.drive is not None or problem.device != "cpu":
+            return "sectors are for static models and mode=batched, on the CPU"
+        if self.sector != "auto":
+            term = breaking_term(problem.hamiltonian, self.sector)
+            if term is not None:
+                return (
+                    f"sector={self.sector}: the Hamiltonian does not commute with it; a term that breaks it is {term}"
+                )
+        return None
+
+    def _symmetries(self, operator: PauliSum) -> tuple[Symmetry, ...]:
+        if self.sector == "none":
+            return ()
+        return symmetries_of(operator) if self.sector == "auto" else (self.sector,)
+
+    def estimate(self, problem: Problem) -> Cost:
+        """Predict memory and time from the dense matrix; finite at any size."""
+        real = all(operator.is_real for operator in problem.hamiltonians)
+        if problem.drive is not None:
+            return driven_cost(problem, real=real, itemsize=self._dtype.itemsize)
+        if symmetries := self._symmetries(problem.hamiltonian):
+            return sector_cost(problem, problem.hamiltonian, symmetries, self._dtype.itemsize)
+        cost = dense_cost(problem, real=real, itemsize=self._dtype.itemsize)
+        if self.mode == "batched":
+            return cost
+        block_bytes = 16.0 * block_length(problem, problem.batch, budget=PER_STATE_BLOCK_BYTES)
+        block_bytes *= problem.batch * problem.dimension
+        seconds = PER_STATE_FACTOR * cost.seconds + PER_STATE_CALL_SECONDS * problem.batch
+        return Cost(bytes=cost.bytes + block_bytes, seconds=seconds)
+
+    def prepare(self, problem: Problem) -> None:
+        """Build the Hamiltonian with QuSpin and diagonalise it."""
+        super().prepare(problem)
+        if problem.drive is not None:
+            matrices = [quspin_hamiltonian(operator).toarray() for operator in problem.hamiltonians]
+            driven = DrivenPropagator(matrices, problem, self._dtype)
+            self._propagator: Propagator = driven
+            self._largest_phase = driven.largest_phase
+            return
+        operator = quspin_hamiltonian(problem.hamiltonian)
+        symmetries = self._symmetries(problem.hamiltonian)
+        if self.mode == "per_state":
+            self._energies, self._vectors = np.linalg.eigh(operator.toarray())
+            largest_energy = np.abs(self._energies).max()
+        else:
+            static = (
+                SectorPropagator(operator.tocsr(), problem, self._dtype, symmetries)
+                if symmetries
+                else EigenbasisPropagator(operator.toarray(), problem, self._dtype)
+            )
+            self._propagator = static
+            largest_energy = static.energies.abs().max()
+        self._largest_phase = float(largest_energy * problem.times[-1])
+
+    def solve(self, given: Given) -> Iterator[Block]:
+        """Yield contiguous blocks of shape `(B, k, 2**N)`."""
+        return self._state_by_state(given) if self.mode == "per_state" else self._propagator.blocks(given.states)
+
+    def _state_by_state(self, given: Given) -> Iterator[Block]:
+        states = given.states.numpy()
+        length = block_length(self.problem, len(states), budget=PER_STATE_BLOCK_BYTES)
+        for start in range(0, self.problem.steps + 1, length):
+            times = self.problem.times[start : start + length]
+            block = np.empty((len(states), len(times), states.shape[1]), dtype=np.complex128)
+            for state, trajectory in zip(states, block, strict=True):
+                trajectory[:] = ED_state_vs_time(state, self._energies, self._vectors, times).T
+            if start == 0:
+                block[:, 0] = states
+            yield Block(start, torch.from_numpy(block))
+
+    @property
+    def _dtype(self) -> torch.dtype:
+        return torch.complex64 if self.precision == "single" else torch.complex128

@@ -1,0 +1,55 @@
+"""How scores and times of calls are written, here and nowhere else."""
+
+from __future__ import annotations
+
+import math
+
+from qdynbench import text as write
+from qdynbench.analysis.ranking import Place
+from qdynbench.analysis.selection import solve_time
+from qdynbench.record.schema import Score, SolveTiming
+
+
+def score(found: Score | None) -> str:
+    """Write a score with its interval; `<bound` when it is below what the reference itself is known to."""
+    if found is None:
+        return write.NOTHING
+    if found.below_bound:
+        return f"<{write.rounded_up(found.bound or 0.0)}"
+    # The interval of the samples may reach below what can be told from zero; what is printed does not.
+    return write.with_interval(found.value, max(found.low, min(found.bound or 0.0, found.value)), found.high)
+
+
+def skill(found: Score | None, error: Score | None = None) -> str:
+    """Write a skill; close to 1 by its distance, such as `1-2e-6`.
+
+    Args:
+        found: the skill.
+        error: the relative entropy that it is made of; where that is below its bound, so is the distance of the skill
+            from 1, and `>1-3e-6` says what it is at least.
+    """
+    if found is None or not math.isfinite(found.value):
+        return write.NOTHING
+    missing = 1 - found.value
+    if error is not None and error.below_bound and error.bound is not None and error.value > 0 < missing:
+        least = missing * error.bound / error.value
+        return "1" if least <= 1e-12 else f">1-{write.rounded_up(least)}"
+    if missing <= 1e-12:  # rounding of numbers near 1, four digits up
+        return "1"
+    if missing < 1e-3:
+        return f"1-{write.significant(missing, 1)}"
+    if found.value < -99:
+        return write.significant(found.value, 1)
+    return f"{found.value + 0.0:z.3f}" if found.value > -1 else f"{found.value:.1f}"
+
+
+def call(timing: SolveTiming | None) -> str:
+    """Write the time of a call: the median over rounds with its interval, and a `*` when it is extrapolated."""
+    return write.NOTHING if timing is None else write.duration(*solve_time(timing)) + "*" * timing.extrapolated
+
+
+def over_fastest(place: Place) -> str:
+    """Write the time of a solver over that of the fastest; nothing for the fastest itself."""
+    if place.ratio is None:
+        return ""
+    return "tie, " * place.tied + write.with_interval(*place.ratio, digits=3)

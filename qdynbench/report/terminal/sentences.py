@@ -1,0 +1,222 @@
+"""English sentences of findings: the only place where they are made."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable, Iterator, Sequence
+
+from qdynbench import text as write
+from qdynbench.analysis.comparison import Accuracy, Contest, Gap, Pace
+from qdynbench.analysis.findings import (
+    BesideYardstick,
+    Claim,
+    Finding,
+    LargestError,
+    NotCompared,
+    Outcome,
+    PaysOff,
+    Protocol,
+    Skill,
+)
+from qdynbench.analysis.ranking import Unsolved
+from qdynbench.record.schema import Score, Status
+from qdynbench.report.terminal.numbers import score, skill
+
+ACCURACY = {
+    Accuracy.BETTER: "more accurate",
+    Accuracy.EQUAL: "equally accurate",
+    Accuracy.WORSE: "less accurate",
+    Accuracy.UNKNOWN: "error unknown",
+}
+PACE = {Pace.FASTER: "faster", Pace.SLOWER: "slower", Pace.SAME: "indistinguishable"}
+ERROR_NOTE = "Error: root of the mean infidelity at the last step, upper end of its interval."
+EXTRAPOLATED = "* timed on fewer states, extrapolated in proportion"
+SHORT = {"mean_relative_entropy": "MRE"}
+BASELINE = {
+    Pace.SLOWER: "speed-ups quoted against it are inflated by this factor",
+    Pace.SAME: "too uncertain to say what the choice of baseline adds to a speed-up",
+    Pace.FASTER: "the choice of baseline adds nothing to a speed-up",
+}
+"""What the time of a protocol says of a claim made against it."""
+YARDSTICKS = {
+    Accuracy.WORSE: "Less accurate than",
+    Accuracy.EQUAL: "As accurate as",
+    Accuracy.BETTER: "More accurate than",
+}
+
+
+def paragraphs(found: Iterable[Finding]) -> Iterator[tuple[str, str]]:
+    """Yield a heading and the sentences of the findings that belong below it."""
+    for heading, same in itertools.groupby(found, key=_heading):
+        yield heading, text_of(same)
+
+
+def text_of(found: Iterable[Finding]) -> str:
+    """Return the sentences of findings; those that say the same of several things are drawn together."""
+    parts = []
+    for kind, same in itertools.groupby(found, key=type):
+        if kind is LargestError:
+            errors = "; ".join(map(sentence, same))
+            parts.append(f"Largest error: {errors}.")
+        elif kind is BesideYardstick:
+            listed = list(same)
+            for accuracy, start in YARDSTICKS.items():
+                names = [
+                    sentence(one) for one in listed if isinstance(one, BesideYardstick) and one.accuracy is accuracy
+                ]
+                parts += [f"{start} {' and '.join(names)}."] * bool(names)
+        else:
+            parts += map(sentence, same)
+    return " ".join(parts)
+
+
+def _heading(finding: Finding) -> str:
+    return "protocol" if isinstance(finding, Protocol | Claim) else finding.subject
+
+
+def sentence(finding: Finding | Unsolved) -> str:  # noqa: PLR0911 - one return for each kind of finding
+    """Return what a finding says; of a largest error and a yardstick only the part that differs between them."""
+    match finding:
+        case Skill(worst=worst, failing=()):
+            return f"Beats persistence at every size it solved (smallest skill {skill(worst)})."
+        case Skill(worst=worst, size=size, failing=failing):
+            return f"No better than persistence at N = {write.spans(failing)} (skill {skill(worst)} at {size} spins)."
+        case LargestError(track=track, sizes=sizes, scores=scores):
+            errors = ", ".join(f"{SHORT.get(one.metric, one.metric)} {score(one)}" for one in scores)
+            return f"{write.plain(track)} (N = {write.spans(sizes)}) {errors}"
+        case BesideYardstick(yardstick=yardstick, sizes=sizes):
+            return f"{yardstick} (N = {write.spans(sizes)})"
+        case Outcome(contests=alike, count=count):
+            return _outcome(alike, count)
+        case PaysOff():
+            return _pays_off(finding)
+        case NotCompared(subject=first, contests=found, wholly=True):
+            return f"{first} and {found[0].other} cannot be compared: {_gaps(found)}."
+        case NotCompared(contests=found):
+            return f"Not compared: {_gaps(found)}."
+        case Protocol(contest=contest):
+            return _protocol(contest)
+        case Claim(slow=slow, usual=usual):
+            quality = "" if usual.accuracy.suffices else "; its error is larger: no speed-up to quote"
+            return f"{slow.first} takes {_times(slow)}, but {_times(usual)}{quality}."
+        case Unsolved(points=points):
+            cell = points[0].cell
+            why = write.plain(cell.reason) or "not timed"
+            if cell.predicted is not None and cell.status is Status.INFEASIBLE:
+                why += f" ({prediction(cell.predicted)} at {cell.size} spins)"
+            return f"{cell.solver}: {cell.status.value} at N = {write.spans(one.size for one in points)}: {why}"
+
+
+def gap(found: Gap) -> str:
+    """Say why there is no ratio."""
+    match found:
+        case Gap(status=Status.OK, batch_size=None):
+            return f"{found.solver} has not been timed"
+        case Gap(status=Status.OK, batch_size=int(states)):
+            return f"{found.solver} has not been timed with {write.count(states, 'state')}"
+        case Gap(status=Status() as status):
+            return f"{found.solver} is {status.value} ({write.plain(found.reason)})"
+        case _:
+            return "not in this run"
+
+
+def prediction(cost: dict[str, float]) -> str:
+    """Write what a cell was predicted to cost: `34.4 GB and 19.2 s`."""
+    return f"{write.memory(cost['bytes'])} and {write.duration(cost['seconds'])}"
+
+
+def over_seeds(seeds: Sequence[int]) -> list[str]:
+    """Return a line that says what is shown of several seeds."""
+    return [f"mean over {len(seeds)} seeds"] if len(seeds) > 1 else []
+
+
+def _outcome(alike: Sequence[Contest], count: int) -> str:
+    first, other, pace, accuracy = alike[0].first, alike[0].other, alike[0].pace, alike[0].accuracy
+    where = none = f" in {len(alike)} of {count} comparisons"
+    if len(alike) == count:
+        where, none = ("", "") if count == 1 else (f" in all {count} comparisons", f" in any of {count} comparisons")
+    ratios = [one.ratio[0] for one in alike if one.ratio is not None]
+    longer, shorter = write.several(ratios), write.several([1 / ratio for ratio in ratios])
+    quality = "at equal error" if accuracy is Accuracy.EQUAL else "and more accurate"
+    match pace, accuracy:
+        case Pace.SAME, Accuracy.EQUAL:
+            return f"{first} and {other} cannot be told apart in time and error{none}."
+        case Pace.SAME, _:
+            unknown = accuracy is Accuracy.UNKNOWN
+            errors = "their errors are not known" if unknown else f"{first} is {ACCURACY[accuracy]}"
+            return f"The times of {first} and {other} cannot be told apart{none}; {errors}."
+        case Pace.FASTER, Accuracy.EQUAL | Accuracy.BETTER:
+            return f"{first} is {shorter} times faster than {other}{where}, {quality}."
+        case Pace.FASTER, _:
+            return f"{first} takes less time than {other}{where}, but {_errors(alike)}: no speed-up to quote."
+        case _, Accuracy.EQUAL | Accuracy.WORSE:
+            return f"{other} is {longer} times faster than {first}{where}, {quality}."
+        case _:
+            return f"{first} takes {longer} times as long as {other}{where}, and {_errors(alike)}."
+
+
+def _errors(alike: Sequence[Contest]) -> str:
+    ours = [one.first_error for one in alike if one.first_error is not None]
+    theirs = [one.other_error for one in alike if one.other_error is not None]
+    if not ours or not theirs:
+        return "at an error that cannot be compared"
+    return f"with an infidelity of {_range(ours)} against {_range(theirs)}"
+
+
+def _range(scores: Sequence[Score]) -> str:
+    if all(one.below_bound for one in scores):
+        return f"<{write.rounded_up(max(one.bound or 0.0 for one in scores))}"
+    return write.several([max(one.value, one.bound or 0.0) for one in scores])
+
+
+def _pays_off(finding: PaysOff) -> str:
+    start = f"Including training and preparation, {finding.subject}"
+    pays, never, undecided = len(finding.contests), finding.never, finding.undecided
+    count = pays + never + undecided
+    if never == count:
+        return f"{start} never pays off."
+    known = sorted((one.break_even for one in finding.contests if one.break_even), key=lambda found: found[0])
+    numbers = " to ".join(dict.fromkeys(write.about(*found) for found in (*known[:1], *known[-1:])))
+    since = "from the first trajectory on" if numbers == "0" else f"after about {numbers} trajectories"
+    if any(not one.accuracy.suffices for one in finding.contests):
+        worse = any(one.accuracy is Accuracy.WORSE for one in finding.contests)
+        since += ", at a larger error" if worse else ", at an unknown error"
+    if pays == count == 1:
+        return f"{start} pays off {since}."
+    text = f"{start} pays off in all {count} cases" if pays == count else f"{start} pays off in {pays} of {count} cases"
+    text += f" ({since})" if known else ""
+    if never and undecided:
+        return f"{text}, never in {never}, and undecided in {undecided}."
+    return (
+        text
+        + (f" and never in the other {never}" if never else f"; the other {undecided} are undecided" * bool(undecided))
+        + "."
+    )
+
+
+def _gaps(found: Sequence[Contest]) -> str:
+    sizes: dict[str, set[int]] = {}
+    for one in found:
+        if one.gap is not None:
+            sizes.setdefault(write.without_size(gap(one.gap), one.size), set()).add(one.size)
+    return "; ".join(f"N = {write.spans(where)}: {reason}" for reason, where in sizes.items())
+
+
+def _protocol(contest: Contest) -> str:
+    if contest.ratio is None or contest.pace is None or contest.batch_size is None:
+        raise ValueError("a protocol is judged by cases that were timed")
+    where = f"{contest.size} spins, {write.count(contest.batch_size, 'state')} a call"
+    rests = ", ".join(
+        f"{solver} extrapolated from {write.count(states, 'state')}" for solver, states in contest.extrapolated
+    )
+    return (
+        f"At {where}, {contest.first} takes {write.with_interval(*contest.ratio)} times as long as {contest.other}"
+        f"{f' ({rests})' if rests else ''}: {BASELINE[contest.pace]}."
+    )
+
+
+def _times(contest: Contest) -> str:
+    ratio = 1.0 if contest.ratio is None else contest.ratio[0]
+    if ratio < 1:
+        return f"{write.significant(1 / ratio, 2)} times less than {contest.other}"
+    return f"{write.significant(ratio, 2)} times as long as {contest.other}"

@@ -1,0 +1,212 @@
+"""The accuracy of one cell: examine, prepare, first call, then solve while the scorer scores."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import time
+from collections.abc import Mapping
+
+import numpy as np
+
+from qdynbench.record.schema import CellRecord, FitRecord, Ledger, PredictedCost, ReferenceRecord, Status
+from qdynbench.record.store import Store
+from qdynbench.runner.fleet import Fleet
+from qdynbench.runner.observer import Observer
+from qdynbench.runner.plan import Cell, Plan
+from qdynbench.runner.prediction import Paces
+from qdynbench.task.case import Case, Purpose, track
+from qdynbench.text import memory
+from qdynbench.workers import protocol as to
+from qdynbench.workers.process import WorkerFailure
+
+
+class ScorerFailure(Exception):
+    """The scorer failed, which is not the fault of the solver under test."""
+
+    def __init__(self, failure: WorkerFailure) -> None:
+        super().__init__(failure.reason)
+        self.failure = failure
+
+
+class CellRunner:
+    """Runs cells up to their timing; every way that a cell can end becomes a record."""
+
+    def __init__(self, plan: Plan, fleet: Fleet, observer: Observer) -> None:
+        self._plan = plan
+        self._fleet = fleet
+        self._observer = observer
+        self._limit = plan.task.limits.seconds
+        self._paces = Paces()
+        self._cases: dict[Case, to.Opened] = {}
+        self._lost: dict[Case, str] = {}
+        """Why the reference of a case has turned out to be none when it was asked."""
+
+    def foresee(self, cell: Cell) -> Cell:
+        """Return the cell with what it is predicted to cost, or why it will not be run.
+
+        Fits are not there yet, so this may turn out otherwise; a fault shows when the cell is run.
+        """
+        record = self._blank(cell, "")
+        with contextlib.suppress(WorkerFailure, ScorerFailure):
+            self._examine(cell, record)
+            refusal = f"{record.status.value}: {record.reason}" if record.complete else ""
+            return dataclasses.replace(cell, cost=record.predicted, refusal=refusal)
+        return cell
+
+    def accuracy(
+        self, cell: Cell, store: Store, fits: Mapping[str, FitRecord], fingerprint: str, earlier: CellRecord | None
+    ) -> CellRecord:
+        """Score a cell. The record is complete when nothing is left to time, because the cell has ended otherwise.
+
+        Args:
+            cell: the cell.
+            store: takes the curves.
+            fits: of the learned solvers.
+            fingerprint: of all that the result depends on.
+            earlier: a record with the same fingerprint that a killed run has left before its timing.
+        """
+        started = time.perf_counter()
+        record = self._blank(cell, fingerprint)
+        fit = fits.get(str(cell.spec))
+        if fit is not None and not fit.status.honest:
+            return _ended(record, fit.status, fit.reason, fit.details)
+        try:
+            self._examine(cell, record)
+            if record.complete:
+                return record
+            in_phases = self._measure(cell, record, store, earlier)
+        except WorkerFailure as failure:
+            return _ended(record, failure.as_status(), failure.reason, failure.details)
+        except ScorerFailure as lost:
+            # What was on its way between the two workers is lost, so neither can be used again.
+            self._fleet.scorer.kill()
+            self._fleet.solver(cell.spec).kill()
+            if lost.failure.as_status().honest and cell.case not in self._lost:
+                self._lost[cell.case] = lost.failure.reason
+                return self.accuracy(cell, store, fits, fingerprint, earlier)
+            return _ended(record, Status.FAILED, f"reference or metric: {lost.failure.reason}", lost.failure.details)
+        record.ledger.overhead = time.perf_counter() - started - in_phases
+        return record
+
+    def _examine(self, cell: Cell, record: CellRecord) -> None:
+        """Ask whether the cell can be run and what it is predicted to cost; a cell that cannot ends here."""
+        worker = self._fleet.solver(cell.spec)
+        examined = worker.ask(to.Examine(self._posed(cell)), seconds=self._limit)
+        record.predicted = self._predicted(str(cell.spec), examined.cost)
+        if examined.refusal is not None:
+            _ended(record, Status.UNSUPPORTED, examined.refusal)
+        elif excess := self._excess(record.predicted) or self._opened(cell.case).excess:
+            _ended(record, Status.INFEASIBLE, excess)
+        else:
+            record.reference = self._reference(cell.case)
+
+    def _predicted(self, solver: str, cost: to.Prediction | None) -> PredictedCost | None:
+        if cost is None:
+            return None
+        seconds = self._paces.seconds(solver, cost.operations)
+        return PredictedCost(bytes=cost.bytes, operations=cost.operations, seconds=seconds)
+
+    def _measure(self, cell: Cell, record: CellRecord, store: Store, earlier: CellRecord | None) -> float:
+        """Prepare, warm up and, unless an earlier run has done so, solve and score; return the seconds in phases."""
+        ledger, worker = record.ledger, self._fleet.solver(cell.spec)
+        self._observer.phase(cell, "prepare")
+        prepared = worker.ask(to.Prepare(self._posed(cell)), seconds=self._limit)
+        ledger.start_up_time, ledger.prepare_time = prepared.start_up_time, prepared.prepare_time
+        self._observer.phase(cell, "first call")
+        warm_up = self._ask_scorer(to.DrawStates(_where(cell.case), int(Purpose.WARM_UP), 0, 1))
+        ledger.first_call_time = worker.ask(to.Call(warm_up.states), seconds=self._limit).seconds
+        in_phases = (ledger.start_up_time or 0.0) + ledger.prepare_time + ledger.first_call_time
+        if earlier is not None:
+            record.scores, record.left_out, record.notes = earlier.scores, earlier.left_out, earlier.notes
+            record.reference, record.precision = earlier.reference, earlier.precision
+            return in_phases
+        scoring = time.perf_counter()
+        total = self._fleet.states
+        for start in range(0, total, self._plan.batch):
+            self._observer.phase(cell, "solve")
+            self._solve(cell, record, start, min(total, start + self._plan.batch))
+        self._observer.phase(cell, "score")
+        scored = self._ask_scorer(to.FinishCell(str(store.curves_of(cell.key))))
+        record.scores, record.left_out = scored.scores, scored.left_out
+        if record.reference is not None and scored.reference_notes:
+            record.reference = record.reference.model_copy(update={"notes": scored.reference_notes})
+        return in_phases + time.perf_counter() - scoring
+
+    def _solve(self, cell: Cell, record: CellRecord, start: int, stop: int) -> None:
+        referenced = record.reference is not None and not record.reference.missing
+        initial = self._ask_scorer(to.BeginPortion(_where(cell.case), start, stop, referenced))
+
+        def on_event(event: to.Event) -> None:
+            if isinstance(event, to.Piece):
+                self._ask_scorer(to.ScorePiece(event))
+
+        worker = self._fleet.solver(cell.spec)
+        solved = worker.ask(to.Solve(initial.states), seconds=self._limit, on_event=on_event)
+        record.notes += [note for note in solved.notes if note not in record.notes]
+        record.precision = solved.precision
+
+    def learn(self, record: CellRecord) -> None:
+        """Take down what a finished cell has taken, for the predictions of larger sizes of the same solver."""
+        ledger, batch = record.ledger, self._plan.batch
+        timing = next((timing for timing in ledger.solve if timing.batch_size == batch and timing.seconds), None)
+        if record.predicted is not None and timing is not None and ledger.prepare_time is not None:
+            seconds = ledger.prepare_time + float(np.median(timing.seconds))
+            self._paces.learn(record.solver, record.predicted.operations, seconds)
+
+    def _posed(self, cell: Cell) -> to.Posed:
+        return to.Posed.of(self._plan.problem(cell.case).blinded(self._plan.traits[str(cell.spec)].knowledge))
+
+    def _ask_scorer(self, request: to.Request[to.Answer]) -> to.Answer:
+        try:
+            return self._fleet.scorer.ask(request, seconds=self._limit)
+        except WorkerFailure as failure:
+            raise ScorerFailure(failure) from failure
+
+    def _excess(self, predicted: PredictedCost | None) -> str | None:
+        limit = self._plan.environment.memory
+        if predicted is None:
+            return None
+        if predicted.bytes > limit:
+            return f"predicted memory {memory(predicted.bytes)}, limit {memory(limit)}"
+        if predicted.seconds > self._limit:
+            return f"predicted time {predicted.seconds:.3g} s, limit {self._limit:g} s"
+        return None
+
+    def _opened(self, case: Case) -> to.Opened:
+        if case not in self._cases:
+            self._cases[case] = self._ask_scorer(to.OpenCase(_where(case), self._plan.batch))
+        return self._cases[case]
+
+    def _reference(self, case: Case) -> ReferenceRecord:
+        """Return what the accuracy of a case can be measured against; without a reference, why there is none."""
+        opened, name = self._opened(case), self._plan.task.reference
+        if missing := self._lost.get(case) or opened.refusal or self._excess(self._predicted(name, opened.cost)):
+            return ReferenceRecord(solver=name, missing=missing)
+        return ReferenceRecord(solver=name, method=opened.method, uncertified=opened.uncertified)
+
+    def _blank(self, cell: Cell, fingerprint: str) -> CellRecord:
+        traits = self._plan.traits[str(cell.spec)]
+        return CellRecord(
+            key=cell.key,
+            task=self._plan.task.name,
+            solver=str(cell.spec),
+            size=cell.case.size,
+            seed=cell.case.seed,
+            track=track(self._plan.task, cell.case),
+            knowledge=traits.knowledge.value,
+            label=traits.label,
+            accuracy=list(traits.accuracy),
+            protocol=list(traits.protocol),
+            fingerprint=fingerprint,
+            ledger=Ledger(),
+        )
+
+
+def _where(case: Case) -> to.Where:
+    return to.Where(case.size, case.seed)
+
+
+def _ended(record: CellRecord, status: Status, reason: str, details: str = "") -> CellRecord:
+    record.status, record.reason, record.details, record.complete = status, reason, details, True
+    return record

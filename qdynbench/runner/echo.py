@@ -1,0 +1,64 @@
+"""The echo of a cell: forward over the grid, then under -H over the same grid, and compared with the initial state.
+
+It comes after the timing, so that no clock and no memory of a cell has anything of it, and the next case prepares its
+own problem anyway. Whatever goes wrong in it costs a cell nothing but its echo.
+"""
+
+from __future__ import annotations
+
+from qdynbench.contract.problem import Knowledge
+from qdynbench.record.schema import CellRecord, Status
+from qdynbench.record.store import Store
+from qdynbench.runner.fleet import Fleet
+from qdynbench.runner.observer import Observer
+from qdynbench.runner.plan import Cell, Plan
+from qdynbench.scoring.echo import ECHO
+from qdynbench.task.case import Case, Purpose
+from qdynbench.workers import protocol as to
+from qdynbench.workers.process import WorkerFailure
+
+MOST_STATES = 4
+"""States that are led there and back, fewer where they are long."""
+LARGEST_BATCH = 1 << 24
+"""Amplitudes of all of them together, unless a single state has more."""
+
+
+def echoes(plan: Plan, case: Case, records: list[CellRecord], fleet: Fleet, store: Store, observer: Observer) -> None:
+    """Add the echo to every record of a case that it belongs to, or a note on why there is none."""
+    cells = {str(cell.spec): cell for cell in plan.of_case(case)}
+    for record in records:
+        cell = cells[record.solver]
+        if record.status is Status.OK and wanted(plan, cell, record):
+            observer.phase(cell, "echo")
+            try:
+                _measure(plan, cell, record, fleet, store)
+            except WorkerFailure as failure:
+                record.notes.append(f"no echo: {failure.as_status().value}: {failure.reason}")
+
+
+def wanted(plan: Plan, cell: Cell, record: CellRecord) -> bool:
+    """Say whether a cell has an echo: where there is no reference, or where the task names it.
+
+    A solver that yields observables, whose record names no precision of states, has none.
+    """
+    metrics, traits = plan.task.metrics, plan.traits[str(cell.spec)]
+    if traits.knowledge is not Knowledge.HAMILTONIAN or traits.learned or not record.precision:
+        return False
+    if metrics != "all":
+        return ECHO in metrics
+    return record.reference is not None and bool(record.reference.missing)
+
+
+def _measure(plan: Plan, cell: Cell, record: CellRecord, fleet: Fleet, store: Store) -> None:
+    limit, case = plan.task.limits.seconds, to.Where(cell.case.size, cell.case.seed)
+    count = max(1, min(MOST_STATES, fleet.states, LARGEST_BATCH >> case.size))
+    drawn = fleet.scorer.ask(to.DrawStates(case, int(Purpose.TEST), 0, count), seconds=limit)
+    back = to.Posed.of(plan.problem(cell.case).backward())
+    returned = fleet.solver(cell.spec).ask(to.LeadBack(drawn.states, back), seconds=limit)
+    if returned.refusal is not None:
+        record.notes.append(f"no echo: {returned.refusal}")
+    if returned.states is None:  # observables, of which there is no echo
+        return
+    curves = str(store.curves_of(record.key))
+    record.scores.append(fleet.scorer.ask(to.ScoreEcho(case, returned.states, curves), seconds=limit).score)
+    record.left_out = [name for name in record.left_out if name != ECHO]

@@ -1,0 +1,41 @@
+"""What the workers of a run on this machine are given."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import psutil
+
+from qdynbench.errors import InputError, suggestion
+from qdynbench.task.spec import Task
+from qdynbench.workers.process import Environment
+
+SHARE_OF_MEMORY = 0.8
+
+
+def environment_of(task: Task, device: str, threads: int | None, logs: Path) -> Environment:
+    """Return what the workers of a run get.
+
+    Args:
+        task: may set the limit of memory.
+        device: "cpu" or "cuda".
+        threads: CPU threads of every solver; None for all cores.
+        logs: folder of the workers' output.
+
+    Raises:
+        InputError: an unknown device, a device that is not there, or too many threads.
+    """
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    threads = cores if threads is None else threads
+    if not 1 <= threads <= cores:
+        raise InputError(f"{threads} threads asked for; this machine has {cores} cores")
+    if device not in {"cpu", "cuda"}:
+        raise InputError(f"unknown device {device!r}{suggestion(device, ['cpu', 'cuda'])}")
+    if device == "cuda":
+        import torch
+
+        if not torch.cuda.is_available():
+            raise InputError("device 'cuda' was asked for, but torch finds no CUDA device here")
+    memory = task.limits.memory or int(SHARE_OF_MEMORY * psutil.virtual_memory().total)
+    return Environment(threads=threads, device=device, memory=int(memory), logs=logs.resolve())
