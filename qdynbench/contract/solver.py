@@ -50,11 +50,11 @@ class Cost:
     """What a solver predicts for `prepare` and one `solve` of `problem.batch` states.
 
     The core turns operations into seconds by what the same solver has taken at smaller sizes on the machine at hand, so
-    only their growth with the size matters; what counts as one operation is the solver's own choice.
+    that their growth with the size matters, and their number only before anything has run.
 
     Attributes:
         bytes: largest memory beyond what was held before.
-        operations: elementary steps, such as multiplications of complex amplitudes.
+        operations: multiplications and additions of real numbers: a complex product is added up by eight.
         error: 2-norm error of a state that the solver promises at the last time (`check` holds it to that), or None.
     """
 
@@ -111,9 +111,9 @@ class Solver(ABC):
         return None
 
     def estimate(self, problem: Problem) -> Cost | None:
-        """Predict the cost, or None when unknown. Beyond the task's limits the cell ends as `infeasible`.
+        """Return the predicted cost, finite at any size, or None when unknown.
 
-        It has to be finite at any size, 40 spins as well.
+        A cell whose cost is beyond the task's limits ends as `infeasible`.
         """
         return None
 

@@ -14,7 +14,7 @@ from qdynbench.record.store import Store
 from qdynbench.runner.fleet import Fleet
 from qdynbench.runner.observer import Observer
 from qdynbench.runner.plan import Cell, Plan
-from qdynbench.runner.prediction import Paces
+from qdynbench.runner.prediction import GPU_THREADS, Paces
 from qdynbench.task.case import Case, Purpose, track
 from qdynbench.text import memory
 from qdynbench.workers import protocol as to
@@ -37,7 +37,8 @@ class CellRunner:
         self._fleet = fleet
         self._observer = observer
         self._limit = plan.task.limits.seconds
-        self._paces = Paces()
+        environment = plan.environment
+        self._paces = Paces(environment.threads if environment.device == "cpu" else GPU_THREADS)
         self._cases: dict[Case, to.Opened] = {}
         self._lost: dict[Case, str] = {}
         """Why the reference of a case has turned out to be none when it was asked."""
@@ -96,7 +97,7 @@ class CellRunner:
         record.predicted = self._predicted(str(cell.spec), examined.cost)
         if examined.refusal is not None:
             _ended(record, Status.UNSUPPORTED, examined.refusal)
-        elif excess := self._excess(record.predicted) or self._opened(cell.case).excess:
+        elif excess := self._excess(str(cell.spec), record.predicted) or self._opened(cell.case).excess:
             _ended(record, Status.INFEASIBLE, excess)
         else:
             record.reference = self._reference(cell.case)
@@ -163,15 +164,15 @@ class CellRunner:
         except WorkerFailure as failure:
             raise ScorerFailure(failure) from failure
 
-    def _excess(self, predicted: PredictedCost | None) -> str | None:
+    def _excess(self, solver: str, predicted: PredictedCost | None) -> str | None:
         limit = self._plan.environment.memory
         if predicted is None:
             return None
         if predicted.bytes > limit:
             return f"predicted memory {memory(predicted.bytes)}, limit {memory(limit)}"
-        if predicted.seconds > self._limit:
-            return f"predicted time {predicted.seconds:.3g} s, limit {self._limit:g} s"
-        return None
+        # A first guess is too rough to refuse a cell.
+        seconds = self._paces.at_least(solver, predicted.operations)
+        return f"predicted time {seconds:.3g} s, limit {self._limit:g} s" if seconds > self._limit else None
 
     def _opened(self, case: Case) -> to.Opened:
         if case not in self._cases:
@@ -181,7 +182,8 @@ class CellRunner:
     def _reference(self, case: Case) -> ReferenceRecord:
         """Return what the accuracy of a case can be measured against; without a reference, why there is none."""
         opened, name = self._opened(case), self._plan.task.reference
-        if missing := self._lost.get(case) or opened.refusal or self._excess(self._predicted(name, opened.cost)):
+        excess = self._excess(name, self._predicted(name, opened.cost))
+        if missing := self._lost.get(case) or opened.refusal or excess:
             return ReferenceRecord(solver=name, missing=missing)
         return ReferenceRecord(solver=name, method=opened.method, uncertified=opened.uncertified)
 

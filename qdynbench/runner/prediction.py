@@ -1,62 +1,69 @@
-"""From operations to seconds: a solver's pace on this machine, learned from the sizes that it has just run.
+"""From operations to seconds: the pace of a solver on this machine, learned from the sizes that it has just run.
 
-A solver says by how much its work grows from size to size. Its time is taken to be a constant (calls, start of threads)
-plus a time for each operation; two sizes give both. Before it has run, and after its first size, the time of an operation
-lies between that of this machine's densest arithmetic and what the first size has shown.
+A solver predicts how many operations a problem takes. Their time is taken to be `constant + pace * operations`: calls
+and starts of threads do not grow with the size. Both come from a fit to what the solver has taken in this run. Where
+that says nothing, as before the first size, the pace is a few times that of this machine's dense arithmetic.
 """
 
 from __future__ import annotations
 
 import functools
-import math
 import time
 from dataclasses import dataclass, field
 
 import numpy as np
 
-SIDE = 256
-"""Side of the matrices whose product is timed for the fastest pace."""
-FIRST = 30.0
-"""An operation of a solver that has not run yet is taken for so many of the fastest ones."""
+SIDE, TRIES = 32, 200
+"""Side of the complex matrices whose product is timed (small enough for one thread), and how often."""
+FIRST = 4.0
+"""First guess of a pace, in units of a dense product's: loops over vectors read more for each operation."""
+WEIGHT = 0.02
+"""Weight of the first guess in a fit, where a measurement has 1: it decides nothing that two sizes tell."""
+GPU_THREADS = 2000
+"""Threads of a CPU that are as fast as the fastest GPU."""
 
 
 @functools.cache
-def fastest_pace() -> float:
-    """Return the seconds of one multiplication in a product of complex matrices, the least of a few tries.
-
-    It takes some 20 ms, once a process.
-    """
+def dense_pace() -> float:
+    """Return the seconds of one operation in a product of dense matrices by one thread; measured in a few ms."""
     matrix = np.full((SIDE, SIDE), 0.5 + 0.5j) / SIDE
     tries = []
-    for _ in range(4):
+    for _ in range(TRIES):
         began = time.perf_counter()
-        matrix @ matrix  # noqa: B018 - timed, and dropped
+        np.matmul(matrix, matrix)
         tries.append(time.perf_counter() - began)
-    return min(tries) / SIDE**3
+    return min(tries) / (8 * SIDE**3)
 
 
 @dataclass
 class Paces:
-    """What each solver has taken in this run: seconds by operations, by the text of the solver."""
+    """What solvers have taken in this run: pairs of operations and seconds, by the text of the solver.
 
-    _seen: dict[str, dict[float, float]] = field(default_factory=dict)
+    Attributes:
+        threads: number of CPU threads that solvers have.
+    """
+
+    threads: int
+    _seen: dict[str, list[tuple[float, float]]] = field(default_factory=dict)
 
     def learn(self, solver: str, operations: float, seconds: float) -> None:
         """Take down what a cell of a solver has taken for `prepare` and one call."""
         if operations > 0 and seconds > 0:
-            self._seen.setdefault(solver, {})[operations] = seconds
+            self._seen.setdefault(solver, []).append((operations, seconds))
 
     def seconds(self, solver: str, operations: float) -> float:
         """Predict the seconds of so many operations of a solver."""
-        least = fastest_pace()
-        seen = sorted(self._seen.get(solver, {}).items())
-        if not seen:
-            return FIRST * least * operations
-        last, taken = seen[-1]
-        most = taken / last
-        if len(seen) > 1:
-            before, shorter = seen[-2]
-            pace = min(max((taken - shorter) / (last - before), least), most)
-            return taken + pace * (operations - last)
-        # Of one size it is not known how much of its time grows: the middle, by factors, between all of it and the least.
-        return math.sqrt((taken + least * max(0.0, operations - last)) * most * operations)
+        from scipy.optimize import nnls
+
+        guess = FIRST * dense_pace()
+        counts, taken = np.array(self._seen.get(solver, [])).reshape(-1, 2).T
+        # Least squares of relative deviations, of a constant and of a pace in units of the guess; neither is negative.
+        rows = np.vstack([np.stack([1 / taken, guess * counts / taken], axis=1), [0.0, WEIGHT]])
+        (constant, pace), _ = nnls(rows, np.append(np.ones(len(taken)), WEIGHT))
+        return float(constant + pace * guess * operations)
+
+    def at_least(self, solver: str, operations: float) -> float:
+        """Return the seconds by which a cell is refused: of a solver that has not run, those of dense products."""
+        if solver in self._seen:
+            return self.seconds(solver, operations)
+        return dense_pace() * operations / self.threads

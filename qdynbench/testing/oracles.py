@@ -1,8 +1,8 @@
 """Answers that no solver here has made: closed forms and published values; hbar = 1, Pauli matrices.
 
 They apply to solvers that see the Hamiltonian: the others are asked about one model, and learn it from trajectories.
-A solver is held to `promised_error`, a 2-norm error of the state; an expectation value of a string then moves by at
-most twice that.
+A solver is held to the `error` of its predicted cost, a 2-norm error of the state; an expectation value of a string
+then moves by at most twice that.
 """
 
 from __future__ import annotations

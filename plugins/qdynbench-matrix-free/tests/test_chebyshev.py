@@ -64,7 +64,7 @@ def test_windows_that_do_not_divide_the_grid(monkeypatch, models, posed, evolve,
     monkeypatch.setattr(chebyshev, "BLOCK_BYTES", 8 * 3 * 64 * 16.0)
     solver = Chebyshev(tolerance=1e-12)
     parts = evolve(solver, problem, states)
-    assert solver._evolutions[0].window(3, problem.dt) in {2, 3, 4, 5, 6, 7, 8}
+    assert solver._evolutions[0].stretch(3, problem.dt) in {2, 3, 4, 5, 6, 7, 8}
     assert error(parts, whole) < 1e-12
 
 

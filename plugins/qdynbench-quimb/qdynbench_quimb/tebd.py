@@ -33,7 +33,6 @@ class QuimbTebd(TebdSolver):
     """
 
     peer = "quimb"
-    update_seconds = 1e-3
 
     def absent(self) -> str | None:
         """Say that quimb is absent or too old."""

@@ -28,7 +28,6 @@ class TenpyTebd(TebdSolver):
     """
 
     peer = "TeNPy"
-    update_seconds = 1.5e-3
 
     def absent(self) -> str | None:
         """Say that TeNPy is absent or too old."""
@@ -67,7 +66,6 @@ class TenpyTdvp(MatrixProductSolver):
     """
 
     peer = "TeNPy"
-    update_seconds = 1.8e-2
 
     def absent(self) -> str | None:
         """Say that TeNPy is absent or too old."""
