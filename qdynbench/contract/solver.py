@@ -107,7 +107,7 @@ class Solver(ABC):
         return ""
 
     def supports(self, problem: Problem) -> str | None:
-        """Say why this problem cannot be solved, or None when it can. Ends as status `unsupported`."""
+        """Return why this problem cannot be solved, or None. With a reason the cell ends as `unsupported`."""
         return None
 
     def estimate(self, problem: Problem) -> Cost | None:

@@ -40,7 +40,7 @@ class EigenbasisPropagator:
     Args:
         matrix: real symmetric or complex Hermitian, shape `(2**N, 2**N)`, in units of energy.
         problem: gives the time grid (equally spaced, from 0) and the device.
-        dtype: of the evolved states, `torch.complex128` or `torch.complex64`. Phases are double in both.
+        dtype: type of the evolved states, `torch.complex128` or `torch.complex64`. Phases are double in both.
     """
 
     def __init__(

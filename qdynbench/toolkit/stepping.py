@@ -58,7 +58,7 @@ class SteppingSolver(Solver):
 
     @property
     def dtype(self) -> torch.dtype:
-        """Of the states: complex128 or complex64."""
+        """Type of the states: complex128 or complex64."""
         return torch.complex64 if self.precision == "single" else torch.complex128
 
     def prepare(self, problem: Problem) -> None:

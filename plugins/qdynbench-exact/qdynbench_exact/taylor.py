@@ -79,7 +79,7 @@ class TaylorEvolution(Evolution):
     Args:
         hamiltonian: H.
         problem: the size and the grid.
-        dtype: of the states.
+        dtype: type of the states.
         cut: `tol` of every series.
     """
 

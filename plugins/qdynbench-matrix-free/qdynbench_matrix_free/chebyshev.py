@@ -57,22 +57,15 @@ class Chebyshev(SteppingSolver):
 
     def estimate(self, problem: Problem) -> Cost:
         """Count the vectors that are held, and the operations of one expansion after the other."""
-        dim, itemsize, share = (
-            2.0 ** min(problem.size, 300),
-            self.dtype.itemsize,
-            error_per_piece(problem, self.tolerance),
-        )
-        action, passes = (
-            total_action(problem) / problem.steps,
-            max(map(entries_per_row, problem.hamiltonians), default=1),
-        )
-        length = best_stretch(problem, problem.batch, itemsize, passes, action, share)
-        terms = count_terms(action * length, share * length)
+        dim, itemsize, batch = 2.0 ** min(problem.size, 300), self.dtype.itemsize, problem.batch
+        z, share = total_action(problem) / problem.steps, error_per_piece(problem, self.tolerance)
+        passes = max(map(entries_per_row, problem.hamiltonians), default=1)
+        length = best_stretch(problem, batch, itemsize, passes, z, share)
+        terms = count_terms(z * length, share * length)
         rows = rows_of(dim, itemsize, terms)
-        vectors = problem.batch * (length + 1) + rows + len(problem.hamiltonians) / 2
-        expansions = problem.batch * math.ceil(problem.steps / length)
-        operations = expansions * dim * expansion_operations(terms, passes, length, rows)
-        return Cost(vectors * dim * itemsize, operations, error=self.tolerance)
+        vectors = batch * (length + 1) + rows + len(problem.hamiltonians) / 2
+        operations = math.ceil(problem.steps / length) * expansion_operations(terms, passes, length, rows)
+        return Cost(vectors * dim * itemsize, batch * dim * operations, error=self.tolerance)
 
     def evolution(self, hamiltonian: PauliSum) -> ChebyshevEvolution:
         """Sort the strings of H and bound its spectrum."""
@@ -106,11 +99,8 @@ class ChebyshevEvolution(Evolution):
     def stretch(self, batch: int, action: float) -> int:
         """Return the number of steps with the fewest operations a step, among those whose states fit into a block."""
         if (batch, action) not in self._stretches:
-            itemsize, passes, z = (
-                self._operator.dtype.itemsize,
-                self._operator.passes,
-                self._interval.radius * abs(action),
-            )
+            itemsize, passes = self._operator.dtype.itemsize, self._operator.passes
+            z = self._interval.radius * abs(action)
             self._stretches[batch, action] = best_stretch(self._problem, batch, itemsize, passes, z, self._share)
         return self._stretches[batch, action]
 

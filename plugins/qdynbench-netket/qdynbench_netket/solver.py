@@ -53,7 +53,7 @@ class NetketTvmc(Solver):
             it, so that a drift comes from the integrator: the state starts anew with half the step. Sampled energies
             drift anyway, so with `samples` only states that diverge do.
         cutoff: eigenvalues of the geometric tensor below this, in units of the largest, are dropped (smoothly).
-        seed: of the sampling; every state starts from it.
+        seed: seed of the sampling; every state starts from it.
     """
 
     knowledge = Knowledge.HAMILTONIAN

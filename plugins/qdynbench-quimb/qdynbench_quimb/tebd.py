@@ -35,7 +35,7 @@ class QuimbTebd(TebdSolver):
     peer = "quimb"
 
     def absent(self) -> str | None:
-        """Say that quimb is absent or too old."""
+        """Return that quimb is absent or too old, or None."""
         return missing(REQUIREMENT, INSTALL)
 
     def prepare(self, problem: Problem) -> None:

@@ -30,7 +30,7 @@ class TenpyTebd(TebdSolver):
     peer = "TeNPy"
 
     def absent(self) -> str | None:
-        """Say that TeNPy is absent or too old."""
+        """Return that TeNPy is absent or too old, or None."""
         return missing(REQUIREMENT, INSTALL)
 
     def prepare(self, problem: Problem) -> None:
@@ -68,7 +68,7 @@ class TenpyTdvp(MatrixProductSolver):
     peer = "TeNPy"
 
     def absent(self) -> str | None:
-        """Say that TeNPy is absent or too old."""
+        """Return that TeNPy is absent or too old, or None."""
         return missing(REQUIREMENT, INSTALL)
 
     def supports(self, problem: Problem) -> str | None:

@@ -37,7 +37,7 @@ class DrivenPropagator:
     Args:
         matrices: the Hamiltonians, each of shape `(2**N, 2**N)`, in the order of `problem.hamiltonians`.
         problem: gives the drive, the grid and the device.
-        dtype: of the states; all unitaries are made in double precision.
+        dtype: type of the states; all unitaries are made in double precision.
     """
 
     def __init__(self, matrices: Sequence[Matrix], problem: Problem, dtype: torch.dtype = torch.complex128) -> None:

@@ -35,8 +35,8 @@ class SectorPropagator:
     Args:
         matrix: H, shape `(2**N, 2**N)`.
         problem: gives the grid.
-        dtype: of the states; the sectors are diagonalised in double precision.
-        symmetries: what H commutes with, and all of these with each other in every sector.
+        dtype: type of the states; the sectors are diagonalised in double precision.
+        symmetries: symmetries of H that commute with each other in every sector.
     """
 
     def __init__(
