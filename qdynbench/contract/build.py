@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 import typing
 from collections.abc import Mapping
 
@@ -57,6 +58,15 @@ def outlook(solver: Solver, problem: Problem) -> tuple[str | None, Cost | None]:
     """Return why a solver refuses a problem, or None, and the cost that it predicts for one that it takes."""
     try:
         refusal = solver.supports(problem)
-        return refusal, None if refusal is not None else solver.estimate(problem)
+        cost = None if refusal is not None else solver.estimate(problem)
+        return refusal, None if cost is None else Cost(_real(cost.bytes), _real(cost.operations), cost.error)
     except Unsupported as error:
         return str(error), None
+
+
+def _real(number: float) -> float:
+    """Return a number as a float, infinite where it is an integer beyond the range of floats."""
+    try:
+        return float(number)
+    except OverflowError:
+        return math.inf

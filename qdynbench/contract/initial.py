@@ -58,12 +58,16 @@ class Initial:
         self.spinors = None if spinors is None else torch.as_tensor(spinors)
         self.memory = memory
         self.making = 0.0
+        self._whole: tuple[Initial, slice] | None = None
+        """For some of the states of a batch: the batch, which makes the vectors of all, and which they are."""
 
     def __len__(self) -> int:
         return len(self._given)
 
     def __getitem__(self, part: slice) -> Initial:
-        return self._each(lambda tensor: tensor[part])
+        cut = self._each(lambda tensor: tensor[part])
+        cut._whole = (self, part)
+        return cut
 
     @property
     def states(self) -> torch.Tensor:
@@ -72,6 +76,9 @@ class Initial:
         Raises:
             Infeasible: they would take more memory than the limit allows.
         """
+        if self._states is None and self._whole is not None:
+            whole, part = self._whole
+            self._states = whole.states[part]
         if self._states is None:
             import torch
 
@@ -95,7 +102,7 @@ class Initial:
         return self._each(lambda tensor: tensor.to(device))
 
     def arrays(self) -> dict[str, NDArray[np.complex128]]:
-        """Return the argument of `Initial` that gives these states, by its name: for product states only the spinors."""
+        """Return the argument of `Initial` that gives these states, by name: for product states the spinors."""
         name = "states" if self.spinors is None else "spinors"
         return {name: self._given.cpu().numpy()}
 

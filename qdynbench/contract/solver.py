@@ -47,10 +47,20 @@ class Block:
 
 @dataclass(frozen=True)
 class Cost:
-    """What a solver predicts for `prepare` and one `solve` of `problem.batch` states."""
+    """What a solver predicts for `prepare` and one `solve` of `problem.batch` states.
+
+    The core turns operations into seconds by what the same solver has taken at smaller sizes on the machine at hand, so
+    that their growth with the size matters, and their number only before anything has run.
+
+    Attributes:
+        bytes: largest memory beyond what was held before.
+        operations: multiplications and additions of real numbers: a complex product is added up by eight.
+        error: 2-norm error of a state that the solver promises at the last time (`check` holds it to that), or None.
+    """
 
     bytes: float
-    seconds: float
+    operations: float
+    error: float | None = None
 
 
 @dataclass_transform(kw_only_default=True)
@@ -96,16 +106,15 @@ class Solver(ABC):
         """A few words that reports show with the solver, such as an assumption that the reader must know."""
         return ""
 
-    def promised_error(self) -> float | None:
-        """Return the 2-norm error of a state that the solver promises on any grid, or None; `check` tests it."""
-        return None
-
     def supports(self, problem: Problem) -> str | None:
-        """Return why this problem cannot be solved, or None; the cell then ends as `unsupported`."""
+        """Return why this problem cannot be solved, or None. With a reason the cell ends as `unsupported`."""
         return None
 
     def estimate(self, problem: Problem) -> Cost | None:
-        """Return the predicted cost, or None. Above the limits of the task the cell ends as `infeasible`."""
+        """Return the predicted cost, finite at any size, or None when unknown.
+
+        A cell whose cost is beyond the task's limits ends as `infeasible`.
+        """
         return None
 
     def prepare(self, problem: Problem) -> None:

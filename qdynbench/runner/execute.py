@@ -5,7 +5,7 @@ from __future__ import annotations
 from qdynbench.contract.spec import SolverSpec
 from qdynbench.plugins.registry import Registry
 from qdynbench.record import provenance
-from qdynbench.record.schema import CellRecord, FitRecord, RunRecord
+from qdynbench.record.schema import CellRecord, FitRecord, RunRecord, Status
 from qdynbench.record.store import Store
 from qdynbench.runner.accuracy import CellRunner
 from qdynbench.runner.echo import echoes
@@ -97,7 +97,7 @@ class _Execution:
             fit = known or self._fits.make(spec, self._fleet.solver(spec), refit=name in self._refit)
             made[name] = fit
             self._observer.fitted(fit)
-            if fit.status.honest:
+            if fit.status is Status.OK:
                 self._fleet.restore(spec, fit)
         return made
 
@@ -108,14 +108,17 @@ class _Execution:
         prints = fingerprints(plan, weights)
         for case in plan.cases:
             to_be_timed: list[tuple[CellRecord, bool]] = []
+            ended: list[CellRecord] = []
             for cell in plan.of_case(case):
                 earlier = _earlier(store, cell.key, prints[cell.key])
                 if earlier is not None and earlier.complete:
+                    ended.append(earlier)
                     observer.finished(earlier, reused=True)
                     continue
                 record = self._runner.accuracy(cell, store, fits, prints[cell.key], earlier)
                 store.write_cell(record)
                 if record.complete:
+                    ended.append(record)
                     observer.finished(record, reused=False)
                 else:
                     to_be_timed.append((record, earlier is not None))
@@ -125,21 +128,27 @@ class _Execution:
             for record, reused in to_be_timed:
                 store.write_cell(record)
                 observer.finished(record, reused=reused)
+            for record in [*ended, *records]:  # after the case: a resumed run predicts as an unbroken one does
+                self._runner.learn(record)
 
 
 def _earlier(store: Store, key: str, fingerprint: str) -> CellRecord | None:
     """Return the record of a cell of an earlier run that is still valid, complete or with its accuracy alone.
 
-    A failed cell is run again, since the cause may have been the machine or may have been removed.
+    A failed cell is run again, since the cause may have been the machine or may have been removed; so is an infeasible
+    one, which costs nothing to refuse again.
     """
     record = store.read_cell(key)
-    if record is None or record.fingerprint != fingerprint or not record.status.honest:
+    kept = {Status.OK, Status.UNSUPPORTED}
+    if record is None or record.fingerprint != fingerprint or record.status not in kept:
         return None
     return record if not record.scores or store.curves_of(key).is_file() else None
 
 
 def _provenance(plan: Plan) -> dict[str, object]:
     named = [spec.name for spec in (*plan.task.specs, plan.task.reference_spec) if spec is not None]
-    distributions = filter(None, dict.fromkeys(plan.registry.distribution_of("solvers", name) for name in named))
+    registry = plan.registry
+    entries = [registry.find("solvers", name) for name in named]
+    distributions = filter(None, dict.fromkeys(map(registry.distribution_of, entries)))
     environment = plan.environment
     return provenance.provenance(distributions, environment.threads, environment.device, environment.memory)

@@ -37,7 +37,13 @@ def home_of(
     spec: SolverSpec, training: to.Json, registry: Registry, device: str, foundation: to.Json | None, prefix: str
 ) -> Path:
     """Return the folder of a fit, with a name that contains a hash of everything on which the fit depends."""
-    parts = [str(spec), training, code_of(registry, spec.name), device, *([] if foundation is None else [foundation])]
+    parts = [
+        str(spec),
+        training,
+        code_of(registry, "solvers", spec.name),
+        device,
+        *([] if foundation is None else [foundation]),
+    ]
     return cache_folder() / f"{prefix}-{provenance.fingerprint(parts)}"
 
 
@@ -162,7 +168,7 @@ class Fits:
             data_time=so_far.data,
             fit_time=so_far.before + fitted.seconds,
             curve=so_far.curve,
-            foundation=self._plan.traits[str(spec)].foundation,
+            foundation=self._plan.foundation(spec),
             notes=so_far.notes,
             where={"threads": environment.threads, "device": environment.device},
         )
@@ -174,7 +180,7 @@ class Fits:
         return _record(spec, "fitted", weights, manifest)
 
     def _home(self, spec: SolverSpec) -> Path:
-        plan, foundation = self._plan, self._plan.traits[str(spec)].foundation
+        plan, foundation = self._plan, self._plan.foundation(spec)
         training = training_of(plan.task, plan.registry)
         return home_of(spec, training, plan.registry, plan.environment.device, foundation, file_name(spec.name))
 

@@ -64,6 +64,11 @@ class Fleet:
                 self.restore(spec, self._fits[name])
         return self._workers[name]
 
+    def drop(self, spec: SolverSpec) -> None:
+        """End the scorer and the worker of a solver; both are started anew when they are asked next."""
+        for name in (SCORER, str(spec)):
+            self._workers[name].kill()
+
     def restore(self, spec: SolverSpec, fit: FitRecord) -> None:
         """Load the weights of a fit into a solver, now and whenever its worker is replaced."""
         self._fits[str(spec)] = fit

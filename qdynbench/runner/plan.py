@@ -4,19 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 from qdynbench.contract.problem import Problem
-from qdynbench.contract.solver import Cost
 from qdynbench.contract.spec import SolverSpec
 from qdynbench.files import file_name
 from qdynbench.plugins.distributions import hash_files, required
-from qdynbench.plugins.registry import Registry
+from qdynbench.plugins.registry import Kind, Registry
 from qdynbench.record import provenance
+from qdynbench.record.manifest import foundation_of
+from qdynbench.record.schema import PredictedCost
 from qdynbench.task.case import Case, cases, track
 from qdynbench.task.pose import pose
 from qdynbench.task.spec import Task
 from qdynbench.workers.process import Environment
-from qdynbench.workers.protocol import Loaded
+from qdynbench.workers.protocol import Json, Loaded
 
 
 @dataclass(frozen=True)
@@ -33,7 +35,7 @@ class Cell:
     case: Case
     spec: SolverSpec
     key: str
-    cost: Cost | None = None
+    cost: PredictedCost | None = None
     refusal: str = ""
 
 
@@ -56,6 +58,15 @@ class Plan:
     def of_case(self, case: Case) -> list[Cell]:
         """Return the cells of one case."""
         return [cell for cell in self.cells if cell.case == case]
+
+    def foundation(self, spec: SolverSpec) -> Json | None:
+        """Return what is to be known of the weights from which the fit of a solver starts, or None.
+
+        Raises:
+            InputError: their manifest does not tell their cost.
+        """
+        start = self.traits[str(spec)].starts_from
+        return None if start is None else foundation_of(Path(start))
 
     @property
     def learned(self) -> list[SolverSpec]:
@@ -97,8 +108,8 @@ def cells_of(task: Task) -> tuple[Cell, ...]:
 def fingerprints(plan: Plan, fits: Mapping[str, str]) -> dict[str, str]:
     """Return a hash of everything on which the result of each cell depends: task, code, fit, libraries, hardware."""
     task, reference = plan.task, plan.task.reference_spec
-    names = {spec.name for spec in task.specs} | ({reference.name} if reference else set())
-    code = {name: code_of(plan.registry, name) for name in names}
+    specs = [*task.specs, *([] if reference is None else [reference])]
+    code = {spec.name: code_of(plan.registry, "solvers", spec.name) for spec in specs}
     common = {
         "task": task.model_dump(
             mode="json", include={"model", "ensemble", "times", "states", "seed", "metrics", "keep"}
@@ -107,6 +118,7 @@ def fingerprints(plan: Plan, fits: Mapping[str, str]) -> dict[str, str]:
         "timing": task.timing.model_dump(mode="json"),
         "limits": task.limits.model_dump(mode="json"),
         "reference": [task.reference, code[reference.name] if reference else None],
+        "plugins": {f"{kind} {name}": code_of(plan.registry, kind, name) for kind, name in task.named(plan.registry)},
         "core": provenance.core_code(),
         "hardware": provenance.hardware(),
         "threads": plan.environment.threads,
@@ -122,8 +134,9 @@ def fingerprints(plan: Plan, fits: Mapping[str, str]) -> dict[str, str]:
     return found
 
 
-def code_of(registry: Registry, solver: str) -> str:
-    """Return a hash of the plugin of a solver: its code and weights, and the distributions that it requires."""
-    files = registry.code_of(registry.find("solvers", solver))
-    distribution = registry.distribution_of("solvers", solver)
-    return provenance.fingerprint([hash_files(files), required(distribution) if distribution else {}])
+def code_of(registry: Registry, kind: Kind, name: str) -> str:
+    """Return a hash of the plugin that provides a name: its code and weights, and what it requires."""
+    entry = registry.find(kind, name)
+    distribution = registry.distribution_of(entry)
+    versions = required(distribution) if distribution else provenance.versions()
+    return provenance.fingerprint([hash_files(registry.code_of(entry)), versions])

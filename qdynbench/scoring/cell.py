@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from qdynbench.contract.initial import Initial
 from qdynbench.contract.metric import Metric
 from qdynbench.contract.window import Pair, ScoreContext, Window
+from qdynbench.errors import InvalidOutput
 from qdynbench.record.schema import Score
 from qdynbench.scoring.kept import KeptTrajectories, joined
 from qdynbench.scoring.reference import Cursor
@@ -33,6 +34,7 @@ class Portion:
         metrics: that have a value.
         observing: that lack their reference and keep curves of the prediction alone.
         kept: whole trajectories of the first states.
+        reached: index of the next time to be scored.
     """
 
     context: ScoreContext
@@ -40,6 +42,7 @@ class Portion:
     metrics: dict[str, Metric]
     observing: dict[str, Metric]
     kept: KeptTrajectories
+    reached: int = 0
 
     def take(self, start: int, tensors: Mapping[str, torch.Tensor]) -> None:
         """Score some times of the prediction.
@@ -49,6 +52,9 @@ class Portion:
             tensors: states `(B, k, 2**N)` as "states", and observables by name.
         """
         given = dict(tensors)
+        if start != self.reached:
+            raise InvalidOutput(f"a block that starts at time index {self.reached} expected, one at {start} came")
+        self.reached += next(iter(given.values())).shape[1]
         prediction = Window(self.context, start, given.pop("states", None), given)
         keep_readable(self.metrics, prediction)
         keep_readable(self.observing, prediction)

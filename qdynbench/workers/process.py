@@ -22,8 +22,6 @@ from qdynbench.record.schema import Status
 from qdynbench.workers.channel import BadMessage, Channel, ChannelClosed, pair
 from qdynbench.workers.protocol import Answer, Event, Failed, Message, Request, Setting
 
-TICK = 0.05
-"""Seconds between two readings of the memory of a worker, which take about 20 microseconds each."""
 LEAVING_SECONDS = 5.0
 """Seconds that a worker has to end after its connection is closed."""
 
@@ -49,7 +47,7 @@ class WorkerFailure(Exception):
         """Return the status of a cell that ends with this failure."""
         if self.status == "input":
             return Status.FAILED
-        return Status(self.status) if self.status in set(Status) else Status.INVALID
+        return Status(self.status) if self.status in set(Status) - {Status.OK} else Status.INVALID
 
 
 @dataclass(frozen=True)
@@ -101,6 +99,7 @@ class Worker:
                 start_new_session=True,  # Ctrl-C reaches only the main process, which ends its workers itself
             )
         self.channel = Channel(ours)
+        self.channel.largest = environment.memory
         self._watched = psutil.Process(self._process.pid)
         self._log_start = self.log.stat().st_size
         self._last_used = 0
@@ -116,6 +115,7 @@ class Worker:
         Raises:
             WorkerFailure: there is no answer, or it is that the request failed.
         """
+        self._limit(request, seconds)
         self.tell(request)
         return self.answer(request, seconds=seconds, on_event=on_event)
 
@@ -130,19 +130,24 @@ class Worker:
 
     def answer(self, request: Request[Answer], *, seconds: float, on_event: Handler | None = None) -> Answer:
         """Wait for the answer to a request that was sent before, see `ask`."""
-        deadline = time.monotonic() + seconds
+        watch = self._limit(request, seconds)
         while True:
-            while not self.channel.poll(TICK):
-                self._watch(deadline, seconds, request.doing)
-            self._watch(deadline, seconds, request.doing)
+            watch()
             with self._lost():
                 message: Message = self.channel.receive(_expected(type(request)))
             if isinstance(message, Failed):
                 raise WorkerFailure(message.status, message.reason, message.details, alive=True)
             if not isinstance(message, Event):
+                self.channel.watch = None
                 return cast(Answer, message)  # `_expected` allows no other type
             if on_event is not None:
                 on_event(message)
+
+    def _limit(self, request: Request[Answer], seconds: float) -> Callable[[], None]:
+        """Watch time and memory from now on, also within a message, and return the function that does."""
+        watch = functools.partial(self._watch, time.monotonic() + seconds, seconds, request.doing)
+        self.channel.watch = watch
+        return watch
 
     def _watch(self, deadline: float, seconds: float, doing: str) -> None:
         if time.monotonic() > deadline:

@@ -60,6 +60,10 @@ class Done(Message, frozen=True):
     """The answer to a request that returns nothing."""
 
 
+NO_REFERENCE = "no_reference"
+"""Status of a failure of the scorer: the reference turned out not to take the case."""
+
+
 class Failed(Message, frozen=True):
     """The answer to a request that raised an exception: status of the cell or "input", one line, and the traceback."""
 
@@ -159,7 +163,7 @@ class Loaded(Message, frozen=True):
         knowledge, label, accuracy, protocol: see `Solver`.
         learned: whether it has to be fitted first.
         shipped: folders of weights that came with it.
-        foundation: weights from which its fit starts, see `qdynbench.record.manifest.foundation_of`, or None.
+        starts_from: folder of the weights from which its fit starts, or None.
     """
 
     knowledge: Knowledge
@@ -168,7 +172,7 @@ class Loaded(Message, frozen=True):
     accuracy: tuple[str, ...]
     protocol: tuple[str, ...]
     shipped: tuple[str, ...]
-    foundation: Json | None
+    starts_from: str | None
 
 
 class Load(Request[Loaded], frozen=True):

@@ -20,7 +20,6 @@ from qdynbench.contract.spec import SolverSpec
 from qdynbench.contract.validation import checked_blocks, tensors_in
 from qdynbench.errors import InputError, Unsupported
 from qdynbench.plugins.registry import Registry
-from qdynbench.record.manifest import foundation_of
 from qdynbench.record.schema import kept_notes
 from qdynbench.workers import memory
 from qdynbench.workers import protocol as to
@@ -69,7 +68,7 @@ class SolverSide:
             case to.LeadBack():
                 return self._lead_back(self._initial(request.states), request.problem.problem())
             case to.Stage():
-                return self._stage(self._initial(request.states), request.sets)
+                return self._stage(request.states, request.sets)
             case to.TimeRound():
                 return self._time_round(request)
             case to.PeakMemory():
@@ -93,7 +92,7 @@ class SolverSide:
             accuracy=tuple(solver.accuracy),
             protocol=tuple(solver.protocol),
             shipped=() if learned is None else tuple(map(os.fspath, learned.shipped())),
-            foundation=None if start is None else foundation_of(start),
+            starts_from=None if start is None else os.fspath(start),
         )
 
     def _learned(self) -> LearnedSolver:
@@ -184,10 +183,10 @@ class SolverSide:
                 last = block.states[:, -1].to(torch.complex128, copy=True)
         return last
 
-    def _stage(self, initial: Initial, sets: int) -> to.Done:
-        count = len(initial) // sets
-        parts = (initial[number * count : (number + 1) * count] for number in range(sets))
-        self._staged[count] = [self._ready(part) for part in parts]
+    def _stage(self, states: to.States, sets: int) -> to.Done:
+        count = len(next(iter(states.values()))) // sets
+        cuts = [slice(number * count, (number + 1) * count) for number in range(sets)]
+        self._staged[count] = [self._initial({name: array[cut] for name, array in states.items()}) for cut in cuts]
         return to.Done()
 
     def _time_round(self, request: to.TimeRound) -> to.Timed:

@@ -15,8 +15,9 @@ from types import UnionType
 from typing import Protocol, TypeVar
 
 from qdynbench.errors import Infeasible, InputError, InvalidOutput, QdynbenchError, Unsupported
+from qdynbench.scoring.reference import NoReference
 from qdynbench.workers.channel import Channel, ChannelClosed
-from qdynbench.workers.protocol import Failed, Message
+from qdynbench.workers.protocol import NO_REFERENCE, Failed, Message
 
 PR_SET_PDEATHSIG = 1
 
@@ -56,29 +57,30 @@ def serve(channel: Channel, side: Side[R]) -> None:
         try:
             request: R = channel.receive(side.requests)
             try:
-                answer = side.answer(request)
+                channel.send(side.answer(request))  # what cannot be written as a message raises before a byte is sent
             except ChannelClosed:
                 return
             except Exception as error:
-                answer = Failed(status_of(error), describe(error), traceback.format_exc())
-            channel.send(answer)
+                channel.send(Failed(status_of(error), describe(error), traceback.format_exc()))
         except ChannelClosed:
             return
 
 
+STATUSES: tuple[tuple[type[Exception], str], ...] = (
+    (InputError, "input"),
+    (InvalidOutput, "invalid"),
+    (NoReference, NO_REFERENCE),
+    (Unsupported, "unsupported"),
+    (Infeasible, "infeasible"),
+    (MemoryError, "out_of_memory"),
+)
+
+
 def status_of(error: Exception) -> str:
     """Return the status of a cell that ends with this exception."""
-    if isinstance(error, InputError):
-        return "input"
-    if isinstance(error, InvalidOutput):
-        return "invalid"
-    if isinstance(error, Unsupported):
-        return "unsupported"
-    if isinstance(error, Infeasible):
-        return "infeasible"
-    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError" or _torch_out_of_memory(error):
+    if type(error).__name__ == "OutOfMemoryError" or _torch_out_of_memory(error):
         return "out_of_memory"
-    return "failed"
+    return next((status for kind, status in STATUSES if isinstance(error, kind)), "failed")
 
 
 def _torch_out_of_memory(error: Exception) -> bool:
