@@ -62,7 +62,8 @@ class HeisenbergChain(Model):
 class ConstrainedChain(Model):
     """H = Omega sum_i P_{i-1} X_i P_{i+1} with `P = (1 + Z) / 2`: a spin flips only if its neighbours are up.
 
-    The PXP model of Rydberg atoms in blockade, Turner et al., Nat. Phys. 14, 745 (2018). The ends of an open chain have terms `X P`.
+    The PXP model of Rydberg atoms in blockade, Turner et al., Nat. Phys. 14, 745 (2018). The ends of an open chain have
+    terms `X P`.
     """
 
     Omega: FiniteFloat = 1.0

@@ -32,7 +32,9 @@ def pose(
         task: the task.
         registry: the plugins.
         case: size and seed, which also determines the couplings of a disordered family.
-        batch, device, threads: see `Problem`.
+        batch: the largest number of states in one call.
+        device: "cpu" or "cuda".
+        threads: number of CPU threads.
         times: the time grid; default: that of the task.
         model: the `model` section; default: that of the task.
     """
