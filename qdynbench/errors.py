@@ -9,32 +9,21 @@ from collections.abc import Iterable
 class QdynbenchError(Exception):
     """An error that `qdynbench` reports as a message instead of a traceback."""
 
-    status = "failed"
-    """Status of a cell that ends with this error; "input" for an error that is not the solver's."""
-
 
 class InputError(QdynbenchError):
     """The task, the command line or a plugin is wrong, and nothing has run (exit status 2)."""
 
-    status = "input"
-
 
 class InvalidOutput(QdynbenchError):
-    """A solver returned something that is not a trajectory of the problem."""
-
-    status = "invalid"
+    """A solver returned something that is not a trajectory of the problem (status `invalid`)."""
 
 
 class Unsupported(QdynbenchError):
-    """A solver refuses this problem; it may raise this in any phase."""
-
-    status = "unsupported"
+    """A solver refuses this problem (status `unsupported`); it may raise this in any phase."""
 
 
 class Infeasible(QdynbenchError):
-    """The required memory exceeds the limit."""
-
-    status = "infeasible"
+    """The required memory exceeds the limit (status `infeasible`)."""
 
 
 def suggestion(name: str, valid: Iterable[str]) -> str:

@@ -95,7 +95,7 @@ class Initial:
         return self._each(lambda tensor: tensor.to(device))
 
     def arrays(self) -> dict[str, NDArray[np.complex128]]:
-        """Return the argument of `Initial` that gives these states, by name: the spinors of product states alone."""
+        """Return the argument of `Initial` that gives these states, by name: for product states the spinors."""
         name = "states" if self.spinors is None else "spinors"
         return {name: self._given.cpu().numpy()}
 

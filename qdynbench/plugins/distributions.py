@@ -20,7 +20,7 @@ CODE = {".py", ".safetensors", ".json", ".yaml"}
 
 @functools.cache
 def required(name: str) -> dict[str, str]:
-    """Return the versions of a distribution and of all its direct and indirect requirements, with extras, by name.
+    """Return the versions of a distribution and of all that it requires, directly or not, extras included, by name.
 
     A distribution that is installed from a folder may change while its version stays, so a hash of its code is added.
     """
@@ -35,7 +35,7 @@ def required(name: str) -> dict[str, str]:
         except importlib.metadata.PackageNotFoundError:
             continue  # an extra that is not there, or a marker for another system
         found[wanted] = _state(distribution)
-        if wanted != CORE or name == CORE:  # the fingerprint of the core covers its requirements
+        if wanted != CORE or name == CORE:  # what the core requires beyond this is in the core's own fingerprint
             waiting += [Requirement(text).name for text in distribution.requires or () if _installed_with(text)]
     return found
 
@@ -66,6 +66,6 @@ def _state(distribution: importlib.metadata.Distribution) -> str:
 
 
 def _installed_with(text: str) -> bool:
-    """Return whether a requirement applies here; those of extras count as far as they are installed."""
+    """Say whether a requirement may be fulfilled here: one of an extra belongs to the plugin where it is installed."""
     marker = Requirement(text).marker
     return marker is None or marker.evaluate() or "extra" in str(marker)

@@ -65,10 +65,12 @@ class Plugin:
     """A plugin that was found, intact or broken.
 
     Attributes:
-        name: name of its entry point, or path of a single-file plugin.
-        version, distribution: its distribution; empty for a single file.
-        problem, details: why it could not be loaded with the traceback; `problem` is None for an intact plugin.
-        folder: folder of its code, for fingerprints; None for a single file.
+        name: entry-point name, or the path of a single file.
+        version: of its distribution, where it has one.
+        problem: why it could not be loaded, or None.
+        details: the traceback that belongs to `problem`.
+        folder: where its code lies (for fingerprints), or None.
+        distribution: that it came with, or nothing.
     """
 
     name: str
@@ -172,7 +174,7 @@ class Registry:
             raise InputError(
                 f"plugin file {str(path)!r} fails to load: {type(error).__name__}: {error}\n{trace}"
             ) from error
-        self.plugins[str(path)] = Plugin(str(path))
+        self.plugins[str(path)] = Plugin(str(path), folder=None)
         self._files.append(path)
 
     def find(self, kind: Kind, name: str) -> Entry:
@@ -197,14 +199,14 @@ class Registry:
         return self.find(kind, name).load()
 
     def code_of(self, entry: Entry) -> list[Path]:
-        """Return the files that determine the behaviour of an entry: the code and data of its plugin."""
+        """Return the files whose content decides what the entry does: its package's code and data, or its one file."""
         plugin = self.plugins[entry.plugin]
         if plugin.folder is None:
             return [Path(entry.plugin)] if Path(entry.plugin).is_file() else []
         return code_files(plugin.folder)
 
     def distribution_of(self, kind: Kind, name: str) -> str:
-        """Return the distribution of the plugin that registered a name; empty for a single-file plugin."""
+        """Return the distribution that a name came with; nothing for a single-file plugin."""
         return self.plugins[self.find(kind, name).plugin].distribution
 
 

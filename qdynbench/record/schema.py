@@ -168,8 +168,8 @@ class CellRecord(_Record):
         left_out: metrics of the task that have no value for this solver or case.
         notes: remarks of the solver on its own result, such as that a limit was reached.
         ledger: cost.
-        predicted: bytes and seconds of the estimate of the solver.
-        fingerprint: hash of everything on which the result depends; a cell is reused only if it is the same.
+        predicted: what it was predicted to cost, where the solver predicts anything.
+        fingerprint: of all that the result depends on; a cell is reused only when it agrees.
         complete: false between the accuracy of a case and its timing, so that a killed run keeps the accuracy.
     """
 

@@ -14,11 +14,12 @@ import traceback
 from types import UnionType
 from typing import Protocol, TypeVar
 
-from qdynbench.errors import QdynbenchError
+from qdynbench.errors import Infeasible, InputError, InvalidOutput, QdynbenchError, Unsupported
 from qdynbench.workers.channel import Channel, ChannelClosed
 from qdynbench.workers.protocol import Failed, Message
 
 PR_SET_PDEATHSIG = 1
+
 
 R_contra = TypeVar("R_contra", bound=Message, contravariant=True)
 R = TypeVar("R", bound=Message)
@@ -67,12 +68,22 @@ def serve(channel: Channel, side: Side[R]) -> None:
 
 def status_of(error: Exception) -> str:
     """Return the status of a cell that ends with this exception."""
-    if isinstance(error, QdynbenchError):
-        return error.status
-    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
+    if isinstance(error, InputError):
+        return "input"
+    if isinstance(error, InvalidOutput):
+        return "invalid"
+    if isinstance(error, Unsupported):
+        return "unsupported"
+    if isinstance(error, Infeasible):
+        return "infeasible"
+    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError" or _torch_out_of_memory(error):
         return "out_of_memory"
+    return "failed"
+
+
+def _torch_out_of_memory(error: Exception) -> bool:
     # For the memory of the CPU torch has no exception class of its own.
-    return "out_of_memory" if isinstance(error, RuntimeError) and "can't allocate memory" in str(error) else "failed"
+    return isinstance(error, RuntimeError) and "can't allocate memory" in str(error)
 
 
 def describe(error: Exception) -> str:
