@@ -37,7 +37,7 @@ class Block:
         states: shape `(B, k, 2**N)`, or None for a solver without a state vector. Any DLPack array is accepted.
         observables: named expectation values where there are no states: "x", "y" and "z" of shape `(B, k, N)`,
             "energy", "energy_variance", "norm", "entropy" and "truncation" (weight discarded so far) of shape `(B, k)`.
-            "truncation" may also stand beside states.
+            "truncation" is also allowed beside states.
     """
 
     start: int

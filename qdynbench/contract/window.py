@@ -28,7 +28,7 @@ class ScoreContext:
     Attributes:
         size: number of spins N.
         times: time grid, shape `(T+1,)`.
-        hamiltonian: the operator, whatever the solver was allowed to see; None where the model is driven.
+        hamiltonian: the operator, also for blind solvers; None where the model is driven.
         initial: initial states; as spinors alone where neither solver nor reference needs their vectors.
     """
 

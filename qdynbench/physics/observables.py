@@ -56,7 +56,7 @@ def by_chunks(function: Callable[..., torch.Tensor], *states: torch.Tensor, core
 def summed(
     function: Callable[..., torch.Tensor], *states: torch.Tensor, given: tuple[torch.Tensor, ...] = ()
 ) -> torch.Tensor:
-    """Add up what `function` makes of parts of each state, for states that are longer than the cache.
+    """Return the sum of `function` over parts of each state, for states that are longer than the cache.
 
     Args:
         function: maps parts of the states, `(..., m)` each, and the numbers in `given`, `(..., 1)` each, to sums over

@@ -1,4 +1,4 @@
-"""What the core itself registers, through the same hooks as any plugin."""
+"""The entries of the core itself, registered by the same hooks as those of any plugin."""
 
 from __future__ import annotations
 
@@ -36,56 +36,42 @@ def register_ensembles(register: Register) -> None:
 @hookimpl
 def register_metrics(register: Register) -> None:
     """Register the metrics."""
-    home = "qdynbench.scoring.metrics"
-    register(
-        "mean_relative_entropy",
-        f"{home}.relative_entropy:MeanRelativeEntropy",
-        summary="Kullback-Leibler divergence of the amplitudes' magnitudes (paper eq. 4-7); blind to phases",
-    )
-    register("infidelity", f"{home}.infidelity:Infidelity", summary="1 - |<prediction|reference>|^2, normalised")
-    for axis in "xyz":
-        register(
-            f"magnetization_error_{axis}",
-            f"{home}.magnetization:MagnetizationError{axis.upper()}",
-            summary=f"error of the mean {axis} magnetization",
-        )
-    register("spin_error", f"{home}.spin_error:SpinError", summary="error of the spins, root mean square over sites")
-    register("energy_drift", f"{home}.drift:EnergyDrift", summary="|E(t) - E(0)| of the prediction")
-    register(
-        "energy_variance_drift",
-        f"{home}.drift:EnergyVarianceDrift",
-        summary="|Var H(t) - Var H(0)| of the prediction",
-    )
-    register(
-        "charge_drift", f"{home}.charges:ChargeDrift", summary="largest drift of total Z or a parity that H conserves"
-    )
-    register("truncation", f"{home}.truncation:Truncation", summary="weight that a tensor network has discarded")
-    register("norm_drift", f"{home}.drift:NormDrift", summary="| ||psi(t)|| - ||psi(0)|| | of the prediction")
-    register(
-        "echo_infidelity",
-        "qdynbench.scoring.echo:Echo",
-        summary="infidelity of forward and back under -H; without a reference, or on request",
-    )
-    register("entropy_error", f"{home}.entropy:EntropyError", summary="error of the half-chain entanglement entropy")
-    register("valid_time", f"{home}.valid_time:ValidTime", summary="first time that the infidelity passes 0.01")
-    register(
-        "skill",
-        f"{home}.skill:Skill",
-        summary="1 - MRE / MRE of persistence: 1 is perfect, 0 no better than standing still",
-    )
+    for name, target, summary in (
+        (
+            "mean_relative_entropy",
+            "metrics.relative_entropy:MeanRelativeEntropy",
+            "Kullback-Leibler divergence of the amplitudes' magnitudes (paper eq. 4-7); blind to phases",
+        ),
+        ("infidelity", "metrics.infidelity:Infidelity", "1 - |<prediction|reference>|^2, normalised"),
+        ("magnetization_error_x", "metrics.magnetization:MagnetizationErrorX", "error of the mean x magnetization"),
+        ("magnetization_error_y", "metrics.magnetization:MagnetizationErrorY", "error of the mean y magnetization"),
+        ("magnetization_error_z", "metrics.magnetization:MagnetizationErrorZ", "error of the mean z magnetization"),
+        ("spin_error", "metrics.spin_error:SpinError", "error of the spins, root mean square over sites"),
+        ("energy_drift", "metrics.drift:EnergyDrift", "|E(t) - E(0)| of the prediction"),
+        ("energy_variance_drift", "metrics.drift:EnergyVarianceDrift", "|Var H(t) - Var H(0)| of the prediction"),
+        ("charge_drift", "metrics.charges:ChargeDrift", "largest drift of total Z or a parity that H conserves"),
+        ("truncation", "metrics.truncation:Truncation", "weight that a tensor network has discarded"),
+        ("norm_drift", "metrics.drift:NormDrift", "| ||psi(t)|| - ||psi(0)|| | of the prediction"),
+        (
+            "echo_infidelity",
+            "echo:Echo",
+            "infidelity of forward and back under -H; without a reference, or on request",
+        ),
+        ("entropy_error", "metrics.entropy:EntropyError", "error of the half-chain entanglement entropy"),
+        ("valid_time", "metrics.valid_time:ValidTime", "first time that the infidelity passes 0.01"),
+        ("skill", "metrics.skill:Skill", "1 - MRE / MRE of persistence: 1 is perfect, 0 no better than standing still"),
+    ):
+        register(name, f"qdynbench.scoring.{target}", summary=summary)
 
 
 @hookimpl
 def register_figures(register: Register) -> None:
-    """Register the figures that show where a solver stops being the right choice."""
-    home = "qdynbench.report.figures"
-    register(
-        "work-precision",
-        f"{home}.work_precision:WorkPrecision",
-        summary="error against time, a point for each setting of a solver",
-    )
-    register("scaling", f"{home}.scaling:Scaling", summary="time and memory against size, at equal error")
-    register("prediction", f"{home}.prediction:Prediction", summary="predicted time and memory against measured")
+    """Register the figures that show the limits of a solver."""
+    home = "qdynbench.report.figures."
+    precision = "error against time, a point for each setting of a solver"
+    register("work-precision", home + "work_precision:WorkPrecision", summary=precision)
+    register("scaling", home + "scaling:Scaling", summary="time and memory against size, at equal error")
+    register("prediction", home + "prediction:Prediction", summary="predicted time and memory against measured")
 
 
 @hookimpl

@@ -1,4 +1,4 @@
-"""What is installed of the distributions that a plugin requires, read from metadata alone; nothing is imported."""
+"""The installed distributions that a plugin requires, read from metadata without importing anything."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from packaging.utils import canonicalize_name
 
 CORE = "qdynbench"
 CODE = {".py", ".safetensors", ".json", ".yaml"}
-"""Endings of the files that decide what a package does: code, weights and data."""
+"""Suffixes of the files that determine the behaviour of a package: code, weights and data."""
 
 
 @functools.cache
 def required(name: str) -> dict[str, str]:
     """Return the versions of a distribution, with its extras, and of all that these require, by name.
 
-    One that is installed from a folder may change without its version: what stands for it is a hash of its code.
+    A distribution that is installed from a folder may change while its version stays, so a hash of its code is added.
     """
     found: dict[str, str] = {}
     waiting = [name]
@@ -44,12 +44,12 @@ def required(name: str) -> dict[str, str]:
 
 
 def code_files(folder: Path) -> list[Path]:
-    """Return the files below a folder that decide what a package does."""
+    """Return the files in a folder that determine the behaviour of a package."""
     return sorted(path for path in folder.rglob("*") if path.is_file() and path.suffix in CODE)
 
 
 def hash_files(paths: Iterable[Path]) -> str:
-    """Return a hash of files' names and contents."""
+    """Return a hash of the names and contents of files."""
     total = hashlib.sha256()
     for path in paths:
         content = path.read_bytes()

@@ -1,4 +1,4 @@
-"""Finding plugins and what they register; nothing registered is imported until it is used."""
+"""Find plugins and their entries; the targets of entries are imported only when they are used."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import pluggy
 
@@ -20,8 +20,8 @@ from qdynbench.errors import InputError, suggestion
 from qdynbench.plugins.distributions import code_files
 
 Kind = Literal["solvers", "models", "ensembles", "metrics", "figures", "tasks", "commands"]
-KINDS: tuple[Kind, ...] = ("solvers", "models", "ensembles", "metrics", "figures", "tasks", "commands")
-GATES = ("", "always", "learned")
+KINDS: tuple[Kind, ...] = get_args(Kind)
+YARDSTICKS = ("always", "learned")
 
 
 @dataclass(frozen=True)
@@ -29,12 +29,10 @@ class Entry:
     """One registered name.
 
     Attributes:
-        kind: which table it stands in.
-        name: the name.
+        kind, name, summary: the kind of thing, its name, and one line for listings.
         target: "package.module:Class", or the class itself (single-file plugins).
-        summary: one line for listings.
         plugin: the plugin that registered it.
-        gate: of a solver that runs unasked: "always", "learned", or nothing.
+        gate: when a solver runs as a yardstick, see `qdynbench.contract.hookspecs.Register`; empty for others.
     """
 
     kind: Kind
@@ -48,7 +46,7 @@ class Entry:
         """Import the target.
 
         Raises:
-            InputError: the import fails; the message ends with the traceback.
+            InputError: the import fails; the message contains the traceback.
         """
         if not isinstance(self.target, str):
             return self.target
@@ -64,7 +62,7 @@ class Entry:
 
 @dataclass(frozen=True)
 class Plugin:
-    """A plugin that was found, whole or broken.
+    """A plugin that was found, intact or broken.
 
     Attributes:
         name: entry-point name, or the path of a single file.
@@ -84,7 +82,7 @@ class Plugin:
 
 
 class Registry:
-    """All plugins and all names that they register."""
+    """All plugins with their entries."""
 
     def __init__(self) -> None:
         self.manager = pluggy.PluginManager(hookspecs.PROJECT)
@@ -98,11 +96,11 @@ class Registry:
         """Load every installed plugin, and the single-file plugins in `files`.
 
         Raises:
-            InputError: one of `files` cannot be loaded. A broken installed plugin is only noted in `plugins`.
+            InputError: one of `files` cannot be loaded. Broken installed plugins are only recorded in `plugins`.
         """
         registry = cls()
         points = importlib.metadata.entry_points(group=hookspecs.PROJECT)
-        # The core's own entries come first, so that a plugin that takes one of their names is the one to be blamed.
+        # The entries of the core come first, so that the error about a name used twice blames the plugin.
         for point in sorted(points, key=lambda point: (point.name != "builtin", point.name)):
             version, distribution = (point.dist.version, point.dist.name) if point.dist else ("", "")
             try:
@@ -116,15 +114,15 @@ class Registry:
 
     @property
     def files(self) -> tuple[Path, ...]:
-        """The single-file plugins, which a worker process has to load as well."""
+        """The single-file plugins, which worker processes load as well."""
         return tuple(self._files)
 
     def add(self, name: str, module: ModuleType, *, version: str = "", distribution: str = "") -> None:
-        """Register a loaded plugin module and everything that its hooks announce; on an error, nothing of it stays.
+        """Register a plugin module with all entries of its hooks, or none of them if there is an error.
 
         Raises:
-            InputError: another API version, or a name that is already taken.
-            pluggy.PluginValidationError: a hook with unknown arguments.
+            InputError: the API version is another one, or a name is already taken.
+            pluggy.PluginValidationError: a hook has unknown arguments.
         """
         api = getattr(module, "api_version", hookspecs.API_VERSION)
         if api != hookspecs.API_VERSION:
@@ -154,7 +152,7 @@ class Registry:
         """Load a single-file plugin.
 
         Raises:
-            InputError: no such file, or it fails to load; the message ends with the traceback.
+            InputError: the file does not exist or fails to load; the message contains the traceback.
         """
         path = path.expanduser().resolve()
         if not path.is_file():
@@ -182,7 +180,7 @@ class Registry:
         """Return the entry of a name.
 
         Raises:
-            InputError: the name is unknown; the nearest name and any broken plugin are mentioned.
+            InputError: the name is unknown; the message contains the nearest name and the broken plugins.
         """
         table = self.entries[kind]
         if name in table:
@@ -196,7 +194,7 @@ class Registry:
         raise InputError(message)
 
     def load(self, kind: Kind, name: str) -> Any:
-        """Import what a name stands for."""
+        """Import the target of a name."""
         return self.find(kind, name).load()
 
     def code_of(self, entry: Entry) -> list[Path]:
@@ -223,8 +221,8 @@ def _collector(kind: Kind, plugin: str, found: list[Entry]) -> hookspecs.Registe
     def register(name: str, target: str | Callable[..., Any], *, summary: str, gate: str = "") -> None:
         if not (isinstance(target, str) or callable(target)):
             raise InputError(f"plugin {plugin!r}: the target of {kind[:-1]} {name!r} is a {type(target).__name__}")
-        if gate not in GATES:
-            raise InputError(f"plugin {plugin!r}: the gate of {name!r} is {gate!r}, not one of {', '.join(GATES[1:])}")
+        if gate and gate not in YARDSTICKS:
+            raise InputError(f"plugin {plugin!r}: the gate of {name!r} is {gate!r}, not one of {', '.join(YARDSTICKS)}")
         found.append(Entry(kind, name, target, summary, plugin, gate))
 
     return register

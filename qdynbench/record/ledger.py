@@ -1,4 +1,4 @@
-"""What a number of trajectories costs, all phases counted, and where two solvers break even."""
+"""The total cost of a number of trajectories in all phases, and the break-even of two solvers."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from qdynbench.stats import Interval, ends, savings
 
 @dataclass(frozen=True)
 class Bill:
-    """The whole cost of `n` trajectories: `fixed + n * each`, in seconds.
+    """The total cost of `n` trajectories, `fixed + n * each` seconds.
 
     Attributes:
-        fixed: paid once: training data, training and preparation.
+        fixed: seconds for training data, training and preparation, which are paid once.
         batch_size: states per call.
-        rounds: of one trajectory, a value for each round.
+        rounds: seconds of one trajectory, a value for each round.
     """
 
     fixed: float
@@ -28,7 +28,7 @@ class Bill:
 
     @property
     def each(self) -> float:
-        """Return the seconds of one trajectory, the median over rounds."""
+        """Seconds of one trajectory, the median over rounds."""
         return float(np.median(self.rounds))
 
 
@@ -37,7 +37,7 @@ def bill(cell: CellRecord, fits: Mapping[str, FitRecord], batch_size: int | None
 
     Args:
         cell: the cell.
-        fits: of the run: data and training are paid before the first trajectory, whenever they were paid.
+        fits: the fits of the run, whose cost counts even if they were made by an earlier run.
         batch_size: states per call; default: the one with the cheapest trajectory.
     """
     fit = fits.get(cell.solver)
@@ -52,7 +52,7 @@ def bill(cell: CellRecord, fits: Mapping[str, FitRecord], batch_size: int | None
 
 
 def paired(cell: CellRecord, other: CellRecord) -> bool:
-    """Return whether the rounds of two cells alternated, so that a drift of the machine is in both."""
+    """Return whether the rounds of two cells alternated, so that a drift of the machine affects both."""
     return cell.ledger.rounds_id is not None and cell.ledger.rounds_id == other.ledger.rounds_id
 
 
@@ -61,8 +61,8 @@ def break_even(
 ) -> Interval | None:
     """Return the number of trajectories from which on `cell` costs less than `other`, with its 95 % interval.
 
-    0 where it always does, infinity where it never does. The interval comes from the rounds of both; what is paid once
-    is taken as it is. None when one of them was not timed.
+    It is 0 if `cell` always costs less, and infinite if it never does. The interval comes from the rounds of both;
+    the fixed costs have none. Return None if one of the two was not timed.
     """
     ours, theirs = bill(cell, fits, batch_size), bill(other, fits, batch_size)
     if ours is None or theirs is None:

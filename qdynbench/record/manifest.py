@@ -1,4 +1,4 @@
-"""The manifest beside learned weights: what they were trained on, what they had cost, and what they were built upon."""
+"""The manifest beside learned weights: their training data, their cost, and the weights they were built upon."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ MANIFEST = "manifest.json"
 
 
 def read_manifest(folder: Path) -> dict[str, Any] | None:
-    """Return the manifest of a folder of weights, or None when there is none that can be read."""
+    """Return the manifest of a folder of weights, or None if there is no readable one."""
     try:
         manifest = json.loads((folder / MANIFEST).read_text())
     except (OSError, ValueError):
@@ -41,14 +41,14 @@ def manifest_of(
     """Return the manifest of a finished fit.
 
     Args:
-        solver: with its parameters, as text.
-        training: all that the training data depends on.
-        data_time: seconds that the making of the data has taken for this fit.
-        fit_time: seconds that this fit has taken itself.
+        solver: the solver with its parameters, as text.
+        training: everything on which the training data depends.
+        data_time: seconds for the training data of this fit.
+        fit_time: seconds of this fit.
         curve: learning curve.
-        foundation: weights that it started from, as `foundation_of` describes them; their cost is added.
-        notes: what the fit had to say.
-        where: "threads", "device" and what else there is to say about how it ran.
+        foundation: weights from which the fit started, as `foundation_of` describes them; their cost is added.
+        notes: remarks of the fit.
+        where: "threads", "device" and further circumstances of the fit.
     """
     before = {"data_time": 0.0, "fit_time": 0.0} if foundation is None else foundation
     return {
@@ -70,10 +70,10 @@ def manifest_of(
 
 
 def foundation_of(folder: Path) -> dict[str, Any]:
-    """Return what is to be known of weights that a fit starts from: their cost, data and a hash of their files.
+    """Return a description of weights from which a fit starts: their cost, training data and a hash of the files.
 
     Raises:
-        InputError: their manifest is missing or does not tell their cost, which would then be hidden.
+        InputError: their manifest is missing or does not contain their cost, which would then be hidden.
     """
     manifest = read_manifest(folder) or {}
     try:
@@ -85,5 +85,5 @@ def foundation_of(folder: Path) -> dict[str, Any]:
             "them would hide that cost"
         ) from error
     files = sorted(path for path in folder.iterdir() if path.is_file())
-    # By name and hash: a manifest that travels with weights says nothing of the machine's folders.
+    # Only name and hash: a manifest that is passed on with the weights must not contain paths of this machine.
     return {"name": folder.resolve().name, "weights": hash_files(files), **known, **costs}

@@ -1,4 +1,4 @@
-"""Where and with what a run was made, and the fingerprints that decide whether its cells can be reused."""
+"""The circumstances of a run, and the fingerprints that decide whether its cells can be reused."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ import psutil
 from qdynbench.plugins.distributions import code_files, hash_files, required
 
 PRESENTATION = ("analysis", "report", "cli", "testing")
-"""Folders that show, compare and check results and make none: nothing outside of them imports from them."""
+"""Folders that only show, compare and check results; code that produces results imports nothing from them."""
 
 
 @functools.cache
 def hardware() -> dict[str, Any]:
-    """Return the machine as far as it decides over timings."""
+    """Return the properties of the machine that affect timings."""
     return {
         "processor": _processor(),
         "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
@@ -41,14 +41,14 @@ def _processor() -> str:
 
 
 def versions(distributions: Iterable[str] = ()) -> dict[str, str]:
-    """Return the versions of Python, of qdynbench and of the distributions named, with all that these require."""
+    """Return the versions of Python, qdynbench and the named distributions, with all their requirements."""
     found = {name: version for one in ("qdynbench", *distributions) for name, version in required(one).items()}
     return {"python": platform.python_version()} | dict(sorted(found.items()))
 
 
 @functools.cache
 def commit() -> str | None:
-    """Return the commit of the checkout that qdynbench runs from, "+changes" where it is not clean, or None."""
+    """Return the commit of the checkout of qdynbench, with "+changes" if it is not clean, or None."""
     folder = Path(__file__).parent
     command = ["git", "-C", str(folder), "describe", "--always", "--dirty=+changes", "--abbrev=12"]
     try:
@@ -59,7 +59,7 @@ def commit() -> str | None:
 
 
 def provenance(distributions: Iterable[str], threads: int, device: str, memory: int) -> dict[str, Any]:
-    """Return what `run.json` says of the circumstances of a run, with the distributions of its solvers."""
+    """Return the circumstances of a run for `run.json`, with the distributions of its solvers."""
     return {
         "started": now(),
         "hardware": hardware(),
@@ -72,7 +72,7 @@ def provenance(distributions: Iterable[str], threads: int, device: str, memory: 
 
 
 def now() -> str:
-    """Return the time in UTC, to the second."""
+    """Return the time in UTC, in seconds."""
     return datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
 
 
@@ -83,7 +83,7 @@ def fingerprint(parts: Any) -> str:
 
 @functools.cache
 def core_code() -> str:
-    """Return a hash of the core's code, but for what only shows results, and of the versions that it requires."""
+    """Return a hash of the code of the core that produces results, and of the versions of its requirements."""
     root = Path(__file__).parent.parent
     files = [path for path in code_files(root) if path.relative_to(root).parts[0] not in PRESENTATION]
     return fingerprint([hash_files(files), versions()])

@@ -1,4 +1,4 @@
-"""A finished run for reading: its cells, the tidy table and the curves."""
+"""Read a run: its cells, the tidy table and the curves."""
 
 from __future__ import annotations
 
@@ -22,34 +22,19 @@ if TYPE_CHECKING:
     import pandas as pd
     import xarray as xr
 
-COLUMNS = [
-    "task",
-    "solver",
-    "size",
-    "batch_size",
-    "seed",
-    "track",
-    "status",
-    "reason",
-    "metric",
-    "step",
-    "value",
-    "low",
-    "high",
-    "unit",
-    "bound",
-]
-"""Of the tidy table; `bound` is the reference's own error in a metric, nan where it is not known or does not enter."""
+_OF_NUMBERS = ("metric", "step", "value", "low", "high", "unit", "bound")
+COLUMNS = ["task", "solver", "size", "batch_size", "seed", "track", "status", "reason", *_OF_NUMBERS]
+"""The columns of the tidy table; `bound` is the error of the reference itself in a metric, nan where it is unknown."""
 
 
 class Run:
-    """A run that was made, read from its folder.
+    """A run, read from its folder.
 
     Attributes:
         folder: the run directory.
         record: `run.json`.
-        cells: all cells, in the order of the plan; one that an interrupted run never reached is left out of the list
-            and counted in `missing`.
+        cells: all cells that were reached, in the order of the plan.
+        missing: number of cells that an interrupted run has not reached.
     """
 
     def __init__(self, folder: str | Path) -> None:
@@ -63,11 +48,11 @@ class Run:
 
     @property
     def exit_status(self) -> int:
-        """0 when every cell is `ok` (or honestly `unsupported` or `infeasible`), 1 otherwise."""
+        """0 if all cells are complete and `ok`, `unsupported` or `infeasible`, otherwise 1."""
         return int(self.missing > 0 or any(not cell.status.honest or not cell.complete for cell in self.cells))
 
     def cell(self, solver: str, size: int, seed: int) -> CellRecord | None:
-        """Return one cell, or None when the run has none."""
+        """Return one cell, or None if the run does not have it."""
         wanted = (solver, size, seed)
         return next((cell for cell in self.cells if (cell.solver, cell.size, cell.seed) == wanted), None)
 
@@ -78,7 +63,7 @@ class Run:
     def trajectories(self, cell: CellRecord) -> tuple[NDArray[np.complex64], NDArray[np.complex64]] | None:
         """Return the kept trajectories of one cell: prediction and reference, each of shape `(n, T+1, 2**N)`.
 
-        None where the task keeps none (`keep: {trajectories: n}`) or the solver yields observables alone.
+        Return None if the task keeps none (`keep: {trajectories: n}`) or the solver yields only observables.
         """
         arrays = self._arrays(cell, kept=True)
         return (arrays[TRAJECTORIES[0]], arrays[TRAJECTORIES[1]]) if len(arrays) == len(TRAJECTORIES) else None
@@ -92,7 +77,7 @@ class Run:
 
     @cached_property
     def table(self) -> pd.DataFrame:
-        """All numbers as a tidy table with the columns `COLUMNS`; a cell without any has a row with its status."""
+        """All numbers as a tidy table with the columns `COLUMNS`; a cell without numbers has a row with its status."""
         import pandas as pd
 
         rows = [row for cell in self.cells for row in self._rows(cell)]
@@ -100,7 +85,7 @@ class Run:
 
     @cached_property
     def curves(self) -> xr.Dataset:
-        """All curves, dimensions `solver, size, sample, time`; nan where a cell has none."""
+        """All curves, with dimensions `solver, size, sample, time`; nan where a cell has no curve."""
         import pandas as pd
         import xarray as xr
 
@@ -128,10 +113,7 @@ class Run:
     def _rows(self, cell: CellRecord) -> Iterator[dict[str, Any]]:
         common = cell.model_dump(include={"task", "solver", "size", "seed", "track", "reason"})
         common["status"] = cell.status.value
-        found = [
-            score.model_dump(include={"metric", "step", "value", "low", "high", "unit", "bound"})
-            for score in cell.scores
-        ]
+        found = [score.model_dump(include=set(_OF_NUMBERS)) for score in cell.scores]
         found += [_number(metric, unit, value) for metric, value, unit in self._costs(cell) if value is not None]
         for timing in cell.ledger.solve:
             number = _number("solve_time", "s", *bootstrap_median(np.array(timing.seconds)))
@@ -141,7 +123,7 @@ class Run:
         if reference is not None and reference is not cell:
             crossing = break_even(cell, reference, self.record.fits)
             found += [] if crossing is None else [_number("break_even", "trajectories", *crossing)]
-        # A prediction is no outcome: a cell that has nothing else keeps its row without a metric.
+        # A prediction is no result: a cell without results has a row without a metric.
         found = found or [_number(None, None, math.nan)]
         if cell.predicted is not None:
             found.append(_number("predicted_time", "s", cell.predicted.seconds))
@@ -162,6 +144,6 @@ class Run:
 def _number(
     metric: str | None, unit: str | None, value: float, low: float | None = None, high: float | None = None
 ) -> dict[str, Any]:
-    """Return the columns of a number; one without an interval is its own ends."""
+    """Return the columns of a number; without an interval, both ends are the number itself."""
     ends = {"low": value if low is None else low, "high": value if high is None else high}
     return {"metric": metric, "value": value, "unit": unit, **ends}

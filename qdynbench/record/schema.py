@@ -1,4 +1,4 @@
-"""The records of a run, as written to and read from JSON."""
+"""The records of a run, which are written to and read from JSON."""
 
 from __future__ import annotations
 
@@ -10,15 +10,14 @@ from pydantic import BaseModel, ConfigDict
 
 SCHEMA_VERSION = 1
 TRAJECTORIES = ("trajectories/prediction", "trajectories/reference")
-"""Arrays beside the curves in a cell's file, where the task keeps trajectories; no metric can be called so."""
-
+"""Arrays of kept trajectories beside the curves of a cell; no metric can have these names."""
 
 MOST_NOTES, LONGEST_NOTE = 20, 200
-"""How many different notes of a solve are kept, and how many letters of each."""
+"""Largest number of different notes of a solve that are kept, and of characters of each."""
 
 
 class Status(enum.StrEnum):
-    """How a cell ended. No row is ever dropped."""
+    """How a cell ended; cells are never dropped, however they end."""
 
     OK = "ok"
     UNSUPPORTED = "unsupported"
@@ -31,17 +30,17 @@ class Status(enum.StrEnum):
 
     @property
     def honest(self) -> bool:
-        """Whether the row is an answer and not a fault: exit status 0."""
+        """Whether the cell ended with an answer and not with a fault (exit status 0)."""
         return self in {Status.OK, Status.UNSUPPORTED, Status.INFEASIBLE}
 
 
 def kept_notes(notes: Iterable[str]) -> list[str]:
-    """Return what is kept of a solver's notes: each once, cut, and not too many."""
+    """Return the notes of a solver that are kept: each once, shortened, and not too many."""
     return list(dict.fromkeys(note[:LONGEST_NOTE] for note in notes))[:MOST_NOTES]
 
 
 class _Record(BaseModel):
-    # JSON has no nan, and a score that is not defined must be read back as what it was: "NaN" in quotes is one.
+    # JSON has no nan; an undefined score is written as the string "NaN" and read back as nan.
     model_config = ConfigDict(extra="forbid", ser_json_inf_nan="strings")
 
 
@@ -49,11 +48,10 @@ class Score(_Record):
     """One metric at one step: the mean over the test states with its 95 % interval.
 
     Attributes:
-        metric: its name.
+        metric, unit: name and unit of the metric.
         step: time step, or None for a metric without a time axis.
         value, low, high: mean and interval.
-        unit: of the values.
-        bound: error of the reference in this metric; a smaller value cannot be told from zero.
+        bound: error of the reference in this metric; smaller values cannot be distinguished from zero.
     """
 
     metric: str
@@ -66,19 +64,19 @@ class Score(_Record):
 
     @property
     def below_bound(self) -> bool:
-        """Whether the value cannot be told from that of a perfect solver."""
+        """Whether the value cannot be distinguished from that of a perfect solver."""
         return self.bound is not None and self.bound > 0 and self.value < self.bound
 
 
 class ReferenceRecord(_Record):
-    """What the accuracy of a cell was measured against.
+    """The reference of the accuracy of a cell.
 
     Attributes:
-        solver: as in the task; "none" where it names none.
-        missing: why there was no reference, so that only metrics that need none are there; else empty.
-        method: second, independent method that the bounds were made by; empty where the reference is not certified.
-        uncertified: why it is not, else empty.
-        notes: what the reference had to say of its own result, such as that a limit was reached.
+        solver: the reference solver of the task, or "none".
+        missing: why there was no reference, so that only metrics without one have values; otherwise empty.
+        method: second, independent method that gave the bounds; empty if the reference is not certified.
+        uncertified: why the reference is not certified, otherwise empty.
+        notes: remarks of the reference on its own result, such as that a limit was reached.
     """
 
     solver: str
@@ -93,9 +91,9 @@ class SolveTiming(_Record):
 
     Attributes:
         batch_size: states propagated in one call.
-        seconds: of one call, a value per round; already scaled up where extrapolated.
-        calls: calls that one round averages over.
-        timed_states: states really propagated; fewer than `batch_size` means that the figure is extrapolated.
+        seconds: seconds of one call, a value per round; extrapolated to the batch size.
+        calls: number of calls over which a round averages.
+        timed_states: number of states that were propagated; if smaller than `batch_size`, times are extrapolated.
     """
 
     batch_size: int
@@ -105,39 +103,39 @@ class SolveTiming(_Record):
 
     @property
     def extrapolated(self) -> bool:
-        """Whether fewer states were timed than the figure stands for."""
+        """Whether fewer states were timed than the batch size."""
         return self.timed_states < self.batch_size
 
 
 class Ledger(_Record):
-    """All that a cell cost, in seconds and bytes; None where it was not reached."""
+    """The cost of a cell in seconds and bytes; None for phases that were not reached."""
 
     start_up_time: float | None = None
-    """A first prepare that only the first cell of a worker goes through: late imports, compilation. Paid once."""
+    """Seconds of a first `prepare` with imports and compilation, which only the first cell of a worker has."""
     prepare_time: float | None = None
     first_call_time: float | None = None
     solve: list[SolveTiming] = []
     rounds_id: str | None = None
-    """Timings with the same id alternated round by round, so that their ratios are paired."""
+    """Cells with the same id were timed in alternating rounds, so that their ratios are paired."""
     peak_memory_host: int | None = None
     rest_memory_host: int | None = None
-    """What the worker held, of interpreter and libraries, with the solver built and before its first problem."""
+    """Memory of the worker (interpreter, libraries, solver) before its first problem."""
     peak_memory_device: int | None = None
     overhead: float | None = None
-    """Seconds that the core itself took for the cell beyond the phases."""
+    """Seconds that the core itself took for the cell besides the phases."""
 
 
 class FitRecord(_Record):
-    """Where a learned solver's weights come from and what they had cost.
+    """Origin and cost of the weights of a learned solver.
 
     Attributes:
-        solver: as in the task.
+        solver: the solver as in the task.
         source: "fitted" in this run, "cache" of an earlier one, or "shipped" with the plugin.
-        folder: of the weights.
-        data_time, fit_time: seconds, whenever and wherever they were spent.
+        folder: folder of the weights.
+        data_time, fit_time: seconds, also those of an earlier run or another machine.
         made: date, machine and versions of the fit.
-        built_upon: weights that the fit started from, with what they had cost, which the seconds above include.
-        notes: what the fit had to say, such as that it went on with smaller batches.
+        built_upon: weights from which the fit started, with their cost, which the seconds above include.
+        notes: remarks of the fit, such as that it continued with smaller batches.
         curve: learning curve, one mapping per progress report.
         status, reason, details: how the fit ended.
     """
@@ -173,18 +171,15 @@ class CellRecord(_Record):
     """One cell: a case and a solver.
 
     Attributes:
-        key: file name.
-        task, solver, size, seed, track: which cell.
-        knowledge: what the solver may see.
-        label: assumption or protocol that the reader must know; only ever shown.
-        accuracy: names of the parameters that turn the solver's error: settings of one series.
-        protocol: names of the parameters that choose how the same method is run.
-        precision: "double" or "single", of the states that it yielded; empty where it yielded none.
-        status, reason, details: how it ended; details are a traceback or a log.
+        key: name of its files.
+        task, solver, size, seed, track: the identity of the cell.
+        knowledge, label, accuracy, protocol: see `qdynbench.Solver`.
+        precision: "double" or "single", the precision of the states; empty for a solver without states.
+        status, reason, details: how the cell ended; details are a traceback or a log.
         scores: accuracy.
-        reference: what it was measured against; None where the cell ended before.
-        left_out: metrics of the task that could not be had from this solver or in this case.
-        notes: what the solver had to say of its own result, such as that a limit was reached.
+        reference: what the accuracy was measured against; None if the cell ended before.
+        left_out: metrics of the task that have no value for this solver or case.
+        notes: remarks of the solver on its own result, such as that a limit was reached.
         ledger: cost.
         predicted: what it was predicted to cost, where the solver predicts anything.
         fingerprint: of all that the result depends on; a cell is reused only when it agrees.
@@ -219,12 +214,12 @@ class RunRecord(_Record):
     """A run as a whole: `run.json`.
 
     Attributes:
-        schema_version: of these records.
-        task: the checked task, defaults included.
-        plugin_files: single-file plugins that it needs.
-        cells: keys of the cells that belong to the run, in report order.
-        fits: of its learned solvers.
-        provenance: when, where, with which versions.
+        schema_version: version of these records.
+        task: the checked task with all defaults.
+        plugin_files: single-file plugins of the run.
+        cells: keys of the cells of the run, in the order of reports.
+        fits: fits of its learned solvers.
+        provenance: date, machine and versions.
     """
 
     schema_version: int = SCHEMA_VERSION

@@ -1,4 +1,4 @@
-"""The run directory: written atomically, read as data, used by one process at a time."""
+"""The run directory, which is written atomically and by one process at a time."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Store:
 
     @classmethod
     def create(cls, folder: Path, task: Task, *, fresh: bool) -> Store:
-        """Open a folder for a run of `task`, making or emptying it as needed; use the result as a context manager.
+        """Open a folder for a run of `task`, and make or empty it as needed; use the result as a context manager.
 
         Raises:
             InputError: the folder cannot be written, holds a run of another task, or is in use.
@@ -91,7 +91,7 @@ class Store:
             ) from error
 
     def close(self) -> None:
-        """Let others use the folder."""
+        """Release the folder for other processes."""
         self._lock.release()
 
     def __enter__(self) -> Store:
@@ -106,7 +106,7 @@ class Store:
         """Read `run.json`.
 
         Raises:
-            InputError: it is damaged or of another version.
+            InputError: the file is damaged or of another version.
         """
         path = self.folder / "run.json"
         try:
@@ -122,7 +122,7 @@ class Store:
         self._write(self.folder / "run.json", record.model_dump_json(indent=1).encode())
 
     def read_cell(self, key: str) -> CellRecord | None:
-        """Read a cell, or None when there is none or it is damaged (a damaged one is run again)."""
+        """Return the record of a cell, or None if it is missing or damaged and has to be run again."""
         try:
             return CellRecord.model_validate_json((self.cells / f"{key}.json").read_bytes())
         except (OSError, pydantic.ValidationError):

@@ -4,15 +4,10 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-
-import numpy as np
-import torch
-from numpy.typing import NDArray
 
 from qdynbench.contract.build import build
 from qdynbench.contract.learned import LearnedSolver
@@ -24,35 +19,9 @@ from qdynbench.runner.environment import environment_of
 from qdynbench.runner.fits import home_of, training_of
 from qdynbench.runner.fleet import LOAD_SECONDS
 from qdynbench.task.load import load_task
-from qdynbench.task.spec import Task
 from qdynbench.workers import protocol as to
+from qdynbench.workers.fit_side import RemoteData
 from qdynbench.workers.process import Worker
-
-
-class WorkerData:
-    """Training data from the worker of a scorer, see `qdynbench.TrainingData`.
-
-    Attributes:
-        seconds: time that the reference has taken for the data.
-        waited: time until the data has arrived, in seconds.
-    """
-
-    def __init__(self, task: Task, worker: Worker) -> None:
-        self.times: NDArray[np.float64] = task.training_times()
-        assert task.training is not None  # noqa: S101 - training_times refuses such a task; this tells the type checker
-        self.sizes: Sequence[int] = tuple(task.training.sizes)
-        self.count = task.training.trajectories
-        self.seconds = self.waited = 0.0
-        self._worker, self._limit = worker, task.limits.seconds
-
-    def trajectories(self, size: int, start: int = 0, stop: int | None = None) -> torch.Tensor:
-        """Return trajectories `start` to `stop`: complex128, shape `(stop - start, T+1, 2**size)`."""
-        began = time.monotonic()
-        need = to.Need(size, start, self.count if stop is None else stop)
-        made = self._worker.ask(to.MakeTrajectories(need), seconds=self._limit)
-        self.seconds += made.seconds
-        self.waited += time.monotonic() - began
-        return torch.from_numpy(made.states)
 
 
 @dataclass(frozen=True)
@@ -68,7 +37,7 @@ class OwnFit:
     """
 
     solver: LearnedSolver
-    data: WorkerData
+    data: RemoteData
     folder: Path
     seed: int
     spec: SolverSpec
@@ -133,6 +102,12 @@ def own_fit(source: str | Path, solver: str, *, device: str, name: str) -> Itera
         try:
             request = to.LoadTask(task.model_dump_json(), environment.setting(registry.files))
             worker.ask(request, seconds=LOAD_SECONDS)
-            yield OwnFit(built, WorkerData(task, worker), folder, task.seed, spec, training, foundation)
+            limit = task.limits.seconds
+
+            def fetch(need: to.Need) -> to.Trajectories:
+                return worker.ask(to.MakeTrajectories(need), seconds=limit)
+
+            data = RemoteData(fetch, training["sizes"], task.training_times(), training["trajectories"])
+            yield OwnFit(built, data, folder, task.seed, spec, training, foundation)
         finally:
             worker.kill()

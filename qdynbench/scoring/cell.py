@@ -1,4 +1,4 @@
-"""The scoring of one cell: portions of test states, each compared with the reference window by window."""
+"""The scoring of one cell: portions of its test states are compared with the reference window by window."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from qdynbench.scoring.source import CaseSource
 from qdynbench.task.case import Case, Purpose
 
 Bounds = Mapping[str, NDArray[np.float64]]
-"""For each metric that was certified, the reference's own error up to each time, shape `(T+1,)`."""
+"""The error of the reference up to each time, shape `(T+1,)`, for each metric that was certified."""
 Curves = dict[str, NDArray[np.float64]]
 
 
@@ -30,9 +30,9 @@ class Portion:
 
     Attributes:
         context: the case and the states.
-        cursor: hands out the reference; None without one.
-        metrics: that have a value.
-        observing: that lack their reference and keep curves of the prediction alone.
+        cursor: the trajectory of the reference; None without a reference.
+        metrics: metrics that have a value.
+        observing: metrics without their reference, which only keep curves of the prediction.
         kept: whole trajectories of the first states.
         reached: index of the next time to be scored.
     """
@@ -48,7 +48,7 @@ class Portion:
         """Score some times of the prediction.
 
         Args:
-            start: index into the time grid of the first.
+            start: index of the first time.
             tensors: states `(B, k, 2**N)` as "states", and observables by name.
         """
         given = dict(tensors)
@@ -67,13 +67,13 @@ class Portion:
 
 
 class CellScoring:
-    """Scores one cell, portion by portion of its test states.
+    """Scores one cell, one portion of its test states after the other.
 
     Args:
-        source: poses the case and draws its states.
-        case: of the cell.
+        source: gives the problem, the states and the reference.
+        case: the case of the cell.
         referenced: whether there is a reference; without one only metrics that need none have a value.
-        bounds: of the case's reference, as `qdynbench.scoring.certify.bounds` gives them.
+        bounds: errors of the reference, as `qdynbench.scoring.certify.bounds` gives them.
     """
 
     def __init__(self, source: CaseSource, case: Case, *, referenced: bool, bounds: Bounds) -> None:
@@ -81,7 +81,7 @@ class CellScoring:
         self._portions: list[Portion] = []
 
     def begin(self, start: int, stop: int) -> Initial:
-        """Begin with the test states `start` to `stop`, and return them."""
+        """Begin the portion of the test states `start` to `stop`, and return these states."""
         source, case = self._source, self._case
         initial = source.draw(case, Purpose.TEST, start, stop)
         problem = source.problem(case, batch=1)
@@ -103,11 +103,11 @@ class CellScoring:
         return initial
 
     def take(self, start: int, tensors: Mapping[str, torch.Tensor]) -> None:
-        """Score some times of the portion that was begun last, see `Portion.take`."""
+        """Score some times of the latest portion, see `Portion.take`."""
         self._portions[-1].take(start, tensors)
 
     def scores(self) -> tuple[list[Score], dict[str, NDArray[np.generic]]]:
-        """Return the scores of all portions together, and what is kept of the cell, by the names of the arrays."""
+        """Return the scores of all portions together, and the arrays that are kept of the cell, by name."""
         portions = [portion.metrics for portion in self._portions]
         values = {name: np.concatenate([metrics[name].result() for metrics in portions]) for name in portions[0]}
         curves = _curves(portions) | _curves([portion.observing for portion in self._portions])
@@ -116,11 +116,11 @@ class CellScoring:
         return found, arrays | joined(portion.kept for portion in self._portions)
 
     def left_out(self) -> list[str]:
-        """Return what the task asks for and this cell has no value of."""
+        """Return the metrics of the task that have no value in this cell."""
         return [name for name in self._source.names if name not in self._portions[0].metrics]
 
     def reference_notes(self) -> list[str]:
-        """Return what the reference had to say of its own result."""
+        """Return the remarks of the reference on its own result."""
         return self._source.reference(self._case).notes if self._referenced else []
 
     def _scores(self, name: str, arrays: Curves) -> Iterator[Score]:
@@ -133,7 +133,7 @@ class CellScoring:
 
 
 def keep_readable(metrics: dict[str, Metric], window: Window, *, of_reference: bool = False) -> None:
-    """Take away the metrics that read what a window does not offer."""
+    """Remove the metrics that need something that a window does not offer."""
     for name, metric in list(metrics.items()):
         if (metric.needs_reference or not of_reference) and not all(map(window.offers, metric.reads)):
             del metrics[name]

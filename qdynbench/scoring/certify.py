@@ -1,4 +1,4 @@
-"""Certification: an evolution that shares nothing with the solvers puts a bound on the reference's own error."""
+"""Certification: an independent evolution, which shares no code with the solvers, bounds the error of the reference."""
 
 from __future__ import annotations
 
@@ -19,19 +19,18 @@ from qdynbench.task.case import Case, Purpose
 CERTIFIED_STATES = 2
 
 STEPWISE = 12
-"""Up to this size a sample is evolved through every time of the grid; beyond, from one checkpoint to the next."""
+"""Up to this size the independent evolution visits every time of the grid, beyond it only some checkpoints."""
 
 LARGEST = 20
-"""Sizes beyond are not certified here: the matrix alone would take more than half a gigabyte."""
+"""Largest size that is certified; beyond it the matrix alone would take more than half a gigabyte."""
 
 CHECKPOINTS = 4
-
 
 METHOD = "scipy expm_multiply on a sparse matrix"
 
 
 def method(problem: Problem) -> str:
-    """Say how `independent_evolution` was used, for the record; nothing where it cannot be."""
+    """Return how `independent_evolution` was used, for the record, or "" where it cannot be used."""
     if (indices := checkpoints(problem)) is None:
         return ""
     if len(indices) == problem.steps:
@@ -40,7 +39,7 @@ def method(problem: Problem) -> str:
 
 
 def why_not(problem: Problem) -> str:
-    """Say why a reference is not certified; nothing where it is."""
+    """Return why a reference is not certified, or "" where it is."""
     if checkpoints(problem) is not None:
         return ""
     if problem.size > LARGEST:
@@ -49,10 +48,9 @@ def why_not(problem: Problem) -> str:
 
 
 def checkpoints(problem: Problem) -> list[int] | None:
-    """Return the indices into the time grid at which the reference is certified, the last one among them.
+    """Return the indices into the time grid at which the reference is certified, with the last one among them.
 
-    None where it cannot be: the problem is too large, or driven (which has to go through every step) and beyond
-    `STEPWISE`.
+    Return None if the problem is too large, or driven and larger than `STEPWISE`, since a drive takes every step.
     """
     if problem.size <= STEPWISE:
         return list(range(1, problem.steps + 1))
@@ -66,13 +64,13 @@ def independent_evolution(
 ) -> NDArray[np.complex128]:
     """Return the states at some times of the grid, shape `(B, len(indices), 2**N)`.
 
-    scipy's truncated Taylor series of the exponential (Al-Mohy and Higham, SIAM J. Sci. Comput. 33, 488 (2011)) on
-    a sparse matrix built from the Pauli strings: no diagonalisation, no QuSpin, no product without a matrix.
+    This is the truncated Taylor series of the exponential in scipy (Al-Mohy and Higham, SIAM J. Sci. Comput. 33, 488
+    (2011)), applied to a sparse matrix of the Pauli strings, without diagonalisation, QuSpin or matrix-free products.
 
     Args:
-        problem: with its Hamiltonian or drive.
-        states: shape `(B, 2**N)`.
-        indices: ascending, each at least 1.
+        problem: the problem with its Hamiltonian or drive.
+        states: initial states, shape `(B, 2**N)`.
+        indices: ascending indices into the time grid, each at least 1.
     """
     matrices = [_Matrix(operator) for operator in problem.hamiltonians]
     now, here, found = states.T, 0, []
@@ -89,10 +87,10 @@ def independent_evolution(
 
 
 def bounds(source: CaseSource, case: Case) -> Bounds:
-    """Score an independent evolution of a few states against the reference: no metric can resolve less.
+    """Return the error of the reference in each metric that is 0 for a perfect solver, each of shape `(T+1,)`.
 
-    Returns, for each metric that is zero for a perfect solver, its largest value over the states at the next time that
-    was looked at, shape `(T+1,)`; nothing where the problem is too large.
+    It is the value of the metric for an independent evolution of a few states: the largest over these states, at the
+    next time that was checked. Return no bounds if the problem is too large.
     """
     problem = source.problem(case, batch=CERTIFIED_STATES)
     indices = checkpoints(problem)
@@ -119,7 +117,7 @@ def bounds(source: CaseSource, case: Case) -> Bounds:
 
 
 class _Matrix:
-    """A sparse Hamiltonian; a real one multiplies real and imaginary parts, and is never copied to complex."""
+    """A sparse Hamiltonian. A real one is applied to real and imaginary parts and is never converted to complex."""
 
     def __init__(self, operator: PauliSum) -> None:
         self._matrix = operator.to_sparse()

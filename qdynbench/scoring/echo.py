@@ -1,4 +1,4 @@
-"""The forward-backward echo: how near an evolution under H and then -H comes to where it began.
+"""The forward-backward echo: the distance to the initial state after an evolution under H and then -H.
 
 It is no metric of a trajectory but a phase of its own, `qdynbench.runner.echo`, with a score.
 """
@@ -17,14 +17,14 @@ ECHO = "echo_infidelity"
 
 
 class Echo:
-    """`1 - |<psi(0)| U(-H) U(H) |psi(0)>|**2` of normalised states over the whole grid; one value a sample.
+    """`1 - |<psi(0)| U(-H) U(H) |psi(0)>|**2` of normalised states over the whole grid, one value per sample.
 
-    It needs no reference: an exact evolution returns to its initial state. Necessary and not sufficient, as a wrong H
-    or a wrong time returns just as well.
+    It needs no reference, since an exact evolution returns to its initial state. A small value is necessary but not
+    sufficient: an evolution with a wrong H or a wrong time returns as well.
 
     Args:
-        initial: states `(n, 2**N)` before.
-        returned: the same states after the way there and back.
+        initial: initial states, shape `(n, 2**N)`.
+        returned: the same states after the evolution forward and back.
     """
 
     def __init__(self, initial: torch.Tensor, returned: NDArray[np.complex128]) -> None:
@@ -36,7 +36,7 @@ class Echo:
         return Score(metric=ECHO, step=None, value=value, low=low, high=high, unit="1")
 
     def curve(self, states: int) -> NDArray[np.float32]:
-        """Return a value for each of `states` test states; nan for those that were not led back."""
+        """Return a value for each of `states` test states; nan for those without an echo."""
         values = np.full(states, np.nan, dtype=np.float32)
         values[: len(self.values)] = self.values
         return values

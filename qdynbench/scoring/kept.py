@@ -1,4 +1,4 @@
-"""Whole trajectories of the first test states, where the task asks for them."""
+"""Whole trajectories of the first test states, if the task asks for them."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from qdynbench.record.schema import TRAJECTORIES
 
 
 class KeptTrajectories:
-    """Takes aligned blocks of prediction and reference and keeps their first `states` samples, complex64.
+    """Keeps the first samples of prediction and reference in one portion of test states, complex64.
 
     Args:
-        states: how many to keep of the portion of test states that is scored; may be negative or too many.
-        context: of this portion.
+        states: number of samples to keep; it may be negative or larger than the portion.
+        context: the context of the portion.
     """
 
     def __init__(self, states: int, context: ScoreContext) -> None:
@@ -25,7 +25,7 @@ class KeptTrajectories:
         self.arrays: tuple[NDArray[np.complex64], ...] = ()
 
     def take(self, prediction: Window, reference: Window) -> None:
-        """Keep a block; a prediction without states keeps nothing."""
+        """Keep the same times of both; nothing is kept of a prediction without states."""
         if not self._states or prediction.states is None or reference.states is None:
             return
         if not self.arrays:
@@ -35,7 +35,7 @@ class KeptTrajectories:
 
 
 def joined(portions: Iterable[KeptTrajectories]) -> dict[str, NDArray[np.generic]]:
-    """Return what was kept of a cell by the names of its arrays, each of shape `(n, T+1, 2**N)`, or nothing."""
+    """Return the kept arrays of a cell by name, each of shape `(n, T+1, 2**N)`, or none."""
     kept = [portion.arrays for portion in portions if portion.arrays]
     if not kept:
         return {}

@@ -1,4 +1,4 @@
-"""The reference trajectory, walked block by block beside a prediction and kept only while it is small."""
+"""The trajectory of the reference, which is read block by block beside a prediction and kept if it is small."""
 
 from __future__ import annotations
 
@@ -20,11 +20,10 @@ from qdynbench.errors import Infeasible, InputError, QdynbenchError, Unsupported
 from qdynbench.record.schema import kept_notes
 
 KEPT_BYTES = 600e6
-"""A trajectory up to this size is kept for the next solver of the case, with the observables computed on it."""
-
+"""Trajectories up to this size are kept for the next solver of the case, with the observables computed on them."""
 
 REMEMBERED_FROM = 12
-"""Of a longer trajectory of so many spins the observables alone are kept: less than a hundredth of its bytes."""
+"""From this size on the observables of larger trajectories are kept, less than a hundredth of the bytes of states."""
 
 
 class NoReference(QdynbenchError):
@@ -32,7 +31,7 @@ class NoReference(QdynbenchError):
 
 
 class Reference:
-    """A prepared reference solver for one problem; where it yields observables, so do its windows."""
+    """A prepared reference solver for one problem; it may yield states or observables."""
 
     def __init__(self, solver: Solver, problem: Problem) -> None:
         self.problem = problem
@@ -44,7 +43,7 @@ class Reference:
         self._known: dict[Any, dict[int, dict[str, torch.Tensor]]] = {}
 
     def blocks(self, initial: Initial) -> Iterator[Block]:
-        """Solve, in time order, checked like any solver's output."""
+        """Solve and yield blocks in time order, checked like the output of any solver."""
         given = Given(initial.to(self.problem.device))
         self._said.append(given.notes)
         with _refusals():
@@ -52,14 +51,14 @@ class Reference:
 
     @property
     def notes(self) -> list[str]:
-        """What the solver had to say of the trajectories that it was asked for, each once."""
+        """Remarks of the solver on all its trajectories, each once."""
         return kept_notes(itertools.chain.from_iterable(self._said))
 
     def trajectories(self, initial: Initial) -> NDArray[np.complex128]:
-        """Return whole trajectories, shape `(B, T+1, 2**N)`; for training data, which has to fit in memory anyway.
+        """Return whole trajectories, shape `(B, T+1, 2**N)`, for training data, which fits in memory anyway.
 
         Raises:
-            InputError: the reference yields observables.
+            InputError: the reference yields observables instead of states.
         """
         result = np.empty(0, dtype=np.complex128)
         for block in self.blocks(initial):
@@ -72,7 +71,7 @@ class Reference:
         return result
 
     def cursor(self, initial: Initial, *, key: Any, context: ScoreContext) -> Cursor:
-        """Return a cursor over the trajectory of some states; an equal `key` may be served from memory."""
+        """Return a cursor over the trajectory of some states, from memory if one with the same `key` was kept."""
         if key in self._kept:
             return Cursor(iter(self._kept[key]))
         windows = self._windows(initial, context)
@@ -80,8 +79,8 @@ class Reference:
             return Cursor(windows)
         first = next(windows)
         windows = itertools.chain([first], windows)
-        fits = first.bytes_per_time * len(self.problem.times) <= KEPT_BYTES
-        if fits:  # copied, because a block is only valid until the next one is asked for
+        if first.bytes_per_time * len(self.problem.times) <= KEPT_BYTES:
+            # Copied, because a block is only valid until the next one is asked for.
             self._kept = {key: [window.copy() for window in windows]}
             return Cursor(iter(self._kept[key]))
         if self.problem.size >= REMEMBERED_FROM:
@@ -90,7 +89,7 @@ class Reference:
 
     @staticmethod
     def _remembering(known: dict[int, dict[str, torch.Tensor]], windows: Iterator[Window]) -> Iterator[Window]:
-        """Solve again, but take over what an earlier solver of the case had computed on the same blocks."""
+        """Yield windows with the observables that were computed for an earlier solver on the same blocks."""
         for window in windows:
             if window.start in known:
                 window.take(known[window.start])
@@ -112,14 +111,14 @@ def _refusals() -> Iterator[None]:
 
 
 class Cursor:
-    """Hands out the reference in whatever portions the prediction comes in."""
+    """Aligns the windows of the reference with those of a prediction."""
 
     def __init__(self, windows: Iterator[Window]) -> None:
         self._windows = windows
         self._now: Window | None = None
 
     def beside(self, prediction: Window) -> Iterator[Pair]:
-        """Cut a prediction where the reference's blocks end; yield aligned pairs."""
+        """Cut a prediction where the blocks of the reference end, and yield aligned pairs."""
         position = prediction.start
         while position < prediction.end:
             while self._now is None or position >= self._now.end:

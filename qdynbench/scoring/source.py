@@ -1,4 +1,4 @@
-"""What the side that knows the answer holds of a task: its cases in full, their states and their references."""
+"""The full cases of a task with their states and references, for the process of the scorer."""
 
 from __future__ import annotations
 
@@ -22,23 +22,22 @@ from qdynbench.task.spec import Task, Training
 from qdynbench.text import memory
 
 TRAINING_BATCH = 256
-"""States that the reference is told to expect in one call when it makes training data."""
+"""Number of states per call for which the reference is prepared when it computes training data."""
 
 
 class CaseSource:
-    """Poses the cases of a task, draws their states, and keeps the reference of the case that is being scored.
+    """Gives the problems, states and references of the cases of a task; it keeps the latest reference.
 
     Args:
         task: the task.
-        registry: finds models, ensembles, metrics and the reference.
-        device: "cpu" or "cuda", for the reference.
-        threads: number of CPU threads, for the reference.
-        memory: bytes that a batch of state vectors may take.
+        registry: the plugins.
+        device, threads: device and number of CPU threads of the reference.
+        memory: largest number of bytes of a batch of state vectors.
 
     Attributes:
-        ensemble: of the task.
-        names: of all that the task asks for, in the order of registration.
-        metrics: those among them that are read off a trajectory, which an echo is not.
+        ensemble: the ensemble of the task.
+        names: names of the metrics that the task asks for, with the echo.
+        metrics: the classes of these metrics, without the echo, which is no metric of a trajectory.
     """
 
     def __init__(self, task: Task, registry: Registry, *, device: str, threads: int, memory: float) -> None:
@@ -55,7 +54,7 @@ class CaseSource:
         return 1 if self.ensemble.single else self.task.states
 
     def excess(self, case: Case, batch: int) -> str | None:
-        """Say why the initial states of one call do not fit, or None; product states are drawn as spinors and do."""
+        """Return why the initial state vectors of one call exceed the memory limit, or None; spinors never do."""
         if self.ensemble.product:
             return None
         needed = min(batch, self.states) * vector_bytes(case.size)
@@ -67,20 +66,20 @@ class CaseSource:
         )
 
     def draw(self, case: Case, purpose: Purpose, start: int, stop: int) -> Initial:
-        """Draw the states `start` to `stop` of one purpose."""
+        """Return the states `start` to `stop` for one purpose."""
         drawn = draw(self.task, self.ensemble, case, purpose, start, stop)
         drawn.memory = self._memory
         return drawn
 
     def problem(self, case: Case, batch: int) -> Problem:
-        """Pose a case in full, as a solver with `Knowledge.HAMILTONIAN` sees it."""
+        """Return the full problem of a case, as a solver with `Knowledge.HAMILTONIAN` sees it."""
         return pose(self.task, self.registry, case, batch=batch, device=self._device, threads=self._threads)
 
     def reference_solver(self) -> Solver:
-        """Build the reference.
+        """Return a new reference solver.
 
         Raises:
-            InputError: the task has none, or it cannot be built as the task says.
+            InputError: the task has no reference, or it cannot be built as the task says.
         """
         spec = self.task.reference_spec
         if spec is None:
@@ -88,7 +87,7 @@ class CaseSource:
         return build(self.registry.load("solvers", spec.name), spec.name, spec.parameters)
 
     def reference_outlook(self, case: Case, batch: int) -> tuple[str | None, Cost | None]:
-        """Return why a case has no reference, or None, and what the reference predicts to cost."""
+        """Return why a case has no reference, or None, and the predicted cost of the reference."""
         if self.task.reference_spec is None:
             return "the task names none", None
         return outlook(self.reference_solver(), self.problem(case, batch))
@@ -117,7 +116,7 @@ class CaseSource:
         return self._prepared("training", case, problem).trajectories(drawn)
 
     def noisy(self, states: NDArray[np.complex128], size: int, start: int) -> NDArray[np.complex128]:
-        """Add the noise of the task to training trajectories that begin with number `start`."""
+        """Return training trajectories from number `start` on with the noise of the task added."""
         training = self._training()
         if not training.noise:
             return states
@@ -132,7 +131,7 @@ class CaseSource:
         return self.task.training
 
     def _prepared(self, use: str, case: Case, problem: Problem) -> Reference:
-        # One for each use: the reference of the case before is not needed again, its memory is.
+        # One for each use: the previous reference is dropped first, because its memory is needed.
         known, found = self._references.get(use, (None, None))
         if found is None or known != case:
             self._references.pop(use, None)

@@ -1,4 +1,4 @@
-"""One concrete problem of a task: a size and a seed, its initial states and its distance from the training data."""
+"""The cases of a task, each with a size and a seed: their random streams and their distance from the training data."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from qdynbench.contract.initial import Initial
 from qdynbench.task.spec import Task
 
 ROUNDING = 1e-9
-"""Two times that differ relatively by less are the same."""
+"""Times with a smaller relative difference are equal."""
 
 
 class Purpose(enum.IntEnum):
-    """What random states are drawn for; each purpose has its own stream, so that no two share a state."""
+    """Purposes of random numbers; each has its own stream, so that no two of them share a state."""
 
     TEST = 0
     TIMING = 1
@@ -35,7 +35,7 @@ class Case:
 
     @property
     def key(self) -> str:
-        """Name for files and logs."""
+        """The case as part of a file name."""
         return f"n{self.size}-s{self.seed}"
 
 
@@ -50,12 +50,12 @@ def generator(task: Task, case: Case, purpose: Purpose) -> np.random.Generator:
 
 
 def draw(task: Task, ensemble: Ensemble, case: Case, purpose: Purpose, start: int, stop: int) -> Initial:
-    """Return states `start` to `stop` of a stream; state i does not depend on how many are asked for."""
+    """Return the states `start` to `stop` of a stream; state i does not depend on `start` and `stop`."""
     return ensemble.draw(case.size, stop, generator(task, case, purpose))[start:]
 
 
 def track(task: Task, case: Case) -> str:
-    """Say how far a case lies from the training data: "in-distribution", or what differs, joined by "+"."""
+    """Return how a case differs from the training data, joined by "+", or "in-distribution"."""
     training = task.training
     if training is None:
         return "no-training"

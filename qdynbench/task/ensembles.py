@@ -60,7 +60,7 @@ class Neel(NamedProduct):
 
 
 class DomainWall(NamedProduct):
-    """The left half (rounded up) up, the rest down."""
+    """The left half (rounded up) of the spins up, the right half down."""
 
     def site(self, index: int, size: int) -> tuple[float, float]:
         """Return up on the left."""

@@ -1,6 +1,6 @@
-"""The standard models of the field, each with its source; hbar = 1.
+"""Standard model families, each with its source; hbar = 1.
 
-Site 0 is the leftmost; `Sx = X / 2` and so on are spin halves, `X`, `Y`, `Z` Pauli matrices, and `n = (1 - Z) / 2`
+Site 0 is the leftmost. `Sx = X / 2` and so on are spin operators, `X`, `Y`, `Z` Pauli matrices, and `n = (1 - Z) / 2`
 counts excitations (spins down).
 """
 
@@ -25,7 +25,7 @@ Boundary = Literal["open", "periodic"]
 class HeisenbergChain(Model):
     """H = J sum_i (Sx Sx + Sy Sy + delta Sz Sz) + sum_i h_i Sz_i: XX at delta = 0, XXZ, Heisenberg at delta = 1.
 
-    With `disorder` W every case draws fields of its own, uniform in `[-W, W]`, on top of `h`: the model of Pal and
+    With `disorder` W every case has random fields, uniform in `[-W, W]`, in addition to `h`: the model of Pal and
     Huse, PRB 82, 174411 (2010) and Luitz, Laflorencie and Alet, PRB 91, 081103 (2015).
     """
 
@@ -36,7 +36,7 @@ class HeisenbergChain(Model):
     boundary: Boundary = "open"
 
     def realised(self, size: int, generator: np.random.Generator) -> Self:
-        """Return the chain with the fields of one case, which stand in `h`."""
+        """Return the chain with the random fields of one case included in `h`."""
         if not self.disorder:
             return self
         drawn = generator.uniform(-self.disorder, self.disorder, size)
@@ -47,7 +47,7 @@ class HeisenbergChain(Model):
         """Return H on `size` spins.
 
         Raises:
-            InputError: a list of another length, or fields that have not been drawn.
+            InputError: a list has another length, or the random fields have not been drawn.
         """
         if self.disorder:
             raise InputError("a disordered chain has a Hamiltonian only once its fields are drawn, see Model.realised")
@@ -60,16 +60,17 @@ class HeisenbergChain(Model):
 
 
 class ConstrainedChain(Model):
-    """H = Omega sum_i P_{i-1} X_i P_{i+1} with `P = (1 + Z) / 2`: a spin turns only between neighbours that are up.
+    """H = Omega sum_i P_{i-1} X_i P_{i+1} with `P = (1 + Z) / 2`: a spin flips only if its neighbours are up.
 
-    The PXP model of Rydberg atoms in blockade, Turner et al., Nat. Phys. 14, 745 (2018); an open chain ends in `X P`.
+    The PXP model of Rydberg atoms in blockade, Turner et al., Nat. Phys. 14, 745 (2018). The ends of an open chain have
+    terms `X P`.
     """
 
     Omega: FiniteFloat = 1.0
     boundary: Boundary = "open"
 
     def hamiltonian(self, size: int) -> PauliSum:
-        """Return H on `size` spins; a periodic chain has at least three."""
+        """Return H on `size` spins; a periodic chain needs at least three."""
         if self.boundary == "periodic" and size < 3:
             raise InputError("a periodic constrained chain has at least 3 spins")
         terms: list[Term] = []
@@ -88,7 +89,7 @@ class ConstrainedChain(Model):
 class SquareLatticeIsing(Model):
     """H = J sum_<ij> Z_i Z_j + g sum_i X_i on a square lattice of `width` columns, sites counted row by row.
 
-    Without `width` the lattice is a square, so that the number of spins has to be one. The critical field of
+    Without `width` the lattice is a square, and the number of spins has to be a square number. The critical field of
     the infinite lattice is |g| = 3.044 |J|, du Croo de Jongh and van Leeuwen, PRB 57, 8494 (1998).
     """
 
@@ -121,8 +122,8 @@ class SquareLatticeIsing(Model):
 class RydbergChain(Model):
     """H = Omega / 2 sum_i X_i - Delta sum_i n_i + V sum_{i<j} n_i n_j / |i - j|**6.
 
-    Bernien et al., Nature 551, 579 (2017). `V` is the interaction of neighbours; atoms further apart than `reach` sites
-    do not interact.
+    Bernien et al., Nature 551, 579 (2017). `V` is the interaction of neighbours. Atoms that are more than
+    `reach` sites apart do not interact.
     """
 
     Omega: Coupling = 1.0
@@ -131,7 +132,7 @@ class RydbergChain(Model):
     reach: PositiveInt = 3
 
     def hamiltonian(self, size: int) -> PauliSum:
-        """Return H on `size` atoms of an open chain, without its constant."""
+        """Return H on `size` atoms of an open chain, without the constant term."""
         fields = [delta / 2 for delta in spread("Delta", self.Delta, size)]
         terms: list[Term] = [(rabi / 2, "X", (site,)) for site, rabi in enumerate(spread("Omega", self.Omega, size))]
         for i, j in itertools.combinations(range(size), 2):
@@ -160,7 +161,7 @@ class LongRangeIsing(Model):
 
 
 class KickedIsing(Model):
-    """One unit of time under H = J sum Z Z + h sum Z, then a kick `exp(-i b sum X)`, over and over.
+    """One unit of time under H = J sum Z Z + h sum Z, then a kick `exp(-i b sum X)`, periodically.
 
     Self-dual at J = b = pi / 4: Akila et al., J. Phys. A 49, 375101 (2016); Bertini, Kos and Prosen, PRL 121, 264101
     (2018).
@@ -179,7 +180,7 @@ class KickedIsing(Model):
 
 
 class IsingSegment(Model):
-    """A stretch of a driven Ising chain: its couplings, as in the family `ising`, and how long they last."""
+    """A segment of a driven Ising chain: its couplings, as in the family `ising`, and its duration."""
 
     duration: PositiveFloat
     J: Coupling = 1.0
@@ -187,12 +188,12 @@ class IsingSegment(Model):
     h: Coupling = 0.0
 
     def hamiltonian(self, size: int) -> PauliSum:
-        """Return H of an open chain while this segment lasts."""
+        """Return H of an open chain in this segment."""
         return PauliSum.from_terms(size, ising_terms(size, "open", self.J, self.g, self.h))
 
 
 class DrivenIsing(Model):
-    """An open mixed-field Ising chain whose couplings change in steps: `segments` in turn, over and over."""
+    """An open mixed-field Ising chain whose couplings change in steps: `segments` are repeated periodically."""
 
     segments: Annotated[list[IsingSegment], Field(min_length=1)]
 
@@ -202,7 +203,7 @@ class DrivenIsing(Model):
 
 
 class PauliSegment(Model):
-    """A stretch of any drive: explicit terms that last for `duration`, or act at once as a kick `exp(-i kick H)`."""
+    """A segment of any drive: explicit terms that act for `duration`, or at once as a kick `exp(-i kick H)`."""
 
     terms: Annotated[list[tuple[FiniteFloat, str, list[int]]], Field(min_length=1)]
     duration: PositiveFloat | None = None
@@ -220,7 +221,7 @@ class PauliSegment(Model):
 
 
 class DrivenPauliStrings(Model):
-    """Any piecewise-constant drive from explicit terms: `segments` in turn, over and over."""
+    """Any piecewise-constant drive from explicit terms: `segments` are repeated periodically."""
 
     segments: Annotated[list[PauliSegment], Field(min_length=1)]
 

@@ -1,4 +1,4 @@
-"""From a YAML file to a checked task: every name known, every size fitting its model."""
+"""Load a task from a YAML file and check its names, sizes and values."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ from qdynbench.task.spec import Task
 from qdynbench.task.yaml import Location, read
 
 MOST_KEPT = 1e9
-"""Bytes of trajectories that one run may keep."""
+"""Largest number of bytes of trajectories that one run may keep."""
 LONGEST_TRAINED = 64e9
-"""Bytes of one training trajectory where the task sets no limit of memory: a slip and not a large machine."""
+"""Largest number of bytes of one training trajectory if the task sets no memory limit; more must be a mistake."""
 
 
 def load_task(
@@ -35,17 +35,17 @@ def load_task(
     overrides: Mapping[str, Any] | None = None,
     solvers: Iterable[str] = (),
 ) -> Task:
-    """Read and check a task.
+    """Return a task after checking it.
 
     Args:
         source: path of a YAML file, or the name of a registered task.
-        registry: known plugins; default: all that are installed.
+        registry: the plugins; default: all that are installed.
         setting: one of the named sets of values in the file, as from `--setting`.
         overrides: values by dotted key, such as `{"times.steps": 500}`, as from `--set`.
-        solvers: to run these and not the file's.
+        solvers: solvers to run instead of those of the file.
 
     Raises:
-        InputError: with file, line and the nearest valid name.
+        InputError: the task is wrong; the message has file, line and the nearest valid name.
     """
     registry = registry or Registry.discover()
     path = find_task(source, registry)
@@ -56,7 +56,7 @@ def load_task(
     for key, value in (overrides or {}).items():
         override(data, key, value)
     task = _task(data, lines, path)
-    for other in task.settings:  # a slip in a setting shows now and not on the machine that it is meant for
+    for other in task.settings:  # a mistake in another setting is found now and not on the machine that it is meant for
         _task(*with_setting(written, lines, other, path), path)
     within = {location[1:]: line for location, line in lines.items() if location[:1] == ("model",)}
     model_of(task.model, registry, path, within)
@@ -69,7 +69,7 @@ def load_task(
 
 
 class _Misplaced(InputError):
-    """An entry of the task is wrong, at a location that has a line in its file."""
+    """An error in the entry of the task at `location`."""
 
     def __init__(self, location: Location, message: str) -> None:
         super().__init__(message)
@@ -89,15 +89,15 @@ def _task(data: dict[str, Any], lines: Mapping[Location, int], path: Path) -> Ta
 
 
 def with_solvers(task: Task, registry: Registry, solvers: Iterable[str]) -> Task:
-    """Return the task with other solvers, if any are given, and with the yardsticks that every task runs.
+    """Return the task with other solvers, if any are given, and with the yardsticks that it has to run.
 
-    Rule: persistence stands in every table, and the linear propagator wherever something is learned.
+    These are persistence for every task, and the linear propagator for tasks with training data.
     """
     chosen = [str(SolverSpec.parse(text)) for text in solvers] or list(task.solvers)
     named = {SolverSpec.parse(text).name for text in chosen}
-    gates = {"always"} if task.training is None else {"always", "learned"}
+    wanted = {"always"} if task.training is None else {"always", "learned"}
     entries = registry.entries["solvers"].values()
-    chosen += [entry.name for entry in entries if entry.gate in gates and entry.name not in named]
+    chosen += [entry.name for entry in entries if entry.gate in wanted and entry.name not in named]
     subset = {text: states for text, states in task.timing.subset.items() if text in chosen}
     timing = task.timing.model_copy(update={"subset": subset})
     changed = task.model_copy(update={"solvers": list(dict.fromkeys(chosen)), "timing": timing})
@@ -106,7 +106,7 @@ def with_solvers(task: Task, registry: Registry, solvers: Iterable[str]) -> Task
 
 
 def find_task(source: str | Path, registry: Registry) -> Path:
-    """Return the file of a task given by path or by registered name."""
+    """Return the file of a task, which is given by its path or its registered name."""
     path = Path(source)
     if path.is_file():
         return path
@@ -116,7 +116,7 @@ def find_task(source: str | Path, registry: Registry) -> Path:
     target = registry.find("tasks", str(source)).target
     package, _, inner = str(target).partition(":")
     root = importlib.resources.files(package)
-    # A wheel carries the tasks inside the package, a checkout beside it.
+    # A wheel contains the tasks inside the package, a checkout beside it.
     for candidate in (Path(str(root)) / inner, Path(str(root)) / f"_{inner}", Path(str(root)).parent / inner):
         if candidate.is_file():
             return candidate
@@ -129,10 +129,10 @@ def model_of(
     path: Path | None = None,
     lines: Mapping[Location, int] | None = None,
 ) -> Model:
-    """Build the model from a task's `model` section; `path` and `lines` say where that stands.
+    """Return the model of a `model` section; `path` and `lines` give its position in the file, for messages.
 
     Raises:
-        InputError: no family, an unknown one, or parameters that it does not have.
+        InputError: the family is missing or unknown, or does not have these parameters.
     """
     fields = dict(parameters)
     family = fields.pop("family", None)
@@ -147,10 +147,10 @@ def model_of(
 
 
 def check_names(task: Task, registry: Registry) -> None:
-    """Check everything that a task names, and that its models fit its sizes.
+    """Check all names in a task, and that its models fit its sizes.
 
     Raises:
-        InputError: the first thing that is wrong.
+        InputError: something is wrong; the message describes the first error.
     """
     reference = [] if task.reference_spec is None else [task.reference_spec]
     for spec in [*task.specs, *reference, *map(SolverSpec.parse, task.timing.subset)]:
@@ -194,7 +194,7 @@ def _check_sizes(model: Model, sizes: list[int]) -> None:
 def explain(
     error: pydantic.ValidationError, path: Path | None, lines: Mapping[Location, int], model: type[pydantic.BaseModel]
 ) -> str:
-    """Turn pydantic's findings into lines of "file:line: key: what is wrong; did you mean ...?"."""
+    """Return the errors of pydantic as lines "file:line: key: what is wrong; did you mean ...?"."""
     found = []
     for item in error.errors(include_url=False):
         location = tuple(part for part in item["loc"] if not _is_branch(part))
@@ -216,7 +216,7 @@ def explain(
 
 
 def _is_branch(part: str | int) -> bool:
-    # pydantic adds the branch of a union to the location, such as "list[constrained-float]".
+    # For unions pydantic adds the branch to the location, such as "list[constrained-float]".
     return isinstance(part, str) and not part.replace("_", "").isalnum()
 
 

@@ -1,4 +1,4 @@
-"""The families that any Hamiltonian can be written in: the paper's chain, and weighted Pauli strings."""
+"""The Ising chain of the paper, and weighted Pauli strings, in which any Hamiltonian can be written."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ class MixedFieldIsing(Model):
     boundary: Literal["open", "periodic"] = "open"
 
     def hamiltonian(self, size: int) -> PauliSum:
-        """Return H; a periodic chain has `size` bonds from three spins on, two spins share a single bond."""
+        """Return H; a periodic chain of three or more spins has `size` bonds, two spins have a single bond."""
         return PauliSum.from_terms(size, ising_terms(size, self.boundary, self.J, self.g, self.h))
 
 
 class WeightedPauliStrings(Model):
     """H = sum_k c_k P_k from explicit terms `[coefficient, letters, sites]`, such as `[-1.05, X, [3]]`.
 
-    The number of spins is that of the task's case; every site has to exist there.
+    The number of spins is that of the case; every site has to exist.
     """
 
     terms: list[tuple[FiniteFloat, str, list[int]]] = Field(min_length=1)
@@ -42,7 +42,7 @@ class WeightedPauliStrings(Model):
 def ising_terms(
     size: int, boundary: Literal["open", "periodic"], coupling: Coupling, transverse: Coupling, longitudinal: Coupling
 ) -> list[Term]:
-    """Return the terms of `coupling sum Z Z + transverse sum X + longitudinal sum Z`, without those that vanish."""
+    """Return the non-zero terms of `coupling sum Z Z + transverse sum X + longitudinal sum Z`."""
     bonds = bonds_of(size, boundary)
     terms: list[Term] = [
         *((J, "ZZ", bond) for J, bond in zip(spread("J", coupling, len(bonds)), bonds, strict=True)),

@@ -1,4 +1,4 @@
-"""Changing keys of a task before it is checked: one by one as with `--set`, or a named set of the task file."""
+"""Change keys of a task before it is checked: single keys as with `--set`, or a named setting of the task file."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from qdynbench.task.yaml import Location
 
 
 def override(data: dict[str, Any], key: str, value: Any, origin: str = "--set ") -> None:
-    """Set a dotted key, such as `times.steps`, in a task's data.
+    """Set a dotted key, such as `times.steps`, in the data of a task.
 
     Raises:
-        InputError: the key leads into a single value; `origin` says where it was written.
+        InputError: a part of the key is a single value and no section; the message begins with `origin`.
     """
     *path, last = key.split(".")
     for part in path:
@@ -28,10 +28,10 @@ def override(data: dict[str, Any], key: str, value: Any, origin: str = "--set ")
 def with_setting(
     data: Mapping[str, Any], lines: Mapping[Location, int], name: str, path: Path
 ) -> tuple[dict[str, Any], dict[Location, int]]:
-    """Return a task's data with the keys of one of its settings, and the lines where all of it stands.
+    """Return the data of a task with one of its settings applied, and the lines of all its entries.
 
     Raises:
-        InputError: the task has no such setting, or it is no mapping of dotted keys.
+        InputError: the task has no such setting, or the setting is no mapping of dotted keys.
     """
     settings = data.get("settings") or {}
     if not isinstance(settings, dict) or name not in settings:
@@ -44,7 +44,7 @@ def with_setting(
     for key, value in changes.items():
         override(changed, key, value, f"{path}:{lines[*home, key]}: settings.{name}: ")
         target = tuple(key.split("."))
-        for length in range(1, len(target)):  # a section that only the setting has
+        for length in range(1, len(target)):  # sections that only the setting has
             where.setdefault(target[:length], lines[*home, key])
         for location, line in lines.items():
             if location[:3] == (*home, key):

@@ -1,4 +1,4 @@
-"""From a case to the problem in full: the model with the case's couplings, and its operator or drive."""
+"""The full problem of a case: the model with the couplings of the case, as a Hamiltonian or drive."""
 
 from __future__ import annotations
 
@@ -26,17 +26,17 @@ def pose(
     times: NDArray[np.float64] | None = None,
     model: Mapping[str, Any] | None = None,
 ) -> Problem:
-    """Pose a case in full; `Problem.blinded` before it leaves for a solver's worker.
+    """Return the full problem of a case, to be `blinded` before it is sent to the worker of a solver.
 
     Args:
         task: the task.
-        registry: finds the model family.
-        case: size and seed; the couplings of a disordered family are drawn from it.
-        batch: the largest number of states that a solver is given at once.
+        registry: the plugins.
+        case: size and seed, which also determines the couplings of a disordered family.
+        batch: the largest number of states in one call.
         device: "cpu" or "cuda".
         threads: number of CPU threads.
-        times: the time grid, where it is not the task's own.
-        model: the `model` section, where it is not the task's own.
+        times: the time grid; default: that of the task.
+        model: the `model` section; default: that of the task.
     """
     family = model_of(task.model if model is None else model, registry)
     drawn = family.realised(case.size, generator(task, case, Purpose.DISORDER))

@@ -1,4 +1,4 @@
-"""A task as plain data: every key that a task file may have, with its meaning, unit and default."""
+"""A task as plain data: all keys of a task file with their meaning, unit and default."""
 
 from __future__ import annotations
 
@@ -52,19 +52,19 @@ def _solver(value: str) -> str:
     try:
         return str(SolverSpec.parse(value))
     except InputError as error:
-        raise ValueError(str(error)) from error  # so that it is reported with its line
+        raise ValueError(str(error)) from error  # so that the error is reported with its line
 
 
 Integers = Annotated[list[PositiveInt], Field(min_length=1), BeforeValidator(_range), AfterValidator(_distinct)]
 """A list of positive integers, or a range written `2..8`."""
 
 NO_REFERENCE = "none"
-"""In place of a solver: accuracy is not measured, only what an exact evolution conserves is looked at."""
+"""Stands for no reference: accuracy is not measured, only the drift of what exact evolution conserves."""
 
 SolverText = Annotated[str, AfterValidator(_solver)]
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$")]
-"""A name that files and folders are called by."""
+"""A name that is also the name of files and folders."""
 
 
 def grid(dt: float, steps: int) -> NDArray[np.float64]:
@@ -84,16 +84,16 @@ class Times(_Section):
 
 
 class Training(_Section):
-    """What learned solvers may learn from: full states of small chains.
+    """The training data of learned solvers: full states of small chains.
 
     Attributes:
         sizes: numbers of spins.
-        trajectories: how many, for each size.
-        steps: length of each, in steps of the training's dt.
-        dt: time step of the trajectories; default: the task's own.
-        ensemble: of their initial states.
+        trajectories: number of trajectories for each size.
+        steps: number of time steps of each trajectory.
+        dt: time step of the trajectories; default: that of the task.
+        ensemble: ensemble of their initial states.
         noise: 2-norm of the complex Gaussian noise added to every snapshot (states have norm 1).
-        model: Hamiltonian of the training data, where it is not the task's own.
+        model: model of the training data; default: that of the task.
     """
 
     sizes: Integers
@@ -109,10 +109,10 @@ class Timing(_Section):
     """How the solve phase is timed.
 
     Attributes:
-        batch_sizes: numbers of states propagated in one call.
-        rounds: timed calls per batch size; the rounds of all solvers alternate.
-        seconds: time that all rounds of one solver at one batch size may take together; at least 3 are run.
-        subset: for the named solvers, larger batches are timed on this many states, extrapolated, and labelled so.
+        batch_sizes: numbers of states in one call.
+        rounds: number of timing rounds per batch size; the rounds of all solvers alternate.
+        seconds: limit of the time of all rounds of one solver at one batch size; there are at least 3 rounds.
+        subset: numbers of states, by solver, on which larger batches are timed; the extrapolated times are marked.
     """
 
     batch_sizes: Integers = [1]
@@ -122,12 +122,12 @@ class Timing(_Section):
 
 
 class Limits(_Section):
-    """What one cell may use before it is stopped.
+    """The limits of one cell, above which it is stopped.
 
     Attributes:
         seconds: wall-clock time of every phase of a cell.
         fit_seconds: wall-clock time of a fit.
-        memory: resident memory of a worker process, such as `8 GB`; default: 80 % of the machine's.
+        memory: resident memory of a worker process, such as `8 GB`; default: 80 % of the memory of the machine.
     """
 
     seconds: PositiveFloat = 300.0
@@ -136,20 +136,20 @@ class Limits(_Section):
 
 
 class Report(_Section):
-    """What the report shows.
+    """The contents of the report.
 
     Attributes:
-        steps: time steps that the table quotes; default: the last one.
+        steps: time steps that the table shows; default: the last one.
     """
 
     steps: Integers | None = None
 
 
 class Keep(_Section):
-    """What is kept of a cell beside its curves.
+    """What is kept of a cell besides its curves.
 
     Attributes:
-        trajectories: of the first so many test states, the whole trajectory of prediction and reference, complex64.
+        trajectories: number of test states whose trajectories of prediction and reference are kept, complex64.
     """
 
     trajectories: NonNegativeInt = 0
@@ -159,20 +159,20 @@ class Task(_Section):
     """Model x sizes x ensemble x time grid x training budget x reference x metrics x limits.
 
     Attributes:
-        name: used for the run's folder.
+        name: name of the task and of the folder of its runs.
         title: one line for the report.
         model: `family` and its parameters.
         sizes: numbers of spins, a list or a range such as `2..8`.
-        ensemble: of the initial states that are scored and timed.
+        ensemble: ensemble of the initial states that are scored and timed.
         times: the time grid.
-        states: test states per case.
-        seed: of the task; everything random derives from it.
-        seeds: one case per size and seed.
-        training: what learned solvers get, or nothing.
-        reference: the solver that accuracy is measured against, or `none`: then what needs no reference is scored.
+        states: number of test states per case.
+        seed: seed of the task, from which all random numbers derive.
+        seeds: seeds of the cases; there is one case per size and seed.
+        training: training data of learned solvers, or None.
+        reference: the solver that accuracy is measured against, or `none`, where only metrics without it have values.
         solvers: the solvers to run.
-        metrics: names, or all.
-        figures: names of those that are drawn after a run.
+        metrics: names of the metrics, or all.
+        figures: names of the figures that are drawn after a run.
         timing, limits, report, keep: see these sections.
         settings: named sets of other values, by dotted key; `--setting NAME` chooses one.
     """
@@ -209,7 +209,7 @@ class Task(_Section):
 
     @property
     def report_steps(self) -> list[int]:
-        """Steps that the table quotes; the last one is always among them."""
+        """Time steps that the table shows; the last one is always among them."""
         return sorted({*(self.report.steps or []), self.times.steps})
 
     def training_times(self) -> NDArray[np.float64]:
@@ -224,7 +224,7 @@ class Task(_Section):
 
     @property
     def bytes_kept(self) -> int:
-        """Bytes that the trajectories kept by all cells of a run take, prediction and reference, before compression."""
+        """Bytes of the trajectories that all cells of a run keep, before compression."""
         amplitudes = sum(1 << size for size in self.sizes)
         each = amplitudes * (self.times.steps + 1) * 2 * int(np.dtype(np.complex64).itemsize)
         return min(self.keep.trajectories, self.states) * each * len(self.solvers) * len(self.seeds)
@@ -242,7 +242,7 @@ class Task(_Section):
 
     @property
     def reference_spec(self) -> SolverSpec | None:
-        """The reference with its parameters, or None where the task has none."""
+        """The reference with its parameters, or None."""
         return None if self.reference == NO_REFERENCE else SolverSpec.parse(self.reference)
 
     @property

@@ -1,4 +1,4 @@
-"""Reading YAML as data only, and knowing the line of every value for the error messages."""
+"""Read YAML as plain data, with the line of every value for error messages."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def read(path: Path) -> tuple[dict[str, Any], dict[Location, int]]:
     """Return the mapping in a file and the 1-based line of every key and list entry.
 
     Raises:
-        InputError: unreadable, empty, not a mapping, an object tag, a key given twice; with file and line.
+        InputError: the file is unreadable, empty or no mapping, or has an object tag or a key given twice.
     """
     try:
         text = path.read_text(encoding="utf-8")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -16,14 +16,30 @@ from qdynbench.workers.protocol import Need, Note, Progress, Trajectories
 
 
 class RemoteData:
-    """Training data from the process of the scorer; this process never sees the Hamiltonian behind it."""
+    """Training data from the process of the scorer; this process never sees the Hamiltonian behind it.
 
-    def __init__(self, channel: Channel, sizes: list[int], times: NDArray[np.float64], count: int) -> None:
-        self.sizes: Sequence[int] = tuple(sizes)
+    Args:
+        fetch: asks the scorer for trajectories.
+        sizes, times, count: see `qdynbench.contract.learned.TrainingData`.
+
+    Attributes:
+        seconds: time that the reference has taken for the data.
+    """
+
+    def __init__(
+        self, fetch: Callable[[Need], Trajectories], sizes: Sequence[int], times: NDArray[np.float64], count: int
+    ) -> None:
+        self.sizes = tuple(sizes)
         self.times = times
         self.count = count
-        self.waited = Stopwatch()
-        self._channel = channel
+        self.seconds = 0.0
+        self._fetch = fetch
+        self._watch = Stopwatch()
+
+    @property
+    def waited(self) -> float:
+        """Seconds that the fit has waited for data."""
+        return self._watch.seconds
 
     def trajectories(self, size: int, start: int = 0, stop: int | None = None) -> torch.Tensor:
         """Return trajectories `start` to `stop`: complex128, shape `(stop - start, T+1, 2**size)`."""
@@ -32,10 +48,10 @@ class RemoteData:
             raise ValueError(f"the training data has sizes {list(self.sizes)}, not {size}")
         if not 0 <= start < stop <= self.count:
             raise ValueError(f"trajectories {start} to {stop} are not within the {self.count} of the training data")
-        with self.waited.running():
-            self._channel.send(Need(size, start, stop))
-            states = self._channel.receive(Trajectories).states
-        return torch.from_numpy(states)
+        with self._watch.running():
+            made = self._fetch(Need(size, start, stop))
+        self.seconds += made.seconds
+        return torch.from_numpy(made.states)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -101,14 +101,18 @@ class SolverSide:
         return self._solver
 
     def _fit(self, request: to.Fit) -> to.Fitted:
-        data = RemoteData(self._channel, request.sizes, request.times, request.count)
+        data = RemoteData(self._fetch, request.sizes, request.times, request.count)
         context = Context(self._channel, Path(request.folder), request.seed, self._device)
         solver, watch = self._learned(), Stopwatch(self._device)
         with watch.running():
             solver.fit(data, context)
         solver.save(Path(request.save_to))
         # Waiting for trajectories is a cost of the reference, which has a clock of its own.
-        return to.Fitted(watch.seconds - data.waited.seconds)
+        return to.Fitted(watch.seconds - data.waited)
+
+    def _fetch(self, need: to.Need) -> to.Trajectories:
+        self._channel.send(need)
+        return self._channel.receive(to.Trajectories)
 
     def _prepare(self, problem: Problem) -> to.Prepared:
         """Prepare from scratch, the first problem twice, so that imports and compilation are timed separately."""

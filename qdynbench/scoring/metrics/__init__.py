@@ -1,1 +1,1 @@
-"""The built-in metrics, one idea a file, all in torch and in double precision on the device of the states."""
+"""The built-in metrics, computed with torch in double precision on the device of the states."""

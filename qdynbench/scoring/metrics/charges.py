@@ -1,4 +1,4 @@
-"""Drift of the symmetry charges that the Hamiltonian conserves: it needs no reference."""
+"""Drift of the charges that the Hamiltonian conserves, which needs no reference."""
 
 from __future__ import annotations
 
@@ -12,8 +12,9 @@ from qdynbench.physics import charges
 class ChargeDrift(CurveMetric):
     """Largest `|Q(t) - Q(0)|` over the charges Q that commute with H: total Z, and the products of all X and all Z.
 
-    Which of them do is found from the Pauli strings, exactly. Left out where none does, as in mixed-field Ising chains.
-    A solver that yields observables is judged by the total Z, or not at all where only a product is conserved: nan.
+    The conserved charges are found from the Pauli strings. The metric is left out where there is none, as in
+    mixed-field Ising chains. For a solver that yields observables only the total Z counts; if H conserves only
+    products, the value is nan.
     """
 
     name = "charge_drift"
@@ -23,7 +24,7 @@ class ChargeDrift(CurveMetric):
 
     @classmethod
     def applies(cls, context: ScoreContext) -> bool:
-        """Say whether the Hamiltonian conserves any of these charges."""
+        """Return whether the Hamiltonian conserves any of these charges."""
         return context.hamiltonian is not None and bool(charges.conserved(context.hamiltonian))
 
     def __init__(self, context: ScoreContext) -> None:

@@ -1,4 +1,4 @@
-"""Drifts of what exact evolution under a static Hamiltonian conserves: they need no reference."""
+"""Drifts of quantities that exact evolution under a static Hamiltonian conserves; they need no reference."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from qdynbench.contract.window import Pair, Window
 
 
 class Drift(CurveMetric):
-    """Distance of a conserved quantity of the prediction from its own value at time 0."""
+    """Absolute deviation of a conserved quantity of the prediction from its value at time 0."""
 
     needs_reference = False
 
@@ -41,7 +41,7 @@ class EnergyDrift(Drift):
 
 
 class EnergyVarianceDrift(Drift):
-    """`|Var H(t) - Var H(0)|` with `Var H = <H^2> - <H>^2`: sees errors that leave the mean energy as it is."""
+    """`|Var H(t) - Var H(0)|` with `Var H = <H^2> - <H>^2`; it detects errors that do not change the mean energy."""
 
     name = "energy_variance_drift"
     unit = "energy^2"

@@ -11,7 +11,7 @@ from qdynbench.contract.window import Pair
 class EntropyError(CurveMetric):
     """`|S_pred - S_ref|` with S the von Neumann entropy (natural log) of the left `N // 2` sites.
 
-    The entropies themselves are kept as curves, that of the prediction also where there is no reference.
+    The two entropies are kept as curves, that of the prediction also without a reference.
     """
 
     name = "entropy_error"

@@ -1,4 +1,4 @@
-"""Infidelity, the measure that sees phases."""
+"""Infidelity, which depends on the phases of the amplitudes."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from qdynbench.contract.window import Pair
 
 
 class Infidelity(CurveMetric):
-    """`1 - |<ref|pred>|**2 / (<ref|ref> <pred|pred>)`: 0 for the same ray, 1 for orthogonal states or no norm at all.
+    """`1 - |<ref|pred>|**2 / (<ref|ref> <pred|pred>)`: 0 for the same ray, 1 for orthogonal states or norm 0.
 
-    A global phase and the norm do not count; the norm has a metric of its own.
+    It does not depend on a global phase or on the norm; the norm has a metric of its own.
     """
 
     name = "infidelity"

@@ -14,7 +14,7 @@ from qdynbench.physics.observables import Axis
 class AxisMagnetization(CurveMetric):
     """`|m_pred - m_ref|` with `m = (1/N) sum_i <sigma_i>`, Pauli matrices, of normalised states.
 
-    The two magnetizations themselves are kept as curves, that of the prediction also where there is no reference.
+    The two magnetizations are kept as curves, that of the prediction also without a reference.
     """
 
     axis: ClassVar[Axis]

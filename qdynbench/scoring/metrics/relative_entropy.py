@@ -11,8 +11,8 @@ from qdynbench.contract.window import Pair
 class MeanRelativeEntropy(CurveMetric):
     """Relative entropy D(P||Q), natural log, of the magnitudes of reference (P) and prediction (Q); Fig. 4.
 
-    Eq. 5 and 6 normalise magnitudes and not probabilities: `P = |psi_ref| / sum |psi_ref|`, Q likewise. The mean of
-    eq. 7 over the test states is left to the table: values are per state. Blind to phases: read beside infidelity.
+    Eq. 5 and 6 normalise magnitudes and not probabilities: `P = |psi_ref| / sum |psi_ref|`, Q likewise. There is one
+    value per state; the table takes the mean of eq. 7. Phases have no effect, so infidelity has to be read as well.
     """
 
     name = "mean_relative_entropy"

@@ -1,4 +1,4 @@
-"""Skill against persistence, the forecast that nothing moves."""
+"""Skill relative to persistence, the forecast that nothing changes."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ from qdynbench.physics.distances import magnitude_divergence
 from qdynbench.stats import Interval, bootstrap_ratio_of_means
 
 PERSISTENCE = "persistence_relative_entropy"
-"""Name of the curve of persistence's own D, which is kept beside the skill."""
+"""Name of the curve of D for persistence, which is kept beside the skill."""
 
 ROUNDING = 1e-26
-"""Relative entropy of magnitudes that agree to 13 digits: less than this is rounding and not motion."""
+"""Relative entropy of magnitudes that agree to 13 digits; smaller values are rounding errors."""
 
 
 class Skill(CurveMetric):
-    """`1 - D / D_persistence`: 1 is perfect, 0 no better than saying that the state stays as it was, below 0 worse.
+    """`1 - D / D_persistence`: 1 is perfect, 0 is as good as predicting no change, and negative values are worse.
 
-    D is the relative entropy of `mean_relative_entropy`; persistence predicts the reference's own initial state. Where
-    persistence makes no error (at time 0, or for a state that keeps all magnitudes) skill is not defined: nan.
-    Over many states the means of both D are compared, as in any skill score: a state that hardly moves, whose own
-    quotient may be anything, then hardly counts.
+    D is the relative entropy of `mean_relative_entropy`; persistence predicts the initial state of the reference. Where
+    persistence makes no error (at time 0, or for a state that keeps all magnitudes) the skill is undefined: nan.
+    Over many states the ratio of the means of both D is taken, as usual for skill scores, so that states that hardly
+    change, whose own ratio is arbitrary, hardly count.
     """
 
     name = "skill"

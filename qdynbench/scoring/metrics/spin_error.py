@@ -1,4 +1,4 @@
-"""Error of the spins site by site, and how much of the initial ones is left."""
+"""Error of the spins site by site, and their overlap with the initial ones."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from qdynbench.contract.window import Pair, Window
 class SpinError(CurveMetric):
     """`sqrt((1/N) sum_i |r_i_pred - r_i_ref|**2)` with the Bloch vectors `r_i = (<X_i>, <Y_i>, <Z_i>)`.
 
-    It needs no state vector, and unlike an error of the mean it sees what only moves from one site to another. The
-    overlap of the spins with those at time 0, `(1/N) sum_i r_i(0) r_i(t)`, is kept as a curve, that of the prediction
-    also where there is no reference: 1 at first for a product state; from the Neel state the staggered magnetization.
+    It needs no state vector and, unlike an error of the mean, it detects magnetization on the wrong site. The overlap
+    of the spins with those at time 0, `(1/N) sum_i r_i(0) r_i(t)`, is kept as a curve, for the prediction also without
+    a reference. It begins at 1 for a product state; for the Neel state it is the staggered magnetization.
     """
 
     name = "spin_error"

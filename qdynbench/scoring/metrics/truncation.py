@@ -1,4 +1,4 @@
-"""What a tensor network has thrown away."""
+"""The weight that a tensor network has discarded."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from qdynbench.contract.window import Pair
 
 
 class Truncation(CurveMetric):
-    """Accumulated discarded weight (squared Schmidt values) as the solver reports it; left out where it reports none.
+    """Accumulated discarded weight (squared Schmidt values) as the solver reports it; left out if it reports none.
 
-    It needs no reference, and it is no error bound: what a time step costs beside it is not seen.
+    It needs no reference. It is no bound on the error, since it does not contain the errors of the time steps.
     """
 
     name = "truncation"

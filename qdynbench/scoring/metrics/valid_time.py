@@ -1,4 +1,4 @@
-"""How long a prediction can be trusted."""
+"""The time up to which a prediction can be trusted."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from qdynbench.contract.window import Pair, ScoreContext
 
 
 class ValidTime(Metric):
-    """First time of the grid (not interpolated) at which the infidelity is above `threshold`; one value a sample.
+    """First time of the grid (not interpolated) at which the infidelity exceeds `threshold`, one value per sample.
 
-    A prediction that never passes the threshold has the last time of the grid: read that as "at least".
+    A prediction that never exceeds the threshold gets the last time of the grid, which then is a lower bound.
     """
 
     name = "valid_time"
