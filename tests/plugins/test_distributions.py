@@ -42,6 +42,15 @@ def test_every_requirement_counts_directly_or_not(tmp_path: Path, monkeypatch: p
     assert required("qdtest-plugin") == expected | {"qdtest-peer": "2.5"}  # an extra is one where it is installed
 
 
+def test_the_extras_of_a_requirement_do_not_count(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(tmp_path)
+    install(tmp_path, "qdtest-plugin", "1.0", "qdtest-base")
+    install(tmp_path, "qdtest-base", "3.1", 'qdtest-linter; extra == "dev"')
+    install(tmp_path, "qdtest-linter", "0.1")
+    assert required("qdtest-plugin") == {"qdtest-plugin": "1.0", "qdtest-base": "3.1"}
+    assert not {"pytest", "ruff", "mypy"} & set(required("qdynbench"))
+
+
 def test_of_the_core_a_plugin_has_the_version_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.syspath_prepend(tmp_path)
     install(tmp_path, "qdtest-plugin", "1.0", "qdynbench")

@@ -14,9 +14,10 @@ from qdynbench.contract.problem import Knowledge
 from qdynbench.plugins.distributions import required
 from qdynbench.plugins.registry import Registry
 from qdynbench.record import provenance
-from qdynbench.runner.plan import Plan, Traits, cells_of, code_of, fingerprints
+from qdynbench.runner.plan import Plan, cells_of, code_of, fingerprints
 from qdynbench.task.spec import Task
 from qdynbench.workers.process import Environment
+from qdynbench.workers.protocol import Loaded
 
 PLUGIN = """\
 from qdynbench import Block, Knowledge, Solver, hookimpl
@@ -44,7 +45,7 @@ DATA = {
 
 def planned(registry: Registry, **changes: object) -> Plan:
     task = Task.model_validate(DATA | changes)
-    traits = Traits(Knowledge.HAMILTONIAN, False, "", (), (), (), None)
+    traits = Loaded(Knowledge.HAMILTONIAN, False, "", (), (), (), None)
     environment = Environment(threads=1, device="cpu", memory=10**9, logs=Path("logs"))
     return Plan(task, registry, environment, {str(spec): traits for spec in task.specs}, cells_of(task))
 
@@ -145,16 +146,16 @@ def test_a_fit_changes_the_fingerprints_of_its_solver_alone(registry: Registry) 
 def test_the_code_of_a_single_file_counts(tmp_path: Path) -> None:
     plugin = tmp_path / "marking.py"
     plugin.write_text(PLUGIN)
-    before = code_of(Registry.discover([plugin]), "marking")
+    before = code_of(Registry.discover([plugin]), "solvers", "marking")
     plugin.write_text(PLUGIN + "# changed\n")
-    assert code_of(Registry.discover([plugin]), "marking") != before
+    assert code_of(Registry.discover([plugin]), "solvers", "marking") != before
 
 
 def test_the_version_of_what_a_plugin_requires_counts_for_its_solvers_alone(
     registry: Registry, forgotten: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert registry.distribution_of("solvers", "qutip") == "qdynbench-qutip"
-    before = {solver: code_of(registry, solver) for solver in ("qutip", "persistence")}
+    assert registry.distribution_of(registry.find("solvers", "qutip")) == "qdynbench-qutip"
+    before = {solver: code_of(registry, "solvers", solver) for solver in ("qutip", "persistence")}
     info = tmp_path / "qutip-99.0.dist-info"
     info.mkdir()
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: qutip\nVersion: 99.0\n")
@@ -162,5 +163,34 @@ def test_the_version_of_what_a_plugin_requires_counts_for_its_solvers_alone(
     assert metadata.version("qutip") == "99.0"
     required.cache_clear()
     assert provenance.versions(["qdynbench-qutip"])["qutip"] == "99.0"
-    assert code_of(registry, "qutip") != before["qutip"]
-    assert code_of(registry, "persistence") == before["persistence"]
+    assert code_of(registry, "solvers", "qutip") != before["qutip"]
+    assert code_of(registry, "solvers", "persistence") == before["persistence"]
+
+
+DRAWING = """\
+import numpy as np
+from qdynbench import ProductEnsemble, hookimpl
+
+class Tilted(ProductEnsemble):
+    single = True
+    def spinors(self, size, count, generator):
+        return np.broadcast_to(np.array([1.0, 0.0], complex), (count, size, 2)).copy()
+
+@hookimpl
+def register_ensembles(register):
+    register("tilted", Tilted, summary="every spin up")
+"""
+
+
+def test_the_code_of_an_ensemble_and_the_names_of_metrics_count(tmp_path: Path) -> None:
+    # Only plugins of solvers were looked at: a changed ensemble went on with the accuracy of the one before.
+    plugin = tmp_path / "drawing.py"
+    found = []
+    for text in (DRAWING, DRAWING.replace("1.0, 0.0", "0.0, 1.0")):
+        plugin.write_text(text)
+        found.append(fingerprints(planned(Registry.discover([plugin]), ensemble="tilted"), {}))
+    assert not set(found[0].values()) & set(found[1].values())
+    registry = Registry.discover()
+    before = fingerprints(planned(registry), {})
+    del registry.entries["metrics"]["truncation"]
+    assert not set(before.values()) & set(fingerprints(planned(registry), {}).values())
