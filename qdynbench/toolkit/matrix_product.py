@@ -266,7 +266,7 @@ class TebdSolver(MatrixProductSolver):
     G. Vidal, Phys. Rev. Lett. 93, 040502 (2004). Chains are open, every term acts on one site or two neighbours.
 
     Attributes:
-        order: order of the Trotter decomposition: the error of a state at a fixed time is proportional to `step**order`.
+        order: order of the Trotter decomposition: the error at a fixed time is proportional to `step**order`.
     """
 
     order: Literal[2, 4] = 4
