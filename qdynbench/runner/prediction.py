@@ -1,8 +1,9 @@
 """From operations to seconds: the pace of a solver on this machine, learned from the sizes that it has just run.
 
 A solver predicts how many operations a problem takes. Their time is taken to be `constant + pace * operations`: calls
-and starts of threads do not grow with the size. Both come from a fit to what the solver has taken in this run. Where
-that says nothing, as before the first size, the pace is a few times that of this machine's dense arithmetic.
+and starts of threads do not grow with the size. The pace comes from a fit to all that the solver has taken in this run,
+the constant is what its last cell has taken beyond that. Where these say nothing, as before the first size, the pace is
+a few times that of this machine's dense arithmetic.
 """
 
 from __future__ import annotations
@@ -17,6 +18,8 @@ SIDE, TRIES = 32, 200
 """Side of the complex matrices whose product is timed (small enough for one thread), and how often."""
 FIRST = 4.0
 """First guess of a pace, in units of a dense product's: loops over vectors read more for each operation."""
+CALLS = 5e-3
+"""First guess of the constant, in seconds."""
 WEIGHT = 0.02
 """Weight of the first guess in a fit, where a measurement has 1: it decides nothing that two sizes tell."""
 
@@ -35,7 +38,7 @@ def dense_pace() -> float:
 
 def first_guess(operations: float) -> float:
     """Return the seconds that so many operations are taken for where nothing has been measured."""
-    return FIRST * dense_pace() * operations
+    return CALLS + FIRST * dense_pace() * operations
 
 
 @dataclass
@@ -53,9 +56,12 @@ class Paces:
         """Predict the seconds of so many operations of a solver."""
         from scipy.optimize import nnls
 
-        guess = first_guess(1.0)
-        counts, taken = np.array(self._seen.get(solver, [])).reshape(-1, 2).T
+        if solver not in self._seen:
+            return first_guess(operations)
+        guess = FIRST * dense_pace()
+        counts, taken = np.array(self._seen[solver]).T
         # Least squares of relative deviations, of a constant and of a pace in units of the guess; neither is negative.
         rows = np.vstack([np.stack([1 / taken, guess * counts / taken], axis=1), [0.0, WEIGHT]])
-        (constant, pace), _ = nnls(rows, np.append(np.ones(len(taken)), WEIGHT))
+        (_, pace), _ = nnls(rows, np.append(np.ones(len(taken)), WEIGHT))
+        constant = max(0.0, taken[-1] - pace * guess * counts[-1])
         return float(constant + pace * guess * operations)

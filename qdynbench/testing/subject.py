@@ -281,7 +281,7 @@ class Subject:
                 columns.setdefault(name, []).append(tensor.to("cpu", double, copy=True))
         whole = {name: torch.cat(parts, dim=1) for name, parts in columns.items()}
         count = max(len(parts) for parts in columns.values())
-        cost = solver.estimate(solver.problem)
+        cost = solver.estimate(exercise.problem.blinded(solver.knowledge))
         return Run(whole, single, None if cost is None else cost.error, count)
 
     @cached_property

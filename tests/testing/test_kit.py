@@ -40,14 +40,11 @@ class Chebyshev(Solver):
     knowledge = Knowledge.HAMILTONIAN
     order: int = 40
 
-    def promised_error(self) -> float | None:
-        return 1e-9
-
     def supports(self, problem: Problem) -> str | None:
         return "at most 14 spins" if problem.size > 14 else None
 
     def estimate(self, problem: Problem) -> Cost | None:
-        return Cost(bytes=16.0 * self.order * problem.batch * 2.0**problem.size, seconds=1e-3)
+        return Cost(bytes=16.0 * self.order * problem.batch * 2.0**problem.size, operations=1.0, error=1e-9)
 
     def prepare(self, problem: Problem) -> None:
         super().prepare(problem)
@@ -125,10 +122,7 @@ class Fermions(Chebyshev):
         return None
 
     def estimate(self, problem: Problem) -> Cost:
-        return Cost(bytes=1e6, seconds=1.0)
-
-    def promised_error(self) -> float | None:
-        return self.promise
+        return Cost(bytes=1e6, operations=1.0, error=self.promise)
 
     def prepare(self, problem: Problem) -> None:
         if problem.size <= 14:
@@ -370,7 +364,7 @@ class Remembers(Chebyshev):
 
 class NegativeCost(Chebyshev):
     def estimate(self, problem: Problem) -> Cost | None:
-        return Cost(bytes=-1.0, seconds=0.0)
+        return Cost(bytes=-1.0, operations=0.0)
 
 
 class SilentRefusal(Chebyshev):
@@ -382,7 +376,7 @@ class Overflows(Chebyshev):
     """Predicts by building what it predicts."""
 
     def estimate(self, problem: Problem) -> Cost | None:
-        return Cost(bytes=float(np.empty((1 << problem.size, 1 << problem.size)).nbytes), seconds=1.0)
+        return Cost(bytes=float(np.empty((1 << problem.size, 1 << problem.size)).nbytes), operations=1.0)
 
 
 class ParametersChange(Chebyshev):

@@ -155,9 +155,9 @@ def expansion_operations(terms: int, passes: float, length: int, rows: int) -> f
     """Return the operations on each amplitude: a product makes every term, which is added to the state of each time.
 
     A pass multiplies by a real coefficient and adds: four. A product's diagonal and recursion count as five passes,
-    adding to a time as one and a half, and fetching the states of all times for every group of `rows` terms as three.
+    adding to a time as one and a half, and fetching the states of all times for every group of `rows` terms as one.
     """
-    return 4 * terms * (5 + passes + (1.5 + 3 / rows) * length)
+    return 4 * terms * (5 + passes + (1.5 + 1 / rows) * length)
 
 
 def best_stretch(problem: Problem, batch: int, itemsize: int, passes: float, z: float, share: float) -> int:
