@@ -40,6 +40,7 @@ from qdynbench.errors import InvalidOutput as InvalidOutput
 from qdynbench.errors import QdynbenchError as QdynbenchError
 from qdynbench.errors import Unsupported as Unsupported
 from qdynbench.errors import suggestion as suggestion
+from qdynbench.files import written_whole as written_whole
 from qdynbench.physics import basis as basis
 from qdynbench.physics import moments as moments
 from qdynbench.physics import observables as observables

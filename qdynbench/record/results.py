@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from qdynbench.files import written_whole
 from qdynbench.record.ledger import break_even
 from qdynbench.record.schema import TRAJECTORIES, CellRecord, RunRecord
 from qdynbench.record.store import Store
@@ -120,9 +121,8 @@ class Run:
     def write_table(self) -> Path:
         """Write `results.parquet` and return its path."""
         path = self._store.table
-        partial = path.with_suffix(".partial")
-        self.table.to_parquet(partial, index=False)
-        partial.replace(path)
+        with written_whole(path) as stream:
+            self.table.to_parquet(stream, index=False)
         return path
 
     def _rows(self, cell: CellRecord) -> Iterator[dict[str, Any]]:

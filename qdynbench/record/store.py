@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 from pathlib import Path
 from types import TracebackType
@@ -12,6 +11,7 @@ import filelock
 import pydantic
 
 from qdynbench.errors import InputError, QdynbenchError
+from qdynbench.files import written_whole
 from qdynbench.record.schema import SCHEMA_VERSION, CellRecord, RunRecord
 
 if TYPE_CHECKING:
@@ -150,12 +150,8 @@ class Store:
 
 
 def _write(path: Path, content: bytes) -> None:
-    partial = path.with_name(f"{path.name}.partial")
-    with partial.open("wb") as stream:
+    with written_whole(path, sync=True) as stream:
         stream.write(content)
-        stream.flush()
-        os.fsync(stream.fileno())
-    os.replace(partial, path)
 
 
 def _first(error: Exception) -> str:

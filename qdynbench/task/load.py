@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pydantic
 
+from qdynbench.contract.initial import vector_bytes
 from qdynbench.contract.model import Model
 from qdynbench.contract.spec import SolverSpec
 from qdynbench.errors import InputError, suggestion
@@ -178,7 +179,7 @@ def check_names(task: Task, registry: Registry) -> None:
     if task.training is not None:
         registry.find("ensembles", task.training.ensemble)
         size, limit = max(task.training.sizes), float(task.limits.memory or LONGEST_TRAINED)
-        needed = 16.0 * (task.training.steps + 1) * 2.0 ** min(size, 900)
+        needed = (task.training.steps + 1) * vector_bytes(size)
         if needed > limit:
             takes = f"one trajectory of {size} spins takes {needed / 1e9:.3g} GB, more than {limit / 1e9:g} GB"
             raise _Misplaced(("training", "sizes"), f"training.sizes: {takes}")

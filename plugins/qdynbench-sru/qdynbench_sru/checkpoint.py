@@ -6,7 +6,6 @@ The state of the optimiser is part of it, so that a fit that was killed goes on 
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +15,8 @@ import safetensors
 import safetensors.torch
 import torch
 from torch import nn
+
+from qdynbench import written_whole
 
 FILE = "checkpoint.safetensors"
 _FIELD = "checkpoint"
@@ -82,13 +83,9 @@ def write(
                 scalars[place] = value
     kept = {"key": dict(key), "chunks": chunks, "scalars": scalars, "standing": dict(standing)}
     metadata = {_FIELD: json.dumps(kept)}
-    partial = folder / f"{FILE}.partial"
     content = safetensors.torch.save({name: tensor.cpu().contiguous() for name, tensor in tensors.items()}, metadata)
-    with partial.open("wb") as file:
+    with written_whole(folder / FILE, sync=True) as file:
         file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    partial.replace(folder / FILE)
 
 
 def read(folder: Path, key: Mapping[str, Any]) -> Checkpoint | None:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from qdynbench.errors import InputError
+from qdynbench.files import written_whole
 from qdynbench.plugins.registry import Registry
 from qdynbench.report.figures.charts import COLOURS
 from qdynbench.report.figures.figure import CannotDraw, Figure
@@ -64,9 +65,8 @@ def save(chart: ChartType, folder: Path, name: str) -> tuple[Path, ...]:
     files = []
     for kind, content in (("png", png), ("svg", svg.encode())):
         path = folder / f"{name}.{kind}"
-        partial = path.with_name(f"{path.name}.partial")
-        partial.write_bytes(content)
-        partial.replace(path)
+        with written_whole(path) as stream:
+            stream.write(content)
         files.append(path)
     return tuple(files)
 

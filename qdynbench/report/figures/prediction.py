@@ -13,7 +13,7 @@ from qdynbench.record.schema import Status
 from qdynbench.report.figures.charts import Look, below, data, filled_where, logarithmic, series
 from qdynbench.report.figures.figure import CannotDraw, Figure
 from qdynbench.report.parts import Column, Table
-from qdynbench.report.terminal.sentences import over_seeds, prediction
+from qdynbench.report.terminal.sentences import averaged, prediction
 
 if TYPE_CHECKING:
     from altair.typing import ChartType
@@ -77,7 +77,7 @@ class Prediction(Figure):
             f"({1e3 * RESOLVED_SECONDS:g} ms, {write.memory(RESOLVED_BYTES)}).",
         ]
         return below(chart, _unpredicted(found), SIDE * len(shown), LETTERS).properties(
-            title=alt.TitleParams("Predicted against measured cost", subtitle=[*subtitle, *over_seeds(run.task.seeds)])
+            title=alt.TitleParams("Predicted against measured cost", subtitle=[*subtitle, *averaged(run.task.seeds)])
         )
 
     def table(self, run: Run) -> Table:

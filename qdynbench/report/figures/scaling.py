@@ -13,7 +13,7 @@ from qdynbench.report.figures.charts import Look, Mark, below, data, filled_wher
 from qdynbench.report.figures.figure import CannotDraw, Figure
 from qdynbench.report.parts import Column, Span, Table, headed
 from qdynbench.report.terminal.numbers import call, over_fastest
-from qdynbench.report.terminal.sentences import ERROR_NOTE, EXTRAPOLATED, over_seeds, sentence
+from qdynbench.report.terminal.sentences import ERROR_NOTE, EXTRAPOLATED, averaged, sentence
 
 if TYPE_CHECKING:
     import altair as alt
@@ -74,7 +74,7 @@ class Scaling(Figure):
                 subtitle=[
                     f"Filled: error at most {targets}; hollow: above it. Intervals are 95 %.",
                     MEMORY,
-                    *over_seeds(run.task.seeds),
+                    *averaged(run.task.seeds),
                 ],
             )
         )

@@ -12,7 +12,7 @@ from qdynbench.report.figures.charts import Mark, below, data, logarithmic, seri
 from qdynbench.report.figures.figure import CannotDraw, Figure
 from qdynbench.report.parts import Column, Table, headed
 from qdynbench.report.terminal.numbers import call, over_fastest
-from qdynbench.report.terminal.sentences import ERROR_NOTE, EXTRAPOLATED, over_seeds, sentence
+from qdynbench.report.terminal.sentences import ERROR_NOTE, EXTRAPOLATED, averaged, sentence
 
 if TYPE_CHECKING:
     from altair.typing import ChartType
@@ -138,4 +138,4 @@ def _subtitle(run: Run, shown: list[Point]) -> list[str]:
         lines.append("Hollow triangle: below what the reference itself is known to.")
     if left_out:
         lines.append(f"not shown: N = {write.spans(left_out)}")
-    return lines + over_seeds(run.task.seeds)
+    return lines + averaged(run.task.seeds)

@@ -125,7 +125,7 @@ def prediction(cost: dict[str, float]) -> str:
     return f"{write.memory(cost['bytes'])} and {write.duration(cost['seconds'])}"
 
 
-def over_seeds(seeds: Sequence[int]) -> list[str]:
+def averaged(seeds: Sequence[int]) -> list[str]:
     """Return a line that says what is shown of several seeds."""
     return [f"mean over {len(seeds)} seeds"] if len(seeds) > 1 else []
 
