@@ -1,4 +1,4 @@
-"""What all tests share: the real command, run as a user would run it."""
+"""What all tests share: the command line, as a user would run it, and a small task."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from qdynbench.cli import main
 from qdynbench.record.results import Run
 from qdynbench.record.schema import Status
 from qdynbench.testing.runs import Entry, ended, exact, make_run
@@ -18,17 +19,39 @@ Command = Callable[..., subprocess.CompletedProcess[str]]
 
 
 @pytest.fixture
-def qdynbench(tmp_path: Path) -> Command:
-    """Return a function that runs `qdynbench` in an empty folder, with a cache of its own."""
+def qdynbench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Command:
+    """Return a function that runs `qdynbench` in an empty folder, with a cache of its own.
 
-    def call(*arguments: object, timeout: float = 300, **environment: str) -> subprocess.CompletedProcess[str]:
+    It runs in this process, whose workers are processes of their own: a new interpreter takes seconds to import all
+    that there is. The documents and `new_process` are run by the installed command.
+    """
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+
+    def call(*arguments: object, **environment: str) -> subprocess.CompletedProcess[str]:
+        for name, value in {"COLUMNS": "100", **environment}.items():
+            monkeypatch.setenv(name, value)
+        monkeypatch.setattr(sys, "argv", ["qdynbench", *map(str, arguments)])
+        capsys.readouterr()
+        with pytest.raises(SystemExit) as end:
+            main()
+        return subprocess.CompletedProcess(sys.argv, int(end.value.code or 0), *capsys.readouterr())
+
+    return call
+
+
+@pytest.fixture
+def new_process(tmp_path: Path) -> Command:
+    """Return a function that does the same in a process of its own."""
+
+    def call(*arguments: object, **environment: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
             [str(Path(sys.executable).with_name("qdynbench")), *map(str, arguments)],
             cwd=tmp_path,
             env={**os.environ, "XDG_CACHE_HOME": str(tmp_path / "cache"), "COLUMNS": "100", **environment},
             capture_output=True,
             text=True,
-            timeout=timeout,
+            timeout=300,
             check=False,
         )
 

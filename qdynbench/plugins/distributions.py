@@ -61,6 +61,7 @@ def _state(distribution: importlib.metadata.Distribution) -> str:
     if "dir_info" in origin and name != CORE and (spec := importlib.util.find_spec(name)) is not None:
         folders = [Path(folder) for folder in spec.submodule_search_locations or ()]
         files = [path for folder in folders for path in code_files(folder)]
+        files += [Path(spec.origin)] if spec.origin and not folders else []  # a single module
         return f"{distribution.version}+{hash_files(files)[:12]}"
     return distribution.version
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from qdynbench.errors import InvalidOutput
+from qdynbench.errors import InvalidOutput, Unsupported
 from qdynbench.testing import behaviour, declaration, learned, oracles, output
 from qdynbench.testing.check import Check
 from qdynbench.testing.outcome import CheckResult, Failure, Skip
@@ -90,7 +90,7 @@ def perform(check: Check, subject: Subject) -> CheckResult:
             return CheckResult(check.name, "skipped", f"says nothing unless {name} passes")
     try:
         result = CheckResult(check.name, "passed", check.run(subject))
-    except Skip as reason:
+    except (Skip, Unsupported) as reason:  # a solver may refuse a problem in any phase
         result = CheckResult(check.name, "skipped", str(reason))
     except (Failure, InvalidOutput) as reason:
         result = CheckResult(check.name, "failed", str(reason))

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+
+Command = Callable[..., subprocess.CompletedProcess[str]]
 
 GOOD = """\
 model: {family: ising, J: 1.0, g: -1.05, h: 0.5}
@@ -73,7 +76,7 @@ CASES = {
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_a_wrong_task_is_refused_with_its_line(qdynbench, tmp_path, name):
+def test_a_wrong_task_is_refused_with_its_line(qdynbench: Command, tmp_path: Path, name: str) -> None:
     text, expected = CASES[name]
     (tmp_path / "task.yaml").write_text(text)
     done = qdynbench("run", "task.yaml")
@@ -114,7 +117,9 @@ def test_a_wrong_task_is_refused_with_its_line(qdynbench, tmp_path, name):
         (("check", "sur"), "did you mean 'sru'"),
     ],
 )
-def test_a_wrong_command_line_is_refused(qdynbench, tmp_path, arguments, expected):
+def test_a_wrong_command_line_is_refused(
+    qdynbench: Command, tmp_path: Path, arguments: tuple[str, ...], expected: str
+) -> None:
     if "cuda" in arguments:
         torch = pytest.importorskip("torch")
         if torch.cuda.is_available():
@@ -129,13 +134,13 @@ def test_a_wrong_command_line_is_refused(qdynbench, tmp_path, arguments, expecte
 
 
 @pytest.mark.parametrize("arguments", [("run",), ("rnu",), ("run", "ising_mixed", "--frsh"), ("list", "solver")])
-def test_wrong_usage_exits_with_2(qdynbench, arguments):
+def test_wrong_usage_exits_with_2(qdynbench: Command, arguments: tuple[str, ...]) -> None:
     done = qdynbench(*arguments)
     assert done.returncode == 2
     assert "Usage" in done.stderr
 
 
-def test_a_plugin_file_with_a_syntax_error_names_the_line(qdynbench, tmp_path, small_task):
+def test_a_plugin_file_with_a_syntax_error_names_the_line(qdynbench: Command, tmp_path: Path, small_task: Path) -> None:
     (tmp_path / "broken.py").write_text("def solve(:\n")
     done = qdynbench("run", small_task, "--plugin", "broken.py")
     assert done.returncode == 2
@@ -144,7 +149,7 @@ def test_a_plugin_file_with_a_syntax_error_names_the_line(qdynbench, tmp_path, s
     assert "line 1" in done.stderr
 
 
-def test_a_plugin_file_that_takes_a_name_is_refused(qdynbench, tmp_path, small_task):
+def test_a_plugin_file_that_takes_a_name_is_refused(qdynbench: Command, tmp_path: Path, small_task: Path) -> None:
     (tmp_path / "thief.py").write_text(
         "from qdynbench import hookimpl\n"
         "@hookimpl\ndef register_solvers(register):\n    register('ed', 'nowhere:X', summary='')\n"
@@ -154,7 +159,9 @@ def test_a_plugin_file_that_takes_a_name_is_refused(qdynbench, tmp_path, small_t
     assert "already registered" in done.stderr
 
 
-def test_a_broken_installed_plugin_is_a_warning_and_an_error_only_by_name(qdynbench, tmp_path, small_task):
+def test_a_broken_installed_plugin_is_a_warning_and_an_error_only_by_name(
+    new_process: Command, tmp_path: Path, small_task: Path
+) -> None:
     package = tmp_path / "site" / "qdynbench_broken"
     package.mkdir(parents=True)
     (package / "__init__.py").write_text("import no_such_module\n")
@@ -163,20 +170,18 @@ def test_a_broken_installed_plugin_is_a_warning_and_an_error_only_by_name(qdynbe
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: qdynbench-broken\nVersion: 1.0\n")
     (info / "entry_points.txt").write_text("[qdynbench]\nbroken = qdynbench_broken\n")
     path = str(tmp_path / "site")
-    listed = qdynbench("plugins", PYTHONPATH=path)
+    listed = new_process("plugins", PYTHONPATH=path)
     assert listed.returncode == 0
     assert "no_such_module" in listed.stdout
-    assert qdynbench("run", small_task, "--quiet", PYTHONPATH=path).returncode == 0
-    asked = qdynbench("run", small_task, "--solver", "broken", PYTHONPATH=path)
+    assert new_process("run", small_task, "--quiet", PYTHONPATH=path).returncode == 0
+    asked = new_process("run", small_task, "--solver", "broken", PYTHONPATH=path)
     assert asked.returncode == 2
     assert "ModuleNotFoundError" in asked.stderr
 
 
-def test_two_tasks_do_not_share_a_folder_and_two_runs_do_not_write_it(qdynbench, tmp_path, small_task):
-    assert qdynbench("run", small_task, "--quiet", "--out", "here").returncode == 0
-    other = qdynbench("run", small_task, "--set", "name=other", "--out", "here")
-    assert other.returncode == 2
-    assert "holds a run of task 'small'" in other.stderr
+def test_two_tasks_do_not_share_a_folder_and_two_runs_do_not_write_it(
+    qdynbench: Command, tmp_path: Path, small_task: Path
+) -> None:
     code = (
         "import sys, pathlib; from qdynbench.record.store import Store; from qdynbench.task.load import load_task\n"
         f"store = Store.create(pathlib.Path('here'), load_task({str(small_task)!r}), fresh=False)\n"
@@ -195,4 +200,7 @@ def test_two_tasks_do_not_share_a_folder_and_two_runs_do_not_write_it(qdynbench,
     assert second.returncode == 2
     assert "another run is using" in second.stderr
     assert qdynbench("run", small_task, "--quiet", "--out", "here").returncode == 0  # the lock went with its holder
-    assert Path(tmp_path / "here" / "results.parquet").is_file()
+    assert (tmp_path / "here" / "results.parquet").is_file()
+    other = qdynbench("run", small_task, "--set", "name=other", "--out", "here")
+    assert other.returncode == 2
+    assert "holds a run of task 'small'" in other.stderr

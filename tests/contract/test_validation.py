@@ -7,9 +7,8 @@ import numpy as np
 import pytest
 import torch
 
-from qdynbench import Block, Initial, InvalidOutput, Problem
+from qdynbench import Block, Initial, InvalidOutput, Problem, observables
 from qdynbench.contract.validation import checked_blocks
-from qdynbench.physics import observables
 
 STATES = torch.eye(16, dtype=torch.complex128)[:3]
 INITIAL = Initial(STATES)
@@ -134,13 +133,11 @@ def test_the_first_state_of_spinors_alone_is_checked() -> None:
     spinors = torch.tensor([[[1, 0], [0, 1]], [[0.6, 0.8j], [1, 0]]], dtype=torch.complex128)
     problem, initial = Problem(2, np.array([0.0, 1.0])), Initial(spinors=spinors)
     states = torch.tensor([[0, 1, 0, 0], [0.6, 0, 0.8j, 0]], dtype=torch.complex128)[:, None].expand(2, 2, 4)
-    assert len(initial) == 2
-    assert len(list(checked_blocks([Block(0, states)], problem, initial))) == 1
     spins = dict(observables.magnetization(states))
     assert len(list(checked_blocks([Block(0, None, spins)], problem, initial))) == 1
-    with pytest.raises(InvalidOutput, match="states of state 0 deviates by 1"):
-        list(checked_blocks([Block(0, states.flip(-1))], problem, initial))
     with pytest.raises(InvalidOutput, match="z of state 0 deviates by 2"):
         list(checked_blocks([Block(0, None, {"z": -spins["z"]})], problem, initial))
-    with pytest.raises(TypeError, match="spinors alone"):
-        initial.states  # noqa: B018 - that is what a solver which says that it needs none does
+    assert not initial.vectors_exist
+    assert len(list(checked_blocks([Block(0, states)], problem, initial))) == 1
+    with pytest.raises(InvalidOutput, match="states of state 0 deviates by 1"):
+        list(checked_blocks([Block(0, states.flip(-1))], problem, initial))

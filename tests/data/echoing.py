@@ -4,7 +4,7 @@ import time
 
 import torch
 
-from qdynbench import Block, Knowledge, Solver, hookimpl
+from qdynbench import Block, Knowledge, Solver, hookimpl, observables
 
 
 class Euler(Solver):
@@ -17,7 +17,7 @@ class Euler(Solver):
         self.generator = -1j * problem.dt * torch.as_tensor(problem.hamiltonian.to_dense(), dtype=torch.complex128)
 
     def solve(self, given):
-        psi = initial.states
+        psi = given.states
         yield Block(0, psi[:, None])
         for step in range(1, self.problem.steps + 1):
             psi = psi + psi @ self.generator.T
@@ -29,18 +29,16 @@ class Sulking(Euler):
     """Does not go back."""
 
     def prepare(self, problem):
-        super().prepare(problem)
         if problem.hamiltonian.terms[0].coefficient < 0:
             raise ValueError("not under this Hamiltonian")
         super().prepare(problem)
 
 
 class Dawdling(Euler):
-    """Takes for ever to go back."""
+    """Takes for ever to go back, with two spins."""
 
     def prepare(self, problem):
-        super().prepare(problem)
-        if problem.hamiltonian.terms[0].coefficient < 0:
+        if problem.size == 2 and problem.hamiltonian.terms[0].coefficient < 0:
             time.sleep(1000)
         super().prepare(problem)
 
@@ -49,10 +47,8 @@ class Observing(Euler):
     """Gives spins alone."""
 
     def solve(self, given):
-        from qdynbench.physics.observables import magnetization
-
-        for block in super().solve(initial):
-            yield Block(block.start, None, dict(magnetization(block.states)))
+        for block in super().solve(given):
+            yield Block(block.start, None, dict(observables.magnetization(block.states)))
 
 
 @hookimpl

@@ -2,12 +2,15 @@
 
 import os
 import signal
+import sys
 import time
 
+import numpy as np
 import torch
 
 import qdynbench
 from qdynbench import Block, Knowledge, Solver, hookimpl
+from qdynbench.workers import protocol as to
 
 
 class Frozen(Solver):
@@ -15,33 +18,33 @@ class Frozen(Solver):
 
     knowledge = Knowledge.TRAJECTORIES
 
-    def trajectory(self, initial):
-        return initial.states[:, None].repeat(1, self.problem.steps + 1, 1)
+    def trajectory(self, given):
+        return given.states[:, None].repeat(1, self.problem.steps + 1, 1)
 
     def solve(self, given):
-        yield Block(0, self.trajectory(initial))
+        yield Block(0, self.trajectory(given))
 
 
 class Nan(Frozen):
-    def trajectory(self, initial):
-        states = super().trajectory(initial)
+    def trajectory(self, given):
+        states = super().trajectory(given)
         states[0, -1, 0] = float("nan")
         return states
 
 
 class WrongShape(Frozen):
-    def trajectory(self, initial):
-        return super().trajectory(initial)[..., :-1]
+    def trajectory(self, given):
+        return super().trajectory(given)[..., :-1]
 
 
 class WrongFirst(Frozen):
-    def trajectory(self, initial):
-        return super().trajectory(initial).roll(1, dims=-1)
+    def trajectory(self, given):
+        return super().trajectory(given).roll(1, dims=-1)
 
 
 class Short(Frozen):
-    def trajectory(self, initial):
-        return super().trajectory(initial)[:, :-1]
+    def trajectory(self, given):
+        return super().trajectory(given)[:, :-1]
 
 
 class Raises(Frozen):
@@ -58,7 +61,7 @@ class RaisesInput(Frozen):
 class Hangs(Frozen):
     def solve(self, given):
         time.sleep(1000)
-        yield Block(0, self.trajectory(initial))
+        yield Block(0, self.trajectory(given))
 
 
 class Exits(Frozen):
@@ -71,13 +74,13 @@ class Disconnects(Frozen):
     def solve(self, given):
         os.closerange(3, 64)
         time.sleep(1000)
-        yield Block(0, self.trajectory(initial))
+        yield Block(0, self.trajectory(given))
 
 
 class Segfaults(Frozen):
     def solve(self, given):
         os.kill(os.getpid(), signal.SIGSEGV)
-        yield Block(0, self.trajectory(initial))
+        yield Block(0, self.trajectory(given))
 
 
 class EatsMemory(Frozen):
@@ -87,13 +90,13 @@ class EatsMemory(Frozen):
             kept.append(torch.ones(20_000_000, dtype=torch.float64))
             time.sleep(0.01)
             if not kept:
-                yield Block(0, self.trajectory(initial))
+                yield Block(0, self.trajectory(given))
 
 
 class RefusesMemory(Frozen):
     def solve(self, given):
         torch.empty(10**15, dtype=torch.float64)
-        yield Block(0, self.trajectory(initial))
+        yield Block(0, self.trajectory(given))
 
 
 class Unsupporting(Frozen):
@@ -116,16 +119,66 @@ class Peeks(Frozen):
         from qdynbench.physics.operators import PauliSum
         from qdynbench.task.spec import Task
 
-        assert self.problem.hamiltonian is None
+        assert self.problem.dynamics is None
+        assert self.problem.hamiltonians == ()
         assert self.problem.parameters is None
         assert not [thing for thing in gc.get_objects() if isinstance(thing, PauliSum | Model | Task)]
-        yield Block(0, self.trajectory(initial))
+        yield Block(0, self.trajectory(given))
+
+
+def channel():
+    """Return the socket to the main process, which no solver is given."""
+    import gc
+
+    from qdynbench.workers.channel import Channel
+
+    return next(thing for thing in gc.get_objects() if isinstance(thing, Channel))
+
+
+class Finishes(Frozen):
+    """Asks for what only the scorer is asked for."""
+
+    def solve(self, given):
+        channel().send(to.FinishCell(os.path.abspath("forged.npz")))
+        yield Block(0, self.trajectory(given))
+
+
+class Answers(Frozen):
+    """Answers another question."""
+
+    def solve(self, given):
+        channel().send(to.Timed(1e-9, 0.0))
+        yield Block(0, self.trajectory(given))
+
+
+class Babbles(Frozen):
+    """Sends what is no message."""
+
+    def solve(self, given):
+        os.write(int(sys.argv[2]), b"\xff" * 64)
+        yield Block(0, self.trajectory(given))
+
+
+class Hurries(Frozen):
+    """Sends a piece of a trajectory before it is asked for any."""
+
+    def prepare(self, problem):
+        super().prepare(problem)
+        channel().send(to.Piece(0, {"states": np.zeros((1, 6, 4), dtype=np.complex128)}))
+
+
+class Needs(Frozen):
+    """Asks for training data outside of a fit."""
+
+    def solve(self, given):
+        channel().send(to.Need(2, 0, 1))
+        yield Block(0, self.trajectory(given))
 
 
 @hookimpl
 def register_solvers(register):
     for kind in (
         *(Frozen, Nan, WrongShape, WrongFirst, Short, Raises, RaisesInput, Hangs, Exits, Disconnects, Segfaults),
-        *(EatsMemory, RefusesMemory, Unsupporting, Expensive, Peeks),
+        *(EatsMemory, RefusesMemory, Unsupporting, Expensive, Peeks, Finishes, Answers, Babbles, Hurries, Needs),
     ):
         register(kind.__name__.lower(), kind, summary=kind.__doc__ or kind.__name__)

@@ -6,13 +6,13 @@ from qdynbench import Block, Knowledge, Solver, hookimpl
 
 
 class Remarking(Solver):
-    """Nothing moves; says at which step its limit was reached, and how often it was called."""
+    """Nothing moves; says of each call at which step its limit was reached."""
 
     knowledge = Knowledge.TRAJECTORIES
 
     def solve(self, given):
-        self.notes.append(f"bond dimension reached its limit 8 at step {len(self.notes) + 3}")
-        yield Block(0, initial.states[:, None].repeat(1, self.problem.steps + 1, 1))
+        given.note(f"bond dimension reached its limit 8 at step {len(given.notes) + 3}")
+        yield Block(0, given.states[:, None].repeat(1, self.problem.steps + 1, 1))
 
 
 class Truncating(Solver):
@@ -22,8 +22,8 @@ class Truncating(Solver):
 
     def solve(self, given):
         for step in range(self.problem.steps + 1):
-            weight = torch.full((len(initial.states), 1), 1e-3 * step, dtype=torch.float64)
-            yield Block(step, initial.states[:, None].clone(), {"truncation": weight})
+            weight = torch.full((len(given), 1), 1e-3 * step, dtype=torch.float64)
+            yield Block(step, given.states[:, None].clone(), {"truncation": weight})
 
 
 @hookimpl

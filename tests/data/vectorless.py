@@ -1,9 +1,8 @@
-"""Solvers that are given spinors alone: one that lives up to it, and one that does not."""
+"""Solvers that read spinors, vectors, or both."""
 
 import torch
 
-from qdynbench import Block, Knowledge, Solver, hookimpl
-from qdynbench.physics import product
+from qdynbench import Block, Knowledge, Solver, hookimpl, product
 
 
 class Resting(Solver):
@@ -11,28 +10,25 @@ class Resting(Solver):
 
     knowledge = Knowledge.TRAJECTORIES
 
-    def needs_states(self, problem):
-        return False
-
     def solve(self, given):
-        assert initial.vectors is None
-        spins = product.spins(initial.spinors.numpy())
+        assert not given.initial.vectors_exist
+        spins = product.spins(given.spinors.numpy())
         times = self.problem.steps + 1
         yield Block(0, None, {axis: torch.from_numpy(one)[:, None].repeat(1, times, 1) for axis, one in spins.items()})
 
 
 class Grasping(Resting):
-    """Says that it needs no vectors, and reads them."""
+    """Predicts nothing, and reads vectors whatever the size."""
 
     def solve(self, given):
-        yield Block(0, initial.states[:, None].repeat(1, self.problem.steps + 1, 1))
+        yield Block(0, given.states[:, None].repeat(1, self.problem.steps + 1, 1))
 
 
 class Elsewhere(Resting):
     """Begins with other spins than it was given."""
 
     def solve(self, given):
-        for block in super().solve(initial):
+        for block in super().solve(given):
             yield Block(0, None, {axis: -spins for axis, spins in block.observables.items()})
 
 

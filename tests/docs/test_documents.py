@@ -66,7 +66,7 @@ def smaller(command: list[str], folder: Path) -> list[str]:
 
 
 @pytest.mark.parametrize("page", PAGES, ids=name_of)
-def test_every_snippet_of_a_page_works(page, tmp_path):
+def test_every_snippet_of_a_page_works(page: Path, tmp_path: Path) -> None:
     if page == ROOT / "README.md":  # the page's first command, on a small scale, so that `compare sru ed` has a run
         execute(["qdynbench", "run", "ising_mixed", *SMALLER, "--solver", "sru", "--solver", "ed"], tmp_path)
     for block in BLOCK.finditer(page.read_text()):
@@ -93,7 +93,7 @@ def test_every_snippet_of_a_page_works(page, tmp_path):
 
 
 @pytest.mark.parametrize("page", LINKED, ids=name_of)
-def test_links_between_documents_lead_somewhere(page):
+def test_links_between_documents_lead_somewhere(page: Path) -> None:
     for target, anchor in re.findall(r"\]\((?!http)([^)#]*)#?([^)]*)\)", page.read_text()):
         found = page.parent / target if target else page
         assert found.exists(), f"a link to {target}"

@@ -71,7 +71,9 @@ def test_long_chains_are_taken_by_windows_with_the_same_result(size: int) -> Non
         ([(1.0, "Z", (0,)), (-1.0, "Z", (0,))], ("total_z", "parity_x", "parity_z")),
     ],
 )
-def test_conserved_charges_are_those_that_commute(terms: list[tuple[float, str, tuple[int, ...]]], expected) -> None:
+def test_conserved_charges_are_those_that_commute(
+    terms: list[tuple[float, str, tuple[int, ...]]], expected: tuple[str, ...]
+) -> None:
     operator = PauliSum.from_terms(max(max(sites) for _, _, sites in terms) + 1, terms)
     matrix, size = independent.dense(operator), operator.size
     everywhere = tuple(range(size))

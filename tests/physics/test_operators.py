@@ -58,6 +58,7 @@ def test_json_round_trip(hamiltonian: PauliSum) -> None:
         ((1.0, "XX", (0,)), "2 letters but 1 sites"),
         ((1.0, "XX", (1, 1)), "appears twice"),
         ((1.0, "Z", (3,)), "run from 0 to 2"),
+        ((1.0, "Z", (-1,)), "run from 0 to 2"),
         ((float("nan"), "Z", (0,)), "finite real"),
         ((1j, "Z", (0,)), "finite real"),
     ],

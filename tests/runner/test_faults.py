@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import subprocess
+from collections.abc import Callable
 from pathlib import Path
-
-import pytest
 
 from qdynbench.record.results import Run
 from qdynbench.record.schema import Status
+
+Command = Callable[..., subprocess.CompletedProcess[str]]
 
 FAULTY = Path(__file__).parents[1] / "data" / "faulty.py"
 
@@ -28,43 +30,74 @@ EXPECTED = {
     "refusesmemory": (Status.OUT_OF_MEMORY, "memory"),
     "unsupporting": (Status.UNSUPPORTED, "only chains of 40 spins"),
     "expensive": (Status.INFEASIBLE, "predicted time"),
+    "finishes": (Status.INVALID, "an unexpected message came: Invalid value 'FinishCell'"),
+    "answers": (Status.INVALID, "an unexpected message came: Invalid value 'Timed'"),
+    "babbles": (Status.INVALID, "a message of 18446744073709551615 bytes came"),
+    "hurries": (Status.INVALID, "an unexpected message came: Invalid value 'Piece'"),
+    "needs": (Status.INVALID, "an unexpected message came: Invalid value 'Need'"),
 }
 
 
-@pytest.fixture
-def faulty_run(qdynbench, small_task, tmp_path):
-    """Run all faulty solvers beside `ed` and return the command's result and the run."""
+def test_every_fault_is_a_row_and_the_rest_finishes(qdynbench: Command, small_task: Path, tmp_path: Path) -> None:
     arguments = [part for name in EXPECTED for part in ("--solver", name)]
     done = qdynbench(
         *("run", small_task, "--plugin", FAULTY, "--solver", "ed", *arguments),
         *("--set", "limits.seconds=8", "--set", "sizes=[2]", "--set", "limits.memory=1200000000"),
     )
-    return done, Run(tmp_path / "runs" / "small")
-
-
-def test_every_fault_is_a_row_and_the_rest_finishes(faulty_run):
-    done, run = faulty_run
     assert done.returncode == 1, done.stderr
-    found = {cell.solver: (cell.status, cell.reason) for cell in run.cells}
+    run = Run(tmp_path / "runs" / "small")
+    cells = {cell.solver: cell for cell in run.cells}
     for name, (status, reason) in EXPECTED.items():
-        assert found[name][0] is status, (name, found[name])
-        assert reason in found[name][1], (name, found[name])
-    assert found["ed"][0] is Status.OK
+        assert cells[name].status is status, (name, cells[name])
+        assert reason in cells[name].reason, (name, cells[name])
+        assert name in done.stdout
+    assert cells["ed"].status is Status.OK
+    assert max(score.value for score in cells["ed"].scores if score.metric == "infidelity") < 1e-24
     assert run.missing == 0
     assert set(run.table.solver) >= {*EXPECTED, "ed"}  # no row is dropped
-    for name in EXPECTED:
-        assert name in done.stdout
-    crashed = next(cell for cell in run.cells if cell.solver == "exits")
-    assert "goodbye from the solver" in crashed.details
+    assert "goodbye from the solver" in cells["exits"].details
+    assert not list(tmp_path.rglob("forged*"))  # nothing that a solver asks for reaches the scorer
 
 
-@pytest.mark.parametrize("size", [40])
-def test_a_size_that_cannot_be_dense_is_infeasible_not_a_crash(qdynbench, small_task, tmp_path, size):
-    done = qdynbench("run", small_task, "--set", f"sizes=[2, {size}]")
+STATIC = """\
+from qdynbench import Block, Knowledge, Solver, hookimpl
+
+class Static(Solver):
+    knowledge = Knowledge.HAMILTONIAN
+    reads_in: str = "prepare"
+    def read(self, problem, phase):
+        if phase == self.reads_in:
+            problem.hamiltonian
+    def supports(self, problem):
+        self.read(problem, "supports")
+    def estimate(self, problem):
+        self.read(problem, "estimate")
+    def prepare(self, problem):
+        super().prepare(problem)
+        self.read(problem, "prepare")
+    def solve(self, given):
+        self.read(self.problem, "solve")
+        yield Block(0, given.states[:, None].expand(-1, self.problem.steps + 1, -1))
+
+@hookimpl
+def register_solvers(register):
+    register("static", Static, summary="reads one Hamiltonian")
+"""
+
+
+def test_a_driven_model_is_unsupported_by_whoever_reads_one_hamiltonian(
+    qdynbench: Command, small_task: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "static.py").write_text(STATIC)
+    phases = ("supports", "estimate", "prepare", "solve", "never")
+    solvers = [part for phase in phases for part in ("--solver", f"static[reads_in={phase}]")]
+    done = qdynbench(
+        *("run", small_task, "--quiet", "--plugin", "static.py", *solvers, "--set", "sizes=[2]"),
+        *("--set", "model={family: kicked_ising, J: 0.7, b: 0.6, h: 0.3}"),
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
     run = Run(tmp_path / "runs" / "small")
-    cell = run.cell("ed", size, 0)
-    assert done.returncode == 0, done.stderr
-    assert cell.status is Status.INFEASIBLE
-    assert "predicted memory" in cell.reason
-    assert run.cell("ed", 2, 0).status is Status.OK
-    assert run.cell("persistence", size, 0).status is Status.OK  # it needs no state vector to say that nothing moves
+    for phase in phases:
+        cell = run.cell(f"static[reads_in={phase}]", 2, 0)
+        assert cell.status is (Status.OK if phase == "never" else Status.UNSUPPORTED), (phase, cell)
+        assert phase == "never" or cell.reason == "the model is driven, and this solver evolves under one Hamiltonian"

@@ -7,13 +7,15 @@ import os
 import subprocess
 import sys
 import time
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from qdynbench.record.ledger import bill
 from qdynbench.record.results import Run
+
+Command = Callable[..., subprocess.CompletedProcess[str]]
 
 PLUGIN = """\
 import json
@@ -22,13 +24,12 @@ import signal
 import time
 from pathlib import Path
 
-from qdynbench import Block, Knowledge, Solver, hookimpl
+from qdynbench import Block, Knowledge, LearnedSolver, hookimpl
 
 HERE = Path(__file__).parent
 
-class Learner(Solver):
+class Learner(LearnedSolver):
     knowledge = Knowledge.TRAJECTORIES
-    
     base: str = ""
     dies: bool = False
     meets: bool = False
@@ -57,7 +58,7 @@ class Learner(Solver):
     def load(self, folder):
         self.dt = json.loads((folder / "learned.json").read_text())["dt"]
     def solve(self, given):
-        yield Block(0, initial.states[:, None].expand(-1, self.problem.steps + 1, -1))
+        yield Block(0, given.states[:, None].expand(-1, self.problem.steps + 1, -1))
 
 @hookimpl
 def register_solvers(register):
@@ -67,18 +68,12 @@ BASE = {"solver": "learner", "training": {"sizes": [2]}, "data_time": 7.0, "fit_
 
 
 @pytest.fixture
-def run(qdynbench, small_task, tmp_path):
+def learner(small_task: Path, tmp_path: Path) -> tuple[object, ...]:
+    """Return what a command needs to run the solver: a task with training, and the plugin with weights beside it."""
     (tmp_path / "learner.py").write_text(PLUGIN)
     weights(tmp_path / "base", BASE)
     small_task.write_text(small_task.read_text() + "training: {sizes: [2], trajectories: 2, steps: 4, dt: 0.005}\n")
-
-    def call(solver: str, *more: str):
-        done = qdynbench(
-            *("run", small_task, "--plugin", "learner.py", "--solver", solver, "--set", "sizes=[2]", *more),
-        )
-        return done, tmp_path / "runs" / "small"
-
-    return call
+    return "run", small_task, "--plugin", "learner.py", "--set", "sizes=[2]", "--solver"
 
 
 def weights(folder: Path, manifest: dict[str, object]) -> None:
@@ -87,14 +82,18 @@ def weights(folder: Path, manifest: dict[str, object]) -> None:
     (folder / "learned.json").write_text('{"dt": 0.005}')
 
 
-def test_the_cost_of_weights_that_a_fit_builds_upon_is_in_the_ledger(run, tmp_path):
-    done, folder = run("learner[base=base]")
+def test_the_cost_of_weights_that_a_fit_builds_upon_is_in_the_ledger(
+    qdynbench: Command, learner: tuple[object, ...], tmp_path: Path
+) -> None:
+    done = qdynbench(*learner, "learner[base=base]")
     assert done.returncode == 0, done.stderr
     assert "learned the time step" in done.stderr
     assert "(107.0 s of both for the weights 'base' that it started from)" in done.stderr
-    record = Run(folder).record.fits["learner[base=base]"]
-    assert 100 < record.fit_time < 110
-    assert 7 <= record.data_time < 17
+    opened = Run(tmp_path / "runs" / "small")
+    record = opened.record.fits["learner[base=base]"]
+    assert 100 < (record.fit_time or 0) < 110
+    assert 7 <= (record.data_time or 0) < 17
+    assert record.built_upon is not None
     assert {key: record.built_upon[key] for key in ("name", "data_time", "fit_time")} == {
         "name": "base",
         "data_time": 7.0,
@@ -102,73 +101,82 @@ def test_the_cost_of_weights_that_a_fit_builds_upon_is_in_the_ledger(run, tmp_pa
     }
     assert record.notes == ["learned the time step"]
     assert record.curve == [{"fraction": 1.0, "dt": 0.005}]  # the training's step, not the task's
-    opened = Run(folder)
-    (cell,) = (cell for cell in opened.cells if cell.solver == "learner[base=base]")
-    assert cell.track == "other-step+longer-time" or set(cell.track.split("+")) == {"other-step", "longer-time"}
-    assert bill(cell, opened.record.fits).fixed > 107
+    cell = opened.cell("learner[base=base]", 2, 0)
+    assert set(cell.track.split("+")) == {"other-step", "longer-time"}
+    paid = bill(cell, opened.record.fits)
+    assert paid is not None
+    assert paid.fixed > 107
     table = opened.table
     assert (table[(table.metric == "fit_time") & (table.solver == cell.solver)].value > 100).all()
     # Kept, it is found again, until the weights that it was built upon are others.
-    again, _ = run("learner[base=base]")
+    again = qdynbench(*learner, "learner[base=base]")
     assert "an earlier run's weights" in again.stderr
     (tmp_path / "base" / "learned.json").write_text('{"dt": 0.006}')
-    anew, _ = run("learner[base=base]")
+    anew = qdynbench(*learner, "learner[base=base]")
     assert "learned the time step" in anew.stderr
 
 
-def test_weights_without_a_stated_cost_are_bad_input(run, tmp_path):
+def test_weights_without_a_stated_cost_are_bad_input(
+    qdynbench: Command, learner: tuple[object, ...], tmp_path: Path
+) -> None:
     (tmp_path / "base" / "manifest.json").write_text("{}")
-    done, _ = run("learner[base=base]")
+    done = qdynbench(*learner, "learner[base=base]")
     assert done.returncode == 2
     assert "would hide that cost" in done.stderr
 
 
-def test_of_several_shipped_folders_the_one_with_the_tasks_training_is_used(run, tmp_path):
-    done, folder = run("learner[base=base]")
+def test_of_several_shipped_folders_the_one_with_the_tasks_training_is_used(
+    qdynbench: Command, learner: tuple[object, ...], tmp_path: Path
+) -> None:
+    done = qdynbench(*learner, "learner[base=base]")
     assert done.returncode == 0, done.stderr
-    manifest = json.loads((Path(Run(folder).record.fits["learner[base=base]"].folder) / "manifest.json").read_text())
+    made = Run(tmp_path / "runs" / "small").record.fits["learner[base=base]"]
+    manifest = json.loads((Path(made.folder) / "manifest.json").read_text())
     weights(tmp_path / "first", BASE)
     weights(tmp_path / "second", manifest | {"solver": "learner"})
-    done, folder = run("learner")
+    done = qdynbench(*learner, "learner")
     assert done.returncode == 0, done.stderr
-    record = Run(folder).record.fits["learner"]
+    record = Run(tmp_path / "runs" / "small").record.fits["learner"]
     assert (record.source, Path(record.folder).name) == ("shipped", "second")
 
 
-def test_a_killed_fit_keeps_the_learning_curve_of_before(run):
-    done, folder = run("learner[dies=true]")
+def test_a_killed_fit_keeps_the_learning_curve_of_before(
+    qdynbench: Command, learner: tuple[object, ...], tmp_path: Path
+) -> None:
+    done = qdynbench(*learner, "learner[dies=true]")
     assert done.returncode == 1
-    failed = Run(folder).record.fits["learner[dies=true]"]
+    failed = Run(tmp_path / "runs" / "small").record.fits["learner[dies=true]"]
     assert [point["fraction"] for point in failed.curve] == [0.25, 0.5]
-    done, folder = run("learner[dies=true]")
+    done = qdynbench(*learner, "learner[dies=true]")
     assert done.returncode == 0, done.stderr
-    fit = Run(folder).record.fits["learner[dies=true]"]
+    fit = Run(tmp_path / "runs" / "small").record.fits["learner[dies=true]"]
     assert [(point["fraction"], point["dt"]) for point in fit.curve] == [(0.25, 1.0), (0.5, 3.0), (1.0, 0.005)]
     assert fit.notes == ["learned the time step"]
 
 
-def test_a_run_waits_for_another_ones_fit_and_uses_it(run, small_task, tmp_path):
-    with ThreadPoolExecutor() as pool:
-        first = pool.submit(run, "learner[meets=true]", "--out", "first-run")
-        while not (tmp_path / "fitting").exists():
-            assert not first.done(), first.result()[0].stderr
-            time.sleep(0.05)
-        second = subprocess.Popen(
-            [
-                *(str(Path(sys.executable).with_name("qdynbench")), "run", str(small_task), "--plugin", "learner.py"),
-                *("--solver", "learner[meets=true]", "--set", "sizes=[2]", "--out", "second-run"),
-            ],
+def test_a_run_waits_for_another_ones_fit_and_uses_it(learner: tuple[object, ...], tmp_path: Path) -> None:
+    def started(folder: str) -> subprocess.Popen[str]:
+        command = [Path(sys.executable).with_name("qdynbench"), *learner, "learner[meets=true]", "--out", folder]
+        return subprocess.Popen(
+            list(map(str, command)),
             cwd=tmp_path,
             env={**os.environ, "XDG_CACHE_HOME": str(tmp_path / "cache"), "COLUMNS": "200"},
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
             text=True,
         )
-        assert second.stderr is not None
-        assert any("waiting for it to end" in line for line in second.stderr)
-        (tmp_path / "go-on").touch()
-        assert first.result()[0].returncode == 0
-    assert second.wait(60) == 0, second.stderr.read()
+
+    with started("first-run") as first:
+        while not (tmp_path / "fitting").exists():
+            assert first.poll() is None, first.communicate()
+            time.sleep(0.05)
+        with started("second-run") as second:
+            assert second.stderr is not None
+            assert any("waiting for it to end" in line for line in second.stderr)
+            (tmp_path / "go-on").touch()
+            for run in (first, second):
+                said = run.communicate(timeout=60)
+                assert run.returncode == 0, said
     fits = [Run(tmp_path / name).record.fits["learner[meets=true]"] for name in ("first-run", "second-run")]
     assert fits[0].source == "fitted"
     assert (fits[1].source, fits[1].made) == ("cache", fits[0].made)

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
 
 import qdynbench as package
-from qdynbench.contract.initial import Initial
-from qdynbench.contract.window import ScoreContext, Window
-from qdynbench.physics.operators import PauliSum
+from qdynbench import Initial, PauliSum, ScoreContext, Window
 from qdynbench.scoring.kept import KeptTrajectories, joined
 
 
-def test_kept_trajectories_give_the_curves_and_leave_them_alone(small_task, tmp_path, monkeypatch):
+def test_kept_trajectories_give_the_curves_and_leave_them_alone(
+    small_task: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.chdir(tmp_path)
     metrics = ["infidelity", "mean_relative_entropy"]
@@ -22,7 +24,9 @@ def test_kept_trajectories_give_the_curves_and_leave_them_alone(small_task, tmp_
     assert set(run.curves.data_vars) == set(metrics)
     assert len(run.curves.sample) == 4
     for cell in run.cells:
-        prediction, reference = run.trajectories(cell)
+        kept_of_cell = run.trajectories(cell)
+        assert kept_of_cell is not None
+        prediction, reference = kept_of_cell
         assert prediction.shape == reference.shape == (3, 6, 2**cell.size)
         assert prediction.dtype == reference.dtype == np.complex64
         curves = run.curves_of(cell)
@@ -43,7 +47,7 @@ def context(states: torch.Tensor) -> ScoreContext:
     return ScoreContext(1, np.arange(3.0), PauliSum.from_terms(1, [(1.0, "Z", (0,))]), Initial(states[:, 0]))
 
 
-def test_portions_are_joined_and_no_more_is_kept_than_asked_for():
+def test_portions_are_joined_and_no_more_is_kept_than_asked_for() -> None:
     states = torch.randn(4, 3, 2, dtype=torch.complex128)
     portions = []
     for start in (0, 2):
@@ -57,7 +61,7 @@ def test_portions_are_joined_and_no_more_is_kept_than_asked_for():
     assert np.array_equal(reference, -prediction)
 
 
-def test_a_prediction_of_observables_keeps_nothing():
+def test_a_prediction_of_observables_keeps_nothing() -> None:
     states = torch.randn(2, 3, 2, dtype=torch.complex128)
     portion = KeptTrajectories(2, context(states))
     observed = Window(context(states), 0, None, {"z": torch.zeros(2, 3, 1)})

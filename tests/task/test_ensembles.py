@@ -5,7 +5,7 @@ from functools import reduce
 import numpy as np
 import pytest
 
-from qdynbench.physics import basis
+from qdynbench import Ensemble, basis
 from qdynbench.task import ensembles
 from qdynbench.task.case import Case, Purpose, draw, generator, track
 from qdynbench.task.spec import Task
@@ -22,13 +22,14 @@ ALL = [
 
 @pytest.mark.parametrize("kind", ALL)
 @pytest.mark.parametrize("size", [1, 2, 5])
-def test_states_are_normalised_and_spinors_are_the_same_states(kind, size):
+def test_states_are_normalised_and_spinors_are_the_same_states(kind: type[Ensemble], size: int) -> None:
     drawn = kind().draw(size, 3, np.random.default_rng(0))
     assert drawn.states.shape == (3, 2**size)
     np.testing.assert_allclose(np.linalg.norm(drawn.states, axis=1), 1, atol=1e-14)
     if kind is ensembles.HaarRandom:
         assert drawn.spinors is None
     else:
+        assert drawn.spinors is not None
         products = [reduce(np.kron, spinors) for spinors in drawn.spinors]
         np.testing.assert_allclose(drawn.states, products, atol=1e-15)
 
@@ -37,13 +38,13 @@ def test_states_are_normalised_and_spinors_are_the_same_states(kind, size):
     ("kind", "down"),
     [(ensembles.AllUp, [0, 0, 0]), (ensembles.Neel, [0, 1, 0]), (ensembles.DomainWall, [0, 0, 1])],
 )
-def test_named_states_are_the_basis_states_they_say(kind, down):
+def test_named_states_are_the_basis_states_they_say(kind: type[Ensemble], down: list[int]) -> None:
     states = kind().draw(3, 1, np.random.default_rng(0)).states
     assert abs(states[0, basis.index_of(down)]) == 1
 
 
-def test_random_spins_are_haar_distributed():
-    spinors = ensembles.RandomProduct().draw(2, 20000, np.random.default_rng(1)).spinors
+def test_random_spins_are_haar_distributed() -> None:
+    spinors = ensembles.RandomProduct().spinors(2, 20000, np.random.default_rng(1))
     z = np.abs(spinors[..., 0]) ** 2 - np.abs(spinors[..., 1]) ** 2
     # On the Bloch sphere z is uniform on [-1, 1]: mean 0, variance 1/3 (Archimedes).
     assert abs(z.mean()) < 0.02
@@ -52,7 +53,7 @@ def test_random_spins_are_haar_distributed():
     assert abs(x.var() - 1 / 3) < 0.01
 
 
-def task(**changes) -> Task:
+def task(**changes: object) -> Task:
     data = {
         "name": "t",
         "model": {"family": "ising", "g": 1.0, "h": 0.0},
@@ -64,7 +65,7 @@ def task(**changes) -> Task:
     return Task.model_validate(data | changes)
 
 
-def test_a_state_does_not_depend_on_how_many_are_drawn_and_purposes_share_none():
+def test_a_state_does_not_depend_on_how_many_are_drawn_and_purposes_share_none() -> None:
     ensemble = ensembles.RandomProduct()
     case = Case(3, 0)
     many = draw(task(), ensemble, case, Purpose.TEST, 0, 9)
@@ -92,13 +93,14 @@ def test_a_state_does_not_depend_on_how_many_are_drawn_and_purposes_share_none()
         (2, {"training": None}, "no-training"),
     ],
 )
-def test_every_case_says_its_track(size, changes, expected):
+def test_every_case_says_its_track(size: int, changes: dict[str, object], expected: str) -> None:
     assert track(task(**changes), Case(size, 0)) == expected
 
 
-def test_product_states_of_long_chains_are_drawn_without_a_vector():
+def test_product_states_of_long_chains_are_drawn_without_a_vector() -> None:
     drawn = ensembles.RandomProduct().draw(200, 2, np.random.default_rng(0))
-    assert drawn.vectors is None
-    assert drawn[1:].spinors.shape == (1, 200, 2)
+    assert drawn.spinors is not None
+    assert drawn.spinors.shape == (2, 200, 2)
+    assert not drawn.vectors_exist
     short = ensembles.RandomProduct().draw(4, 3, np.random.default_rng(0))
     np.testing.assert_array_equal(short[1:].states, short.states[1:])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from qdynbench.errors import InputError
@@ -22,27 +24,24 @@ settings:
 """
 
 
-@pytest.fixture
-def task(tmp_path):
-    def write(text: str = TASK):
-        path = tmp_path / "task.yaml"
-        path.write_text(text)
-        return path
-
-    return write
+def written(folder: Path, text: str = TASK) -> Path:
+    path = folder / "task.yaml"
+    path.write_text(text)
+    return path
 
 
-def test_a_setting_changes_what_it_names_and_a_command_line_value_goes_over_it(task):
-    plain = load_task(task())
+def test_a_setting_changes_what_it_names_and_a_command_line_value_goes_over_it(tmp_path: Path) -> None:
+    path = written(tmp_path)
+    plain = load_task(path)
     assert (plain.times.steps, plain.sizes, plain.states) == (5, [2], 200)
-    full = load_task(task(), setting="full")
+    full = load_task(path, setting="full")
     assert (full.times.steps, full.times.dt, full.sizes, full.timing.subset) == (50, 0.01, [2, 3, 4], {})
-    assert load_task(task(), setting="full", overrides={"times.steps": 9}).times.steps == 9
-    assert load_task(task(), setting="other").states == 7
+    assert load_task(path, setting="full", overrides={"times.steps": 9}).times.steps == 9
+    assert load_task(path, setting="other").states == 7
 
 
-def test_a_command_line_value_need_not_agree_with_settings_that_were_not_chosen(task):
-    path = task(TASK.replace("other: {states: 7}", "other: {times.steps: 50, report.steps: [40]}"))
+def test_a_command_line_value_need_not_agree_with_settings_that_were_not_chosen(tmp_path: Path) -> None:
+    path = written(tmp_path, TASK.replace("other: {states: 7}", "other: {times.steps: 50, report.steps: [40]}"))
     assert load_task(path, overrides={"times.steps": 3}).times.steps == 3
 
 
@@ -59,8 +58,10 @@ def test_a_command_line_value_need_not_agree_with_settings_that_were_not_chosen(
         ("sizes: [2]", "sizes: [2]\nstates: 3", "other", ()),
     ],
 )
-def test_what_is_wrong_with_a_setting_is_said_with_its_line(task, old, new, setting, expected):
-    path = task(TASK.replace(old, new, 1))
+def test_what_is_wrong_with_a_setting_is_said_with_its_line(
+    tmp_path: Path, old: str, new: str, setting: str | None, expected: tuple[str, ...]
+) -> None:
+    path = written(tmp_path, TASK.replace(old, new, 1))
     if not expected:
         assert load_task(path, setting=setting).states == 7
         return
@@ -70,6 +71,6 @@ def test_what_is_wrong_with_a_setting_is_said_with_its_line(task, old, new, sett
         assert part in str(caught.value)
 
 
-def test_a_task_without_settings_says_so(task):
+def test_a_task_without_settings_says_so(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="has no settings"):
-        load_task(task(TASK[: TASK.index("settings:")]), setting="full")
+        load_task(written(tmp_path, TASK[: TASK.index("settings:")]), setting="full")

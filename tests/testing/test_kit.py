@@ -13,9 +13,23 @@ import pytest
 import scipy.special
 import torch
 
-from qdynbench import Block, Cost, FitContext, Initial, Knowledge, Problem, Solver, TrainingData
+from qdynbench import (
+    Block,
+    Cost,
+    FitContext,
+    Given,
+    Initial,
+    Knowledge,
+    LearnedSolver,
+    Problem,
+    Solver,
+    TrainingData,
+    observables,
+)
 from qdynbench.errors import InputError
+from qdynbench.physics.entanglement import half_chain_entropy
 from qdynbench.testing import CheckResult, ConformanceTests, oracles, passed, run_checks
+from qdynbench.testing.exercise import ExactTrajectories, FitRecorder, uniform_chain
 from qdynbench.testing.kit import BY_NAME, CHECKS, perform
 from qdynbench.testing.subject import Subject
 
@@ -36,7 +50,7 @@ class Chebyshev(Solver):
         return Cost(bytes=16.0 * self.order * problem.batch * 2.0**problem.size, seconds=1e-3)
 
     def prepare(self, problem: Problem) -> None:
-        assert problem.hamiltonian is not None
+        super().prepare(problem)
         self.matrix = problem.hamiltonian.to_sparse()
         self.radius = sum(abs(term.coefficient) for term in problem.hamiltonian.terms)
 
@@ -50,14 +64,14 @@ class Chebyshev(Solver):
         return np.asarray(total)
 
     def solve(self, given: Given) -> Iterator[Block]:
-        states = initial.states.numpy().T.copy()
+        states = given.states.numpy().T.copy()
         for index in range(self.problem.steps + 1):
             yield Block(index, torch.from_numpy(np.ascontiguousarray(states.T))[:, None])
             if index < self.problem.steps:
                 states = self.step(states)
 
 
-class Propagator(Solver):
+class Propagator(LearnedSolver):
     """Least-squares propagator of each size: learns from trajectories alone, and knows only the sizes it has seen."""
 
     knowledge = Knowledge.TRAJECTORIES
@@ -82,7 +96,7 @@ class Propagator(Solver):
 
     def solve(self, given: Given) -> Iterator[Block]:
         propagator = torch.from_numpy(self.propagators[str(self.problem.size)])
-        states = initial.states
+        states = given.states
         for index in range(self.problem.steps + 1):
             yield Block(index, states[:, None])
             states = states @ propagator
@@ -92,16 +106,13 @@ class Spins(Chebyshev):
     """Yields observables and no states."""
 
     def solve(self, given: Given) -> Iterator[Block]:
-        from qdynbench.physics import entanglement, observables
-
-        assert self.problem.hamiltonian is not None
-        for block in super().solve(initial):
+        for block in super().solve(given):
             assert block.states is not None
-            given = {str(axis): values for axis, values in observables.magnetization(block.states).items()}
-            given["norm"] = observables.norm(block.states)
-            given["energy"] = self.problem.hamiltonian.expectation(block.states)
-            given["entropy"] = entanglement.half_chain_entropy(block.states)
-            yield Block(block.start, observables=given)
+            found = {str(axis): values for axis, values in observables.magnetization(block.states).items()}
+            found["norm"] = observables.norm(block.states)
+            found["energy"] = self.problem.hamiltonian.expectation(block.states)
+            found["entropy"] = half_chain_entropy(block.states)
+            yield Block(block.start, observables=found)
 
 
 class Fermions(Chebyshev):
@@ -109,9 +120,6 @@ class Fermions(Chebyshev):
 
     pace: float = 1.0
     promise: float | None = None
-
-    def needs_states(self, problem: Problem) -> bool:
-        return problem.size <= 14
 
     def supports(self, problem: Problem) -> str | None:
         return None
@@ -123,12 +131,14 @@ class Fermions(Chebyshev):
         return self.promise
 
     def prepare(self, problem: Problem) -> None:
-        if self.needs_states(problem):
+        if problem.size <= 14:
             super().prepare(problem)
+        else:
+            Solver.prepare(self, problem)
 
     def solve(self, given: Given) -> Iterator[Block]:
-        if initial.vectors is not None:
-            yield from super().solve(initial)
+        if self.problem.size <= 14:
+            yield from super().solve(given)
             return
         z = oracles.xx_open_chain(self.problem.size, self.pace * self.problem.times)
         yield Block(0, observables={"z": torch.from_numpy(z)[None]})
@@ -151,10 +161,62 @@ def test_a_solver_that_needs_no_vector_is_held_to_40_spins(
     assert detail in result.detail
 
 
+class Textbook(Solver):
+    """Predicts nothing and builds a dense matrix."""
+
+    knowledge = Knowledge.HAMILTONIAN
+
+    def prepare(self, problem: Problem) -> None:
+        super().prepare(problem)
+        energies, self.vectors = map(torch.from_numpy, np.linalg.eigh(problem.hamiltonian.to_dense()))
+        self.phases = torch.exp(-1j * torch.from_numpy(problem.times)[:, None] * energies)
+
+    def solve(self, given: Given) -> Iterator[Block]:
+        vectors = self.vectors.to(torch.complex128)
+        coefficients = given.states @ vectors.conj()
+        states = (coefficients[:, None] * self.phases) @ vectors.T
+        states[:, 0] = given.states
+        yield Block(0, states)
+
+
+class Reads(Textbook):
+    """Predicts little and reads vectors whatever the size."""
+
+    def estimate(self, problem: Problem) -> Cost:
+        return Cost(bytes=1e6, seconds=1.0)
+
+    def prepare(self, problem: Problem) -> None:
+        if problem.size <= 14:
+            super().prepare(problem)
+        else:
+            Solver.prepare(self, problem)
+
+    def solve(self, given: Given) -> Iterator[Block]:
+        given.states  # noqa: B018 - what it does not have at 40 spins
+        return super().solve(given)
+
+
+@pytest.mark.parametrize(
+    ("solver", "reason"),
+    [
+        (Textbook, "40 spins are only posed to a solver that predicts its cost; it may build a dense matrix"),
+        (Reads, "it needs the state vector, which a chain of 40 spins does not have"),
+    ],
+)
+def test_a_solver_that_needs_the_vector_is_not_held_to_40_spins(
+    tmp_path: Path, solver: type[Solver], reason: str
+) -> None:
+    subject = Subject(solver, {}, "needy", tmp_path)
+    assert perform(BY_NAME["oracle_xx_neel_40"], subject) == CheckResult("oracle_xx_neel_40", "skipped", reason)
+    driven = perform(BY_NAME["oracle_kicked_ising_selfdual"], subject)
+    assert driven.status == "skipped"
+    assert driven.detail == "the model is driven, and this solver evolves under one Hamiltonian"
+
+
 class TestChebyshev(ConformanceTests):
     solver = Chebyshev
     parameters: ClassVar = {"order": 50}
-    skips = ConformanceTests.skips | {"import_cost", "oracle_tfim_2d_quench"}
+    skips = frozenset({"import_cost", "oracle_tfim_2d_quench", "oracle_xx_neel_40", "oracle_kicked_ising_selfdual"})
 
 
 class TestPropagator(ConformanceTests):
@@ -206,48 +268,48 @@ class SitesFromTheOtherEnd(Chebyshev):
     def solve(self, given: Given) -> Iterator[Block]:
         size = self.problem.size
         turned = [int(f"{index:0{size}b}"[::-1], 2) for index in range(1 << size)]
-        for block in super().solve(Initial(initial.states[:, turned])):
+        for block in super().solve(Given(Initial(given.states[:, turned]))):
             assert block.states is not None
             yield Block(block.start, block.states[..., turned])
 
 
 class WritesToItsInput(Chebyshev):
     def solve(self, given: Given) -> Iterator[Block]:
-        yield from super().solve(Initial(initial.states.clone()))
-        initial.states.mul_(2)
+        yield from super().solve(Given(Initial(given.states.clone())))
+        given.states.mul_(2)
 
 
 class WritesToItsSpinors(Chebyshev):
     def solve(self, given: Given) -> Iterator[Block]:
-        yield from super().solve(initial)
-        if initial.spinors is not None:
-            initial.spinors[:, 0] = 0
+        yield from super().solve(given)
+        if given.spinors is not None:
+            given.spinors[:, 0] = 0
 
 
 class SharedNorm(Chebyshev):
     """Normalises by the mean norm of the whole batch after leaking a little: companions matter."""
 
     def solve(self, given: Given) -> Iterator[Block]:
-        for block in super().solve(initial):
+        for block in super().solve(given):
             assert block.states is not None
-            drift = 1e-3 * block.start * initial.states[:, 0].abs().mean()
+            drift = 1e-3 * block.start * given.states[:, 0].abs().mean()
             yield Block(block.start, block.states * (1 - drift))
 
 
 class Gap(Chebyshev):
     def solve(self, given: Given) -> Iterator[Block]:
-        return (block for block in super().solve(initial) if block.start != 3)
+        return (block for block in super().solve(given) if block.start != 3)
 
 
 class StopsEarly(Chebyshev):
     def solve(self, given: Given) -> Iterator[Block]:
-        return (block for block in super().solve(initial) if block.start < self.problem.steps)
+        return (block for block in super().solve(given) if block.start < self.problem.steps)
 
 
 class NeverStops(Chebyshev):
     def solve(self, given: Given) -> Iterator[Block]:
         while True:
-            yield from super().solve(initial)
+            yield from super().solve(given)
 
 
 class Changes(Chebyshev):
@@ -257,7 +319,7 @@ class Changes(Chebyshev):
         raise NotImplementedError
 
     def solve(self, given: Given) -> Iterator[Block]:
-        for block in super().solve(initial):
+        for block in super().solve(given):
             assert block.states is not None
             yield Block(block.start, self.change(block.states, block.start))
 
@@ -328,6 +390,11 @@ class ParametersChange(Chebyshev):
         object.__setattr__(self, name, value)
 
 
+class ForgetsTheProblem(Chebyshev):
+    def prepare(self, problem: Problem) -> None:
+        self.matrix = problem.hamiltonian.to_sparse()
+
+
 class Raises(Chebyshev):
     def solve(self, given: Given) -> Iterator[Block]:
         raise ZeroDivisionError("of all things")
@@ -341,7 +408,7 @@ class OutputReversed(Propagator):
     def solve(self, given: Given) -> Iterator[Block]:
         size = self.problem.size
         turned = [int(f"{index:0{size}b}"[::-1], 2) for index in range(1 << size)]
-        for block in super().solve(initial):
+        for block in super().solve(given):
             assert block.states is not None
             yield Block(block.start, block.states if block.start == 0 else block.states[..., turned])
 
@@ -379,19 +446,15 @@ class UnseededFit(Propagator):
         self.propagators = {k: v + 1e-3 * noise.normal(size=v.shape) for k, v in self.propagators.items()}
 
 
-class Undecided(Chebyshev):
-    def needs_states(self, problem: Problem) -> bool:
-        return None  # type: ignore[return-value]
-
-
 class ProgressBackwards(Propagator):
     def fit(self, data: TrainingData, context: FitContext) -> None:
         context.progress(1.0)
         super().fit(data, context)
 
 
-class NoSave(Propagator):
-    save = Solver.save
+class SavesNothing(Propagator):
+    def save(self, folder: Path) -> None:
+        pass
 
 
 class FailsToFit(Propagator):
@@ -405,8 +468,8 @@ class FailsToFit(Propagator):
         (SitesFromTheOtherEnd, "bit_order", "sites of the Hamiltonian counted from the other end"),
         (OutputReversed, "bit_order", "sites of the output counted from the other end"),
         (Inaccurate, "bit_order", "but promises 1.0e-09"),
-        (WritesToItsInput, "inputs_unmodified", "written to initial.states"),
-        (WritesToItsSpinors, "inputs_unmodified", "written to initial.spinors"),
+        (WritesToItsInput, "inputs_unmodified", "written to given.states"),
+        (WritesToItsSpinors, "inputs_unmodified", "written to given.spinors"),
         (SharedNorm, "batch_independence", "solved without the others differ"),
         (Gap, "block_order", "starts at time index 3 expected, one that starts at 4 came"),
         (StopsEarly, "block_order", "21 times expected, only 20 came"),
@@ -417,7 +480,7 @@ class FailsToFit(Propagator):
         (StartsOneStepLate, "first_state", "initial state expected at time index 0"),
         (Random, "determinism", "two solvers under one seed differ"),
         (Remembers, "preparation", "3 spins in between"),
-        (Undecided, "supports_and_estimate", "needs_states must return True or False, it returned None"),
+        (ForgetsTheProblem, "yields_blocks", "a prepare of your own begins with super().prepare(problem)"),
         (NegativeCost, "supports_and_estimate", "bytes = -1.0"),
         (SilentRefusal, "supports_and_estimate", "None or a reason, it returned ''"),
         (Overflows, "supports_and_estimate", "Error: "),
@@ -429,7 +492,7 @@ class FailsToFit(Propagator):
         (Rounds, "save_and_load", "before saving and after loading differ"),
         (UnseededFit, "fit_repeats", "two fits under one seed"),
         (ProgressBackwards, "fit", "progress must not go back"),
-        (NoSave, "fit", "no save method"),
+        (SavesNothing, "fit", "No such file"),
         (FailsToFit, "fit", "no convergence"),
     ],
     ids=lambda value: value.__name__ if isinstance(value, type) else "",
@@ -463,7 +526,7 @@ def test_the_package_of_a_solver_may_not_import_heavy_libraries(
         "class Still(Solver):\n"
         "    knowledge = Knowledge.TRAJECTORIES\n"
         "    def solve(self, given):\n"
-        "        yield Block(0, initial.states[:, None].expand(-1, self.problem.steps + 1, -1))\n"
+        "        yield Block(0, given.states[:, None].expand(-1, self.problem.steps + 1, -1))\n"
     )
     monkeypatch.syspath_prepend(tmp_path)
     module = __import__(f"{name}.still").still
@@ -478,10 +541,8 @@ def test_shipped_weights_are_used_instead_of_a_fit(tmp_path: Path) -> None:
     folder = tmp_path / "weights"
 
     class Shipped(Propagator):
-        def shipped(self) -> Path | None:
-            return folder
-
-    from qdynbench.testing.exercise import ExactTrajectories, FitRecorder, uniform_chain
+        def shipped(self) -> tuple[Path, ...]:
+            return (folder,)
 
     folder.mkdir()
     maker = Propagator()

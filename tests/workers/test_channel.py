@@ -1,53 +1,123 @@
+"""Messages arrive as they were sent, and what is none of those expected is refused."""
+
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterator
 
+import msgspec
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
-from qdynbench.workers.channel import Channel, ChannelClosed, pair
+from qdynbench import Drive, PauliSum, Problem, Segment
+from qdynbench.record.schema import Score
+from qdynbench.workers import protocol as to
+from qdynbench.workers.channel import BadMessage, Channel, ChannelClosed, pair
+
+Ends = tuple[Channel, Channel]
 
 
 @pytest.fixture
-def ends():
+def ends() -> Iterator[Ends]:
     first, second = (Channel(end) for end in pair())
     yield first, second
     first.close()
     second.close()
 
 
-def test_messages_arrive_whole_and_in_order(ends):
+def test_messages_arrive_whole_and_in_order(ends: Ends) -> None:
     here, there = ends
     rng = np.random.default_rng(0)
-    arrays = [
-        rng.standard_normal((3, 4, 2)).view(np.complex128)[..., 0],
-        rng.standard_normal((2, 500_000)).astype(np.float32),  # more than the socket's buffer
-        np.zeros((0, 5)),
-        np.array(3.0),
-        rng.standard_normal((4, 6)).T,  # not contiguous
-    ]
-    sender = threading.Thread(target=lambda: (here.send("block", *arrays, start=3, names=["a"]), here.send("done")))
+    arrays: dict[str, NDArray[np.generic]] = {
+        "complex": rng.standard_normal((3, 4, 2)).view(np.complex128)[..., 0],
+        "more than the socket's buffer": rng.standard_normal((2, 500_000)).astype(np.float32),
+        "empty": np.zeros((0, 5)),
+        "one number": np.array(3.0),
+        "not contiguous": rng.standard_normal((4, 6)).T,
+    }
+
+    def send() -> None:
+        here.send(to.Piece(3, arrays))
+        here.send(to.Done())
+
+    sender = threading.Thread(target=send)
     sender.start()
-    message = there.receive()
-    assert (message.kind, message.fields) == ("block", {"start": 3, "names": ["a"]})
-    for sent, came in zip(arrays, message.arrays, strict=True):
-        assert came.dtype == sent.dtype
-        np.testing.assert_array_equal(came, sent)
-    assert there.receive().kind == "done"
+    piece = there.receive(to.Piece)
+    assert piece.start == 3
+    assert list(piece.arrays) == list(arrays)
+    for name, sent in arrays.items():
+        assert piece.arrays[name].dtype == sent.dtype
+        np.testing.assert_array_equal(piece.arrays[name], sent)
+    assert there.receive(to.Done) == to.Done()
     sender.join()
 
 
-def test_the_end_of_the_other_side_is_noticed(ends):
+def test_scores_and_problems_are_read_back(ends: Ends) -> None:
+    here, there = ends
+    score = Score(metric="skill", step=None, value=float("nan"), low=-np.inf, high=1.0, unit="1", bound=1e-14)
+    here.send(to.Scored([score], ["echo_infidelity"], []))
+    found = there.receive(to.Scored)
+    assert isinstance(found.scores[0], Score)
+    assert found.scores[0].model_dump_json() == score.model_dump_json()
+    field = PauliSum.from_terms(2, [(0.5, "X", (0,)), (1.0, "ZZ", (1, 0))])
+    for dynamics in (field, Drive((Segment(field, 0.5), Segment(-field, 0.0, kick=0.3))), None):
+        problem = Problem(2, np.linspace(0, 1, 5), dynamics, {"h": [0.5, 1.0]}, batch=3, entangled=True)
+        here.send(to.Prepare(to.Posed.of(problem)))
+        read = there.receive(to.Prepare).problem.problem()
+        assert read.dynamics == dynamics
+        np.testing.assert_array_equal(read.times, problem.times)
+        assert (read.size, read.parameters, read.batch, read.entangled) == (2, {"h": [0.5, 1.0]}, 3, True)
+
+
+def test_the_end_of_the_other_side_is_noticed(ends: Ends) -> None:
     here, there = ends
     there.close()
     with pytest.raises(ChannelClosed):
-        here.receive()
+        here.receive(to.Done)
     with pytest.raises(ChannelClosed):
-        here.send("prepare", np.zeros(10**6))
+        here.send(to.Piece(0, {"states": np.zeros(10**6)}))
 
 
-def test_objects_do_not_travel(ends):
+def test_objects_do_not_travel(ends: Ends) -> None:
+    here, _ = ends
+    with pytest.raises(TypeError, match="cannot hold a object"):
+        here.send(to.Piece(0, {"states": object()}))  # type: ignore[dict-item]  # the mistake
+
+
+LAYOUT = msgspec.msgpack.encode([])
+DONE = msgspec.msgpack.encode(to.Done())
+
+
+@pytest.mark.parametrize(
+    ("body", "layout"),
+    [
+        (msgspec.msgpack.encode(to.FinishCell("curves.npz")), LAYOUT),  # another type
+        (msgspec.msgpack.encode({"type": "Gone"}), LAYOUT),  # one that there is not
+        (msgspec.msgpack.encode({"type": "Called", "seconds": "soon"}), LAYOUT),
+        (msgspec.msgpack.encode({"type": "Called"}), LAYOUT),
+        (msgspec.msgpack.encode({"type": "Piece", "start": 0, "arrays": {"states": 0}}), LAYOUT),  # no such array
+        (msgspec.msgpack.encode({"type": "Piece", "start": 0, "arrays": {"states": "0"}}), LAYOUT),
+        (msgspec.msgpack.encode({"type": "Piece", "start": 0, "arrays": {"states": -1}}), LAYOUT),
+        (b"\xc1 is no msgpack", LAYOUT),
+        (b"", LAYOUT),
+        (DONE, b""),
+        (DONE, msgspec.msgpack.encode([("object", [1])])),
+        (DONE, msgspec.msgpack.encode([("uint32", [1])])),
+        (DONE, msgspec.msgpack.encode([("float64", [-1])])),
+        (DONE, msgspec.msgpack.encode([("float64", [1 << 40, 1 << 40])])),
+        (DONE, msgspec.msgpack.encode([("float64", [1 << 46])])),  # fits into an index, and into no memory
+    ],
+)
+def test_anything_else_is_refused(ends: Ends, body: bytes, layout: bytes) -> None:
     here, there = ends
-    here.send("block", np.array(["text"], dtype=object).astype("U4").view(np.uint32).astype(np.uint32))
-    with pytest.raises(ChannelClosed, match="unexpected type"):
-        there.receive()
+    here._stream.sendall(len(body).to_bytes(8, "big") + len(layout).to_bytes(8, "big") + body + layout)
+    with pytest.raises(BadMessage, match="an unexpected message came: "):
+        there.receive(to.Done | to.Called | to.Piece)
+
+
+def test_a_length_beyond_any_message_is_refused_before_it_is_read(ends: Ends) -> None:
+    here, there = ends
+    here._stream.sendall(b"\xff" * 16)
+    with pytest.raises(BadMessage, match="a message of 18446744073709551615 bytes came"):
+        there.receive(to.Done)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -15,9 +15,10 @@ from qdynbench_baselines.linear import LinearPropagator
 from qdynbench_baselines.local_generator import LocalGenerator
 from qdynbench_baselines.persistence import Persistence
 
-from qdynbench import Initial, InputError, PauliSum, Problem, Solver
+from qdynbench import Initial, InputError, LearnedSolver, PauliSum, Problem, Solver
 from qdynbench.testing import independent
-from qdynbench.testing.trajectories import trajectory
+from qdynbench.testing.exercise import FitRecorder
+from qdynbench.testing.trajectories import blocks, trajectory
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -63,19 +64,6 @@ class Trajectories:
         return torch.from_numpy((states + noise)[start : self.count if stop is None else stop])
 
 
-@dataclass
-class Context:
-    """A `FitContext` that keeps what was reported."""
-
-    folder: Path
-    seed: int = 0
-    device: str = "cpu"
-    reports: list[dict[str, float]] = field(default_factory=list)
-
-    def progress(self, fraction: float, **figures: float) -> None:
-        self.reports.append({"fraction": fraction, **figures})
-
-
 def chain(size: int, *, periodic: bool = False, complex_: bool = False) -> PauliSum:
     """Return the mixed-field Ising chain, or a chain with fields and couplings that are not real."""
     bonds = [(site, (site + 1) % size) for site in range(size if periodic and size > 2 else size - 1)]
@@ -99,8 +87,8 @@ def exact(model: PauliSum, times: NDArray[np.float64], states: NDArray[np.comple
 
 
 @pytest.fixture
-def context(tmp_path: Path) -> Context:
-    return Context(tmp_path)
+def context(tmp_path: Path) -> FitRecorder:
+    return FitRecorder(tmp_path)
 
 
 def blind(size: int, steps: int = 100, dt: float = 0.002, batch: int = 3) -> Problem:
@@ -127,13 +115,13 @@ def test_persistence_repeats_the_first_state() -> None:
 
 
 @pytest.mark.parametrize("size", [2, 3, 4])
-def test_linear_is_exact_at_the_sizes_it_saw(size: int, context: Context) -> None:
+def test_linear_is_exact_at_the_sizes_it_saw(size: int, context: FitRecorder) -> None:
     solver = LinearPropagator()
     solver.fit(Trajectories(chain), context)
     assert error(solver, chain(size), blind(size)) < 1e-12
 
 
-def test_linear_says_what_it_was_not_trained_for(context: Context) -> None:
+def test_linear_says_what_it_was_not_trained_for(context: FitRecorder) -> None:
     solver = LinearPropagator()
     assert solver.supports(blind(7)) is None  # before fit, nothing is known
     solver.fit(Trajectories(chain), context)
@@ -142,18 +130,18 @@ def test_linear_says_what_it_was_not_trained_for(context: Context) -> None:
     assert solver.supports(blind(3)) is None
 
 
-def test_linear_reports_the_rank_of_its_snapshots(context: Context) -> None:
+def test_linear_reports_the_rank_of_its_snapshots(context: FitRecorder) -> None:
     # One state of the pair rotates in the plane of a single spin's flip: two snapshots span two of four dimensions.
     data = Trajectories(lambda size: PauliSum.from_terms(size, [(1.0, "X", (0,))]), sizes=(2,), count=1)
     solver = LinearPropagator()
     solver.fit(data, context)
     assert solver.learned_steps[2].rank == 2
-    assert context.reports[-1]["rank"] == 2
+    assert context.curve[-1]["rank"] == 2
     seen = data.trajectories(2).numpy()
     np.testing.assert_allclose(evolve(solver, blind(2, data.steps), seen[:, 0]), seen, atol=1e-12)
 
 
-def test_linear_leaves_what_it_never_saw_unmoved(context: Context) -> None:
+def test_linear_leaves_what_it_never_saw_unmoved(context: FitRecorder) -> None:
     data = Trajectories(lambda size: PauliSum.from_terms(size, [(1.0, "X", (0,))]), sizes=(2,), count=1)
     solver = LinearPropagator()
     solver.fit(data, context)
@@ -163,7 +151,7 @@ def test_linear_leaves_what_it_never_saw_unmoved(context: Context) -> None:
     np.testing.assert_allclose(evolve(solver, blind(2), unseen)[:, -1], unseen, atol=1e-10)
 
 
-def test_linear_does_not_depend_on_blocks_or_chunks(context: Context, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_linear_does_not_depend_on_blocks_or_chunks(context: FitRecorder, monkeypatch: pytest.MonkeyPatch) -> None:
     whole, split = LinearPropagator(), LinearPropagator()
     data = Trajectories(chain, noise=1e-3)
     whole.fit(data, context)
@@ -175,7 +163,7 @@ def test_linear_does_not_depend_on_blocks_or_chunks(context: Context, monkeypatc
 
 
 @pytest.mark.parametrize("kind", [LinearPropagator, LocalGenerator])
-def test_what_was_learned_is_saved_bit_by_bit(kind: type[Solver], context: Context, tmp_path: Path) -> None:
+def test_what_was_learned_is_saved_bit_by_bit(kind: type[LearnedSolver], context: FitRecorder, tmp_path: Path) -> None:
     first, second = kind(), kind()
     first.fit(Trajectories(chain, noise=1e-4), context)
     first.save(tmp_path)
@@ -186,7 +174,7 @@ def test_what_was_learned_is_saved_bit_by_bit(kind: type[Solver], context: Conte
 
 
 @pytest.mark.parametrize("options", [{}, {"periodic": True}, {"complex_": True}])
-def test_local_generator_is_exact_at_a_size_it_never_saw(options: dict[str, bool], context: Context) -> None:
+def test_local_generator_is_exact_at_a_size_it_never_saw(options: dict[str, bool], context: FitRecorder) -> None:
     solver = LocalGenerator()
     solver.fit(Trajectories(lambda size: chain(size, **options)), context)
     assert solver.model is not None
@@ -194,7 +182,7 @@ def test_local_generator_is_exact_at_a_size_it_never_saw(options: dict[str, bool
     assert error(solver, chain(8, **options), blind(8)) < 1e-12
 
 
-def test_local_generator_finds_the_coefficients(context: Context) -> None:
+def test_local_generator_finds_the_coefficients(context: FitRecorder) -> None:
     solver = LocalGenerator()
     solver.fit(Trajectories(chain), context)
     assert solver.model is not None
@@ -203,19 +191,19 @@ def test_local_generator_finds_the_coefficients(context: Context) -> None:
 
 
 @pytest.mark.parametrize("size", [1, 5])
-def test_local_generator_takes_any_time_step(size: int, context: Context) -> None:
+def test_local_generator_takes_any_time_step(size: int, context: FitRecorder) -> None:
     solver = LocalGenerator()
     solver.fit(Trajectories(chain), context)
     assert error(solver, chain(size), blind(size, steps=30, dt=0.01)) < 1e-11
 
 
-def test_local_generator_beyond_dense_chains(context: Context) -> None:
+def test_local_generator_beyond_dense_chains(context: FitRecorder) -> None:
     solver = LocalGenerator(dense_spins=5)
     solver.fit(Trajectories(chain), context)
     assert error(solver, chain(6), blind(6, steps=20)) < 1e-12
 
 
-def test_local_generator_stands_noise(context: Context) -> None:
+def test_local_generator_stands_noise(context: FitRecorder) -> None:
     noisy, noisier = LocalGenerator(), LocalGenerator()
     noisy.fit(Trajectories(chain, count=400, noise=1e-5), context)
     noisier.fit(Trajectories(chain, count=400, noise=1e-4), context)
@@ -227,16 +215,16 @@ def test_local_generator_stands_noise(context: Context) -> None:
     np.testing.assert_allclose(np.linalg.norm(found, axis=-1), 1, atol=1e-12)
 
 
-def test_local_generator_reports_what_it_cannot_represent(context: Context) -> None:
+def test_local_generator_reports_what_it_cannot_represent(context: FitRecorder) -> None:
     def far(size: int) -> PauliSum:
         return PauliSum.from_terms(size, [*chain(size).to_json()["terms"], (0.7, "ZZ", (0, size - 1))])
 
     solver = LocalGenerator()
     solver.fit(Trajectories(far, sizes=(3, 4)), context)
-    assert context.reports[-1]["relative_residual"] > 0.05
+    assert context.curve[-1]["relative_residual"] > 0.05
 
 
-def test_local_generator_skips_sizes_without_full_rank(context: Context) -> None:
+def test_local_generator_skips_sizes_without_full_rank(context: FitRecorder) -> None:
     def one_spin_turns(size: int) -> PauliSum:
         return PauliSum.from_terms(size, [(1.0, "X", (0,))])
 
@@ -247,14 +235,14 @@ def test_local_generator_skips_sizes_without_full_rank(context: Context) -> None
     solver.fit(Trajectories(two_spins_are_a_chain, sizes=(2, 3), count=1), context)
     assert solver.model is not None
     assert solver.model.coefficients["ZZ"] == pytest.approx(1, abs=1e-6)  # from two spins alone
-    assert [report["size"] for report in context.reports if "size" in report] == [2]
+    assert [report["size"] for report in context.curve if "size" in report] == [2]
 
     lone = Trajectories(one_spin_turns, sizes=(2, 3), count=1)
     with pytest.raises(InputError, match=r"2 spins: the snapshots span 2 of 4 dimensions; 3 spins: .* 2 of 8"):
         LocalGenerator().fit(lone, context)
 
 
-def test_local_generator_refuses_an_ambiguous_logarithm(context: Context) -> None:
+def test_local_generator_refuses_an_ambiguous_logarithm(context: FitRecorder) -> None:
     # |E| dt = pi for the two spins of H = X_0 + X_1, whose energies are -2, 0 and 2.
     flips = Trajectories(
         lambda size: PauliSum.from_terms(size, [(1.0, "X", (site,)) for site in range(size)]), sizes=(2,), dt=np.pi / 2
@@ -268,8 +256,7 @@ def test_estimates_are_finite_at_any_size() -> None:
         cost = solver.estimate(blind(40, batch=200))
         assert cost is not None
         assert np.isfinite([cost.bytes, cost.seconds]).all()
-    beyond = LocalGenerator().estimate(blind(40))
-    assert beyond.bytes > 1e13
+    assert LocalGenerator().estimate(blind(40)).bytes > 1e13
 
 
 def test_registering_imports_no_torch() -> None:
@@ -278,13 +265,11 @@ def test_registering_imports_no_torch() -> None:
 
 
 def test_persistence_of_a_long_chain_tells_observables() -> None:
-    solver, problem = Persistence(), blind(40, steps=3)
-    assert solver.needs_states(blind(26))
-    assert not solver.needs_states(problem)
-    solver.problem = problem
     spinors = torch.tensor([[0.6, 0.8j]], dtype=torch.complex128).expand(2, 40, 2)
-    (block,) = solver.solve(Initial(spinors=spinors))
+    initial = Initial(spinors=spinors)
+    (block,) = blocks(Persistence(), blind(40, steps=3), initial)
     assert block.states is None
+    assert not initial.vectors_exist
     assert {name: tuple(one.shape) for name, one in block.observables.items()} == {
         **dict.fromkeys("xyz", (2, 4, 40)),
         **dict.fromkeys(("norm", "entropy"), (2, 4)),

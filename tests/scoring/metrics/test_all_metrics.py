@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import numpy as np
 import pytest
 import torch
@@ -17,10 +15,7 @@ from qdynbench.scoring.metrics.relative_entropy import MeanRelativeEntropy
 from qdynbench.scoring.metrics.skill import Skill
 from qdynbench.scoring.metrics.spin_error import SpinError
 from qdynbench.scoring.metrics.valid_time import ValidTime
-
-Score = Callable[..., Metric]
-States = Callable[..., torch.Tensor]
-
+from qdynbench.testing.metrics import random_trajectories, scored
 
 ERRORS = [
     MeanRelativeEntropy,
@@ -37,21 +32,21 @@ ERRORS = [
 
 
 @pytest.mark.parametrize("metric", ERRORS)
-def test_a_perfect_static_prediction_has_no_error(score: Score, random_states: States, metric: type[Metric]) -> None:
-    states = random_states(3, 1, 16).expand(3, 5, 16)
+def test_a_perfect_static_prediction_has_no_error(metric: type[Metric]) -> None:
+    states = random_trajectories(3, 1, 16).expand(3, 5, 16)
     # Energies are of order one, and a block of another length may be summed in another order.
     rounding = 1e-13 if metric in {EnergyDrift, EnergyVarianceDrift} else 1e-30
-    assert score(metric, states.clone(), states, split=(2,)).result() == pytest.approx(0, abs=rounding)
+    assert scored(metric, states.clone(), states, split=(2,)).result() == pytest.approx(0, abs=rounding)
 
 
 @pytest.mark.parametrize("metric", [*ERRORS, Skill])
-def test_single_precision_is_compared_in_double(score: Score, random_states: States, metric: type[Metric]) -> None:
-    reference = random_states(3, 5, 16, seed=1)
-    single = random_states(3, 5, 16, seed=2).to(torch.complex64)
-    values = score(metric, single, reference).result()
+def test_single_precision_is_compared_in_double(metric: type[Metric]) -> None:
+    reference = random_trajectories(3, 5, 16, seed=1)
+    single = random_trajectories(3, 5, 16, seed=2).to(torch.complex64)
+    values = scored(metric, single, reference).result()
     assert values.dtype == np.float64
     assert values.shape == (3, 5)
-    assert np.array_equal(values, score(metric, single.to(torch.complex128), reference).result(), equal_nan=True)
+    assert np.array_equal(values, scored(metric, single.to(torch.complex128), reference).result(), equal_nan=True)
 
 
 @pytest.mark.parametrize("metric", [*ERRORS, Skill, ValidTime])
@@ -59,14 +54,3 @@ def test_says_what_it_is(metric: type[Metric]) -> None:
     assert metric.name.isidentifier()
     assert metric.unit in {"1", "energy", "energy^2", "1/energy"}
     assert (metric.better == "higher") == (metric in {Skill, ValidTime})
-
-
-def test_skill_compares_the_means_that_the_table_shows(score: Score, random_states: States) -> None:
-    reference = random_states(40, 6, 16, seed=1)
-    prediction = reference + 0.1 * random_states(40, 6, 16, seed=2)
-    skill, divergence = score(Skill, prediction, reference), score(MeanRelativeEntropy, prediction, reference)
-    unmoved = score(MeanRelativeEntropy, reference[:, :1].expand(40, 6, 16), reference).result()
-    arrays = {"skill": skill.result()} | skill.curves()
-    value, low, high = Skill.summarise(arrays, 5)
-    assert value == pytest.approx(1 - divergence.result()[:, 5].mean() / unmoved[:, 5].mean(), rel=1e-12)
-    assert low < value < high

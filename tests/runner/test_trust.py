@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import subprocess
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from qdynbench.contract.problem import Problem
-from qdynbench.physics.operators import PauliSum
 from qdynbench.record.results import Run
-from qdynbench.scoring import certify
+
+Command = Callable[..., subprocess.CompletedProcess[str]]
 
 REMARKS = Path(__file__).parents[1] / "data" / "remarks.py"
 
@@ -19,7 +20,9 @@ def bounds(run: Run, metric: str) -> list[float]:
     return run.table.query(f"metric == '{metric}'").bound.tolist()
 
 
-def test_a_reference_that_is_wrong_raises_the_bound_to_its_error(qdynbench, small_task, tmp_path):
+def test_a_reference_that_is_wrong_raises_the_bound_to_its_error(
+    qdynbench: Command, small_task: Path, tmp_path: Path
+) -> None:
     single = "ed[precision=single]"
     fixed = ["run", small_task, "--quiet", "--set", "timing.rounds=3", "--set", f"solvers=[ed, '{single}']"]
     for reference, out in (("ed", "sound"), (single, "wrong")):
@@ -34,13 +37,17 @@ def test_a_reference_that_is_wrong_raises_the_bound_to_its_error(qdynbench, smal
     exact = wrong.cell("ed", 3, 0)
     shown = qdynbench("report", "wrong").stdout
     infidelity = next(score for score in exact.scores if score.metric == "infidelity")
+    assert infidelity.bound is not None
     assert infidelity.value <= infidelity.bound
     assert not [power for power in range(20, 40) if f"e-{power}" in shown]
+    assert exact.reference is not None
     assert exact.reference.method == "scipy expm_multiply on a sparse matrix, every step"
 
 
 @pytest.mark.parametrize("why", ["none", "infeasible"])
-def test_without_a_reference_what_needs_none_is_scored_and_named(qdynbench, small_task, tmp_path, why):
+def test_without_a_reference_what_needs_none_is_scored_and_named(
+    qdynbench: Command, small_task: Path, tmp_path: Path, why: str
+) -> None:
     choice = {
         "none": ["--set", "reference=none"],
         "infeasible": ["--plugin", REMARKS.with_name("faulty.py"), "--set", "reference=expensive"],
@@ -51,6 +58,7 @@ def test_without_a_reference_what_needs_none_is_scored_and_named(qdynbench, smal
     run = Run(tmp_path / "runs" / "small")
     cell = run.cell("ed", 3, 0)
     reason = {"none": "the task names none", "infeasible": "predicted time"}
+    assert cell.reference is not None
     assert reason[why] in cell.reference.missing
     scores = {score.metric: score.value for score in cell.scores}
     assert set(scores) == {"norm_drift", "energy_drift", "energy_variance_drift", "charge_drift", "echo_infidelity"}
@@ -61,19 +69,21 @@ def test_without_a_reference_what_needs_none_is_scored_and_named(qdynbench, smal
     assert cell.ledger.solve  # it is timed all the same
 
 
-def test_training_needs_a_reference(qdynbench, small_task):
+def test_training_needs_a_reference(qdynbench: Command, small_task: Path) -> None:
     training = "training={sizes: [2], trajectories: 4, steps: 5}"
     done = qdynbench("run", small_task, "--set", "reference=none", "--set", training)
     assert done.returncode == 2
     assert "made by the reference, and the task has none" in done.stderr
 
 
-def test_remarks_of_a_solver_stand_in_its_row_and_in_the_report(qdynbench, small_task, tmp_path):
+def test_remarks_of_a_solver_stand_in_its_row_and_in_the_report(
+    qdynbench: Command, small_task: Path, tmp_path: Path
+) -> None:
     solvers = ["--solver", "remarking", "--solver", "truncating", "--plugin", REMARKS]
     done = qdynbench("run", small_task, *solvers, "--set", "timing.batch_sizes=[2]")
     assert done.returncode == 0, done.stderr
     run = Run(tmp_path / "runs" / "small")
-    # Two batches of two states are scored after a first call, each with an empty list.
+    # Two batches of two states are scored after a first call, and each call has notes of its own.
     note = "bond dimension reached its limit 8 at step 3"
     assert run.cell("remarking", 2, 0).notes == [note]
     assert f"remarking at N = 2, 3: {note}" in done.stdout
@@ -81,13 +91,3 @@ def test_remarks_of_a_solver_stand_in_its_row_and_in_the_report(qdynbench, small
     weights = run.table.query("metric == 'truncation'").set_index("solver").value
     assert weights.to_dict() == {"truncating": pytest.approx(5e-3)}
     assert "infidelity" in {score.metric for score in run.cell("truncating", 2, 0).scores}
-
-
-@pytest.mark.parametrize("size", [6, 13, 20, 21])
-def test_says_how_a_reference_is_certified_or_why_it_is_not(size):
-    problem = Problem(size, np.linspace(0, 1, 9), PauliSum.from_terms(size, [(1.0, "X", (0,))]))
-    how, why = certify.method(problem), certify.why_not(problem)
-    assert bool(how) != bool(why)
-    assert ("every step" in how) == (size <= certify.STEPWISE)
-    assert ("at steps 2, 4, 6, 8" in how) == (certify.STEPWISE < size <= certify.LARGEST)
-    assert ("too large" in why) == (size > certify.LARGEST)
