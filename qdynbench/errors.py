@@ -1,4 +1,4 @@
-"""The errors that a user is meant to read, each with what to do about it."""
+"""The errors that are shown to the user, with the remedy in their message."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from collections.abc import Iterable
 
 
 class QdynbenchError(Exception):
-    """Anything that `qdynbench` reports in one message instead of a traceback."""
+    """An error that `qdynbench` reports as a message instead of a traceback."""
 
 
 class InputError(QdynbenchError):
-    """The task, the command line or a plugin is wrong: nothing has run (exit status 2)."""
+    """The task, the command line or a plugin is wrong, and nothing has run (exit status 2)."""
 
 
 class InvalidOutput(QdynbenchError):
@@ -19,11 +19,11 @@ class InvalidOutput(QdynbenchError):
 
 
 class Unsupported(QdynbenchError):
-    """A solver does not take this problem (status `unsupported`); a solver may raise it in any phase."""
+    """A solver refuses this problem (status `unsupported`); it may raise this in any phase."""
 
 
 class Infeasible(QdynbenchError):
-    """The memory that is needed is more than the limit (status `infeasible`)."""
+    """The required memory exceeds the limit (status `infeasible`)."""
 
 
 def suggestion(name: str, valid: Iterable[str]) -> str:

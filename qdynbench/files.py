@@ -1,4 +1,4 @@
-"""Files that are written whole or not at all, and names that are safe for them."""
+"""Write files completely or not at all, and make safe file names."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from typing import IO
 
 @contextmanager
 def written_whole(path: Path, *, sync: bool = False) -> Iterator[IO[bytes]]:
-    """Open a file for writing that takes its place only when all is written; a failure leaves what was there.
+    """Open a file for writing that replaces `path` only when it is complete; a failure leaves the old file as it was.
 
     Args:
-        path: of the file.
-        sync: whether it has to be on the disk before it takes its place.
+        path: the file to be written.
+        sync: whether the contents have to be on the disk before the file is replaced.
     """
     partial = path.with_name(f"{path.name}.partial")
     with partial.open("wb") as stream:
@@ -28,5 +28,5 @@ def written_whole(path: Path, *, sync: bool = False) -> Iterator[IO[bytes]]:
 
 
 def file_name(text: str) -> str:
-    """Return a text such as `ed[mode=per_state]` as part of a file name."""
+    """Return a text such as `ed[mode=per_state]` in a form that can be part of a file name."""
     return re.sub(r"[^A-Za-z0-9.=-]+", "_", text).strip("_")

@@ -11,29 +11,29 @@ from numpy.typing import NDArray
 LEVEL = 0.95
 RESAMPLES = 2000
 NUMBERS_AT_ONCE = 1_000_000
-"""Numbers drawn at a time: thousands of samples, resampled all at once, would take hundreds of megabytes."""
+"""Number of values drawn at a time; resampling thousands of samples at once would take hundreds of megabytes."""
 Interval = tuple[float, float, float]
 """Estimate, lower end, upper end."""
 
 
 def bootstrap_mean(values: NDArray[np.float64]) -> Interval:
-    """Return the mean over samples and its interval; samples that are not defined (nan) are left out."""
+    """Return the mean over samples and its interval; undefined samples (nan) are left out."""
     return _bootstrap((values[np.isfinite(values)],), lambda sample, axis: np.mean(sample, axis=axis))
 
 
 def bootstrap_curve(values: NDArray[np.float64]) -> tuple[NDArray[np.float64], ...]:
     """Return the mean over samples at each time and the ends of its interval, three arrays of shape `(T,)`.
 
-    The samples are whole curves, so the same ones are drawn at all times.
+    The samples are whole curves: the same ones are drawn at all times.
 
     Args:
-        values: shape `(B, T)`; what is not defined (nan) is left out.
+        values: shape `(B, T)`; undefined values (nan) are left out.
     """
     known = np.isfinite(values)
     filled = np.where(known, values, 0.0)
     count = len(values)
     drawn = np.random.default_rng(0).multinomial(count, np.full(count, 1 / count), size=RESAMPLES).astype(np.float64)
-    with np.errstate(invalid="ignore", divide="ignore"):  # a time at which no sample is defined stays nan
+    with np.errstate(invalid="ignore", divide="ignore"):  # times without any defined sample stay nan
         mean = filled.sum(axis=0) / known.sum(axis=0)
         means = (drawn @ filled) / (drawn @ known.astype(np.float64))
         low, high = np.nanpercentile(means, [50 * (1 - LEVEL), 50 * (1 + LEVEL)], axis=0)
@@ -60,8 +60,8 @@ def bootstrap_ratio(above: NDArray[np.float64], below: NDArray[np.float64], *, p
     Args:
         above: seconds of the rounds of one solver.
         below: seconds of the rounds of the other.
-        paired: whether round i of both ran side by side, so that a drift of the machine cancels in `above/below`. A
-            slow solver has fewer rounds: only the first ones of the other have a partner.
+        paired: whether round i of both ran side by side, so that a drift of the machine cancels in `above/below`. If
+            one solver has fewer rounds, only as many first rounds of the other are used.
     """
     if paired:
         common = min(len(above), len(below))
@@ -70,10 +70,10 @@ def bootstrap_ratio(above: NDArray[np.float64], below: NDArray[np.float64], *, p
 
 
 def savings(above: NDArray[np.float64], below: NDArray[np.float64], *, paired: bool) -> NDArray[np.float64]:
-    """Return what a call saves, the median of `below` less that of `above`: the estimate, then `RESAMPLES` draws of it.
+    """Return the median of `below` minus that of `above`: the estimate, followed by `RESAMPLES` bootstrap draws.
 
-    Of paired rounds both members are drawn together, and what is saved is `below (1 - above/below)`. So an interval of
-    the ratio that holds 1 is one of the saving that holds 0. The arguments are those of `bootstrap_ratio`.
+    Paired rounds are drawn together, and the saving is computed as `below (1 - above/below)`. The interval of the
+    saving then contains 0 if that of the ratio contains 1. The arguments are those of `bootstrap_ratio`.
     """
     random = np.random.default_rng(0)
     if paired:
@@ -89,7 +89,7 @@ def savings(above: NDArray[np.float64], below: NDArray[np.float64], *, paired: b
 
 
 def ends(draws: NDArray[np.float64]) -> tuple[float, float]:
-    """Return the ends of the interval that draws span; these may be infinite, so nothing is interpolated."""
+    """Return the ends of the interval of some draws, without interpolation, since draws may be infinite."""
     ordered, cut = np.sort(draws), int(len(draws) * (1 - LEVEL) / 2)
     return float(ordered[cut]), float(ordered[-1 - cut])
 

@@ -58,7 +58,7 @@ class PlainObserver(Observer):
         self._say(f"starting {workers} workers")
 
     def planned(self, plan: Plan, fits: Mapping[str, FitRecord | None]) -> None:
-        """Say what will be done and its predicted cost: by solver or cell by cell."""
+        """Say what will be done and its predicted cost, by solver or cell by cell; the seconds are a first guess."""
         self._total = len(plan.cases) * len(plan.task.solvers)
         sizes = ", ".join(str(size) for size in plan.task.sizes)
         self._say(f"{plan.task.name}: {self._total} cells: {len(plan.task.solvers)} solvers, sizes {sizes}")
@@ -180,7 +180,7 @@ def _cost(cells: Sequence[Cell]) -> str:
     if not known:
         return "cost not predicted"
     seconds, most = sum(cost.seconds for cost in known), max(cost.bytes for cost in known)
-    return f"predicted {seconds:.2g} s a batch, at most {memory(most)}"
+    return f"first guess {seconds:.2g} s a batch, at most {memory(most)}"
 
 
 def _percent(fraction: float) -> str:

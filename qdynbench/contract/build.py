@@ -1,8 +1,9 @@
-"""Building a solver from its class and parameters, and asking whether it takes a problem."""
+"""Build a solver from its class and parameters, and ask whether it takes a problem."""
 
 from __future__ import annotations
 
 import dataclasses
+import math
 import typing
 from collections.abc import Mapping
 
@@ -14,16 +15,16 @@ from qdynbench.errors import InputError, Unsupported, suggestion
 
 
 def parameters_of(solver: Solver | type[Solver]) -> list[str]:
-    """Return the names of a solver's parameters: its annotated fields, but for private ones."""
+    """Return the names of a solver's parameters: its annotated fields, except private ones."""
     fields = dataclasses.fields(solver)  # type: ignore[arg-type]
     return [field.name for field in fields if field.init and not field.name.startswith("_")]
 
 
 def build(solver_class: type[Solver], name: str, parameters: Mapping[str, object]) -> Solver:
-    """Check parameters against the annotations of a solver's fields and build it.
+    """Build a solver from parameters, which are checked against the annotations of its fields.
 
     Raises:
-        InputError: not a solver class, an unknown parameter, or a value of the wrong type.
+        InputError: the class is no solver, a parameter is unknown, or a value has the wrong type.
     """
     if not (isinstance(solver_class, type) and issubclass(solver_class, Solver)):
         raise InputError(
@@ -54,9 +55,18 @@ def build(solver_class: type[Solver], name: str, parameters: Mapping[str, object
 
 
 def outlook(solver: Solver, problem: Problem) -> tuple[str | None, Cost | None]:
-    """Return why a solver does not take a problem, or None, and what it predicts for one that it takes."""
+    """Return why a solver refuses a problem, or None, and the cost that it predicts for one that it takes."""
     try:
         refusal = solver.supports(problem)
-        return refusal, None if refusal is not None else solver.estimate(problem)
+        cost = None if refusal is not None else solver.estimate(problem)
+        return refusal, None if cost is None else Cost(_real(cost.bytes), _real(cost.operations), cost.error)
     except Unsupported as error:
         return str(error), None
+
+
+def _real(number: float) -> float:
+    """Return a number as a float, infinite where it is an integer beyond the range of floats."""
+    try:
+        return float(number)
+    except OverflowError:
+        return math.inf

@@ -1,4 +1,4 @@
-"""The contract of an ensemble: initial states, drawn with numpy so that every machine draws the same ones."""
+"""The contract of an ensemble: it draws initial states with numpy, so that all machines draw the same ones."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ class Ensemble(ABC):
     """Draws initial states of a chain."""
 
     single: ClassVar[bool] = False
-    """Whether the ensemble holds one state only, so that drawing more would only repeat it."""
+    """Whether the ensemble holds a single state, so that further draws would only repeat it."""
     product: ClassVar[bool] = False
-    """Whether every state is drawn with its spinors, so that a solver may do without the vector."""
+    """Whether all states are drawn as spinors, so that a solver can do without state vectors."""
 
     @abstractmethod
     def draw(self, size: int, count: int, generator: np.random.Generator) -> Initial:
-        """Return `count` states of `size` spins; the first ones must not depend on `count`."""
+        """Return `count` states of `size` spins; state i must not depend on `count`."""
 
 
 class ProductEnsemble(Ensemble):
@@ -36,5 +36,5 @@ class ProductEnsemble(Ensemble):
         """Return normalised spinors, shape `(count, size, 2)`."""
 
     def draw(self, size: int, count: int, generator: np.random.Generator) -> Initial:
-        """Return the states as their spinors: vectors are made of them only where they are needed."""
+        """Return the states as spinors; their vectors are computed only where they are needed."""
         return Initial(spinors=self.spinors(size, count, generator))

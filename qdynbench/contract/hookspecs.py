@@ -1,4 +1,4 @@
-"""The whole extension surface: what a plugin may add, each by a name, a target and a summary.
+"""The hooks of a plugin: everything that it can add, each with a name, a target and a summary.
 
 A target is "package.module:Class", imported only when the name is used, or (in a single-file plugin) the class itself.
 """
@@ -20,8 +20,8 @@ hookimpl = pluggy.HookimplMarker(PROJECT)
 class Register(Protocol):
     """Adds one name. Registering a name twice is an error that names both plugins.
 
-    `gate` makes a solver a yardstick that runs although nobody asked for it: "always", or "learned" for tasks that have
-    training data.
+    `gate` declares a solver as a yardstick, which a task runs even if it does not list it: "always", or "learned" for
+    tasks that have training data. Only solvers have it.
     """
 
     def __call__(self, name: str, target: str | Callable[..., Any], *, summary: str, gate: str = "") -> None:

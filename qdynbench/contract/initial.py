@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 LONGEST = 900
-"""Spins whose number of amplitudes a float still holds, with room for a factor."""
+"""Largest number of spins for which a float holds the number of amplitudes times a factor."""
 
 
 def vector_bytes(size: int) -> float:
@@ -28,19 +28,19 @@ def vector_bytes(size: int) -> float:
 
 
 class Initial:
-    """A batch of initial states; `len` is their number B. Do not write to them.
+    """A batch of initial states; `len` is their number B. They must not be written to.
 
-    Product states are given by their spinors. Their vectors are made when `states` is first asked for, so that chains
-    can be solved that have none.
+    Product states are given by their spinors. Their vectors are computed when `states` is first asked for, so that
+    chains can be solved that are too long for a state vector.
 
     Args:
-        states: normalised vectors, complex128, shape `(B, 2**N)`, as a tensor or numpy array; None where `spinors` say
-            it all.
+        states: normalised vectors, complex128, shape `(B, 2**N)`, as a tensor or numpy array; None where there are
+            `spinors`.
         spinors: normalised spinors of product states, complex128, shape `(B, N, 2)`, up first; None for other states.
-        memory: bytes that vectors made of spinors may take.
+        memory: number of bytes that vectors computed from spinors may take.
 
     Attributes:
-        making: seconds that it took to make vectors of spinors, which no solver's clock should count.
+        making: seconds that it took to compute vectors from spinors, which the clocks of solvers leave out.
     """
 
     def __init__(
@@ -58,24 +58,31 @@ class Initial:
         self.spinors = None if spinors is None else torch.as_tensor(spinors)
         self.memory = memory
         self.making = 0.0
+        self._whole: tuple[Initial, slice] | None = None
+        """For some of the states of a batch: the batch, which makes the vectors of all, and which they are."""
 
     def __len__(self) -> int:
         return len(self._given)
 
     def __getitem__(self, part: slice) -> Initial:
-        return self._each(lambda tensor: tensor[part])
+        cut = self._each(lambda tensor: tensor[part])
+        cut._whole = (self, part)
+        return cut
 
     @property
     def states(self) -> torch.Tensor:
-        """The state vectors, shape `(B, 2**N)`, normalised; those of product states are made when first asked for.
+        """The state vectors, shape `(B, 2**N)`, normalised; for product states they are computed on first use.
 
         Raises:
             Infeasible: they would take more memory than the limit allows.
         """
+        if self._states is None and self._whole is not None:
+            whole, part = self._whole
+            self._states = whole.states[part]
         if self._states is None:
             import torch
 
-            assert self.spinors is not None  # noqa: S101 - __init__ has seen to it; this tells the type checker
+            assert self.spinors is not None  # noqa: S101 - __init__ guarantees it; for the type checker
             began = time.perf_counter()
             size = self.spinors.shape[1]
             if (needed := len(self) * vector_bytes(size)) > self.memory:
@@ -87,22 +94,22 @@ class Initial:
 
     @property
     def vectors_exist(self) -> bool:
-        """Whether the vectors were given, or were asked for before."""
+        """Whether the vectors were given or have been computed."""
         return self._states is not None
 
     def to(self, device: str) -> Initial:
-        """Return the same states on a device."""
+        """Return the states on a device."""
         return self._each(lambda tensor: tensor.to(device))
 
     def arrays(self) -> dict[str, NDArray[np.complex128]]:
-        """Return what the states were given as, by the names of the arguments: the spinors of product states alone."""
+        """Return the argument of `Initial` that gives these states, by name: for product states the spinors."""
         name = "states" if self.spinors is None else "spinors"
         return {name: self._given.cpu().numpy()}
 
     @property
     def _given(self) -> torch.Tensor:
         given = self._states if self.spinors is None else self.spinors
-        assert given is not None  # noqa: S101 - __init__ has seen to it; this tells the type checker
+        assert given is not None  # noqa: S101 - __init__ guarantees it; for the type checker
         return given
 
     def _each(self, change: Callable[[torch.Tensor], torch.Tensor]) -> Initial:
@@ -116,7 +123,7 @@ class Given:
 
     Attributes:
         initial: the initial states, on the problem's device.
-        notes: what the solver had to say of this call, see `note`.
+        notes: remarks of the solver on this call, see `note`.
     """
 
     initial: Initial
@@ -136,8 +143,8 @@ class Given:
         return self.initial.spinors
 
     def note(self, text: str) -> None:
-        """Say what whoever reads the result has to know, such as "bond dimension reached its limit 64 at step 37".
+        """Add a remark for the reader of the result, such as "bond dimension reached its limit 64 at step 37".
 
-        What the scored calls say stands in the row.
+        Remarks on the scored calls are recorded with the cell.
         """
         self.notes.append(str(text))

@@ -1,4 +1,4 @@
-"""The contract of a learned solver: what it is trained on, and how what it learned is kept."""
+"""The contract of a learned solver: its training data, and how its weights are saved and loaded."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ if TYPE_CHECKING:
 
 
 class TrainingData(Protocol):
-    """Trajectories that the task allows a learned solver to see, made on the fly by the reference."""
+    """The training trajectories of a task, computed by the reference when they are asked for."""
 
     @property
     def sizes(self) -> Sequence[int]:
-        """Numbers of spins that trajectories exist for."""
+        """Numbers of spins for which there are trajectories."""
 
     @property
     def times(self) -> NDArray[np.float64]:
@@ -35,29 +35,29 @@ class TrainingData(Protocol):
 
 
 class FitContext(Protocol):
-    """What the core offers to `fit` beside the data."""
+    """What the core offers to `fit` besides the data."""
 
     @property
     def folder(self) -> Path:
-        """Folder that outlives an interrupted fit: keep checkpoints here and resume from them."""
+        """Folder that survives an interrupted fit: keep checkpoints here and resume from them."""
 
     @property
     def seed(self) -> int:
-        """Seed for everything random in the fit."""
+        """Seed for all random numbers of the fit."""
 
     @property
     def device(self) -> str:
         """Device to train on, "cpu" or "cuda"."""
 
-    def progress(self, fraction: float, **figures: float) -> None:
-        """Show how far the fit is, 0 to 1, with named figures such as `loss`; they are kept as the learning curve."""
+    def progress(self, fraction: float, **numbers: float) -> None:
+        """Report the progress of the fit, 0 to 1, with named numbers such as `loss`, which form the learning curve."""
 
     def note(self, text: str) -> None:
-        """Say one thing that whoever reads the result has to know; it is shown and stands in the manifest."""
+        """Add a remark for the reader of the result; it is shown and written to the manifest."""
 
 
 class LearnedSolver(Solver):
-    """A solver that learns from trajectories before it solves: `fit` once, or `load` what an earlier fit saved."""
+    """A solver that learns from trajectories: the core calls `fit`, or `load` with the result of an earlier fit."""
 
     @abstractmethod
     def fit(self, data: TrainingData, context: FitContext) -> None:
@@ -72,16 +72,16 @@ class LearnedSolver(Solver):
         """Read what `save` wrote."""
 
     def shipped(self) -> Sequence[Path]:
-        """Return folders of weights that came with the package, each made by `save`.
+        """Return folders of weights that come with the package, each written by `save`.
 
-        The core uses the first one whose `manifest.json` describes the very training that the task asks for.
+        The core uses the first folder whose `manifest.json` describes the same training as the task.
         """
         return ()
 
     def starts_from(self) -> Path | None:
-        """Return a folder of finished weights that `fit` goes on from, or None.
+        """Return a folder of weights from which `fit` starts, or None.
 
-        The core adds what these had cost, as their `manifest.json` says, to the cost of the fit; without a manifest the
-        solver is refused.
+        The core adds the cost of these weights, which it reads from their `manifest.json`, to the cost of the fit. It
+        refuses the solver if there is no manifest.
         """
         return None

@@ -1,4 +1,4 @@
-"""The contract of a metric: fed pairs of windows of prediction and reference, gives values per sample and time."""
+"""The contract of a metric: it takes pairs of windows and returns values for each sample and time."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ class Metric(ABC):
     """Compares a prediction with the reference, window by window.
 
     Class attributes:
-        name: as in the task file and the table.
-        unit: SI, "1" for a pure number, "energy", "energy^2" or "1/energy" in the units of the model (hbar = 1).
-        better: which direction is an improvement.
-        reads: what the metric needs of a prediction: "states", or names of observables; a solver that yields
-            observables alone is scored by the metrics that can do with them.
-        per_time: whether values carry the time axis; otherwise there is one value a sample.
-        static: whether the metric means something under one constant Hamiltonian only, such as a drift of the energy.
+        name: its name in task files and tables.
+        unit: an SI unit, "1" for a pure number, or "energy", "energy^2" or "1/energy" in units of the model (hbar = 1).
+        better: the direction of an improvement.
+        reads: what the metric needs of a prediction: "states", or names of observables. A solver that yields only
+            observables is scored by the metrics that need no more than these.
+        per_time: whether there is a value for each time; otherwise there is one value per sample.
+        static: whether the metric requires a constant Hamiltonian, such as the drift of the energy does.
         needs_reference: whether the metric has no value without a reference.
-        observes: whether such a metric keeps curves of the prediction as well. It is then also updated without a
-            reference, with `pair.exact` None, and has no value of its own there.
+        observes: whether a metric that needs a reference also keeps curves of the prediction. It is then updated
+            without a reference as well, with `pair.exact` None, and gives only these curves.
     """
 
     name: ClassVar[str]
@@ -47,7 +47,7 @@ class Metric(ABC):
 
     @classmethod
     def applies(cls, context: ScoreContext) -> bool:
-        """Say whether the metric means anything in this case."""
+        """Return whether the metric is defined in this case."""
         return context.hamiltonian is not None or not cls.static
 
     @abstractmethod
@@ -56,19 +56,19 @@ class Metric(ABC):
 
     @abstractmethod
     def result(self) -> NDArray[np.float64]:
-        """Return values of shape `(B, T+1)`, or `(B,)` when `per_time` is false, after the last block."""
+        """Return the values of shape `(B, T+1)`, or `(B,)` when `per_time` is false, after the last pair."""
 
     def curves(self) -> dict[str, NDArray[np.float64]]:
-        """Return further named curves worth keeping, each of shape `(B, T+1)`, such as the magnetization itself."""
+        """Return further named curves to be kept, each of shape `(B, T+1)`, such as the magnetization itself."""
         return {}
 
     @classmethod
     def summarise(cls, arrays: Mapping[str, NDArray[np.float64]], step: int | None) -> Interval:
-        """Return estimate and 95 % interval over the samples at one step (None: no time axis): the mean.
+        """Return the mean over the samples at one step with its 95 % interval.
 
         Args:
-            arrays: what `result` and `curves` gave, by name, for all samples.
-            step: index into the time grid.
+            arrays: the arrays of `result` and `curves` by name, for all samples.
+            step: index into the time grid; None for a metric without a time axis.
         """
         values = arrays[cls.name]
         return bootstrap_mean(values if step is None else values[:, step])
@@ -77,8 +77,8 @@ class Metric(ABC):
 class CurveMetric(Metric):
     """A metric whose value at one time depends on that time alone: define `values`.
 
-    Its curves are written into arrays of their final size. Small pieces kept between blocks that come and go would
-    keep the freed blocks from being used again: the process would grow by one block with each.
+    Curves are written into arrays of their final size. Small arrays that stay between large temporary ones would
+    fragment the memory, and the process would grow by one block with each block.
     """
 
     def __init__(self, context: ScoreContext) -> None:
@@ -87,7 +87,7 @@ class CurveMetric(Metric):
 
     @abstractmethod
     def values(self, pair: Pair) -> torch.Tensor | None:
-        """Return the metric for one pair of windows, real, shape `(B, k)`; None where it lacks its reference."""
+        """Return the metric for one pair of windows, real, shape `(B, k)`; None where it needs a missing reference."""
 
     def update(self, pair: Pair) -> None:
         """Keep the values of a pair."""
@@ -96,7 +96,7 @@ class CurveMetric(Metric):
             self.keep(self.name, pair.prediction.start, values)
 
     def keep(self, curve: str, start: int, values: torch.Tensor) -> None:
-        """Write values `(B, k)` of the times from index `start` on to a named curve."""
+        """Write values `(B, k)` to a named curve, from time index `start` on."""
         import numpy as np
 
         if curve not in self._curves:

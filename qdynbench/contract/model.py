@@ -1,22 +1,19 @@
-"""The contract of a model family: parameters in, weighted Pauli strings out.
+"""The contract of a model family, which turns parameters into weighted Pauli strings.
 
-A new family is one class and one `register` line. Those of the field stand in `qdynbench.task.families`.
+A new family is one class and one `register` line. The standard families are in `qdynbench.task.families`.
 """
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
+import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, FiniteFloat
 
 from qdynbench.errors import InputError
+from qdynbench.physics.drive import Drive
 from qdynbench.physics.operators import PauliSum
-
-if TYPE_CHECKING:
-    import numpy as np
-
-    from qdynbench.physics.drive import Drive
 
 Term = tuple[float, str, tuple[int, ...]]
 """A weighted Pauli string: coefficient, letters, sites."""
@@ -32,14 +29,14 @@ class Model(BaseModel, ABC):
 
     @abstractmethod
     def hamiltonian(self, size: int) -> PauliSum | Drive:
-        """Return H on `size` spins; a driven family returns its Hamiltonians in turn.
+        """Return H on `size` spins; a driven family returns its drive.
 
         Raises:
             InputError: the parameters do not fit this size.
         """
 
     def realised(self, size: int, generator: np.random.Generator) -> Self:
-        """Return the model of one case: a disordered family draws its couplings here and holds them as lists."""
+        """Return the model of one case. A disordered family draws its couplings here and returns them as lists."""
         return self
 
     def parameters(self) -> dict[str, Any]:
@@ -62,7 +59,7 @@ def spread(name: str, value: float | list[float], count: int) -> list[float]:
     """Return one value for each of `count` sites or bonds.
 
     Raises:
-        InputError: a list of another length.
+        InputError: the list has another length.
     """
     if not isinstance(value, list):
         return [float(value)] * count

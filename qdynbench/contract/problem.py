@@ -1,4 +1,4 @@
-"""What a solver is told: one size and time grid, as far as its knowledge goes."""
+"""The problem that a solver is given: one size and time grid, restricted to what it may know."""
 
 from __future__ import annotations
 
@@ -6,22 +6,21 @@ import dataclasses
 import enum
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from qdynbench.errors import Unsupported
 from qdynbench.physics.drive import Drive
 from qdynbench.physics.operators import PauliSum
 
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
 LARGEST_POWER = 300
-"""Spins up to which `Problem.amplitudes` counts: a float ends near `2**1024`, and costs multiply the number further."""
+"""Upper limit of the exponent in `Problem.amplitudes`, so that its products stay below the largest float `2**1024`."""
 
 
 class Knowledge(enum.Enum):
-    """What a solver may see of the model. The core withholds the rest: a blind solver's process never holds it."""
+    """What a solver may know of the model. The core withholds the rest, so that the solver's process never holds it."""
 
     HAMILTONIAN = "hamiltonian"
     PARAMETERS = "parameters"
@@ -30,18 +29,18 @@ class Knowledge(enum.Enum):
 
 @dataclass(frozen=True)
 class Problem:
-    """One size and time grid, as far as the solver's knowledge goes.
+    """One size and time grid, restricted to what the solver may know.
 
     Attributes:
         size: number of spins N.
         times: time grid, shape `(T+1,)`, equally spaced, `times[0] == 0`; hbar = 1.
-        dynamics: what evolves the states, for `Knowledge.HAMILTONIAN` alone: one Hamiltonian, or the Hamiltonians of a
-            driven model in turn. None for a blind solver.
-        parameters: the model's numbers such as g and h, for `HAMILTONIAN` and `PARAMETERS`.
-        batch: the largest number of states that one `solve` will be given.
+        dynamics: the Hamiltonian, or the drive of a driven model, only for `Knowledge.HAMILTONIAN`; None for a blind
+            solver.
+        parameters: the numbers of the model such as g and h, for `HAMILTONIAN` and `PARAMETERS`.
+        batch: the largest number of states in one call of `solve`.
         device: "cpu" or "cuda".
         threads: number of CPU threads the solver may use.
-        entangled: whether initial states may be other than product states.
+        entangled: whether there may be initial states that are no product states.
     """
 
     size: int
@@ -57,10 +56,10 @@ class Problem:
     def hamiltonian(self) -> PauliSum:
         """The Hamiltonian of a static model.
 
-        A solver that reads it evolves under one Hamiltonian: under a driven model its cell ends as `unsupported`.
+        A solver that reads it supports only static models: for a driven model its cell ends as `unsupported`.
 
         Raises:
-            Unsupported: the model is driven; `hamiltonians` and `pieces` tell how.
+            Unsupported: the model is driven, see `hamiltonians` and `pieces`.
             TypeError: the solver is blind.
         """
         if isinstance(self.dynamics, Drive):
@@ -71,20 +70,20 @@ class Problem:
 
     @property
     def drive(self) -> Drive | None:
-        """The drive of a driven model, else None."""
+        """The drive of a driven model, or None."""
         return self.dynamics if isinstance(self.dynamics, Drive) else None
 
     @property
     def hamiltonians(self) -> tuple[PauliSum, ...]:
-        """The operators that `pieces` refers to: one, unless the model is driven; none for a blind solver."""
+        """The operators that `pieces` refers to: one for a static model, none for a blind solver."""
         if isinstance(self.dynamics, Drive):
             return tuple(segment.hamiltonian for segment in self.dynamics.segments)
         return () if self.dynamics is None else (self.dynamics,)
 
     def pieces(self, step: int) -> tuple[tuple[int, float], ...]:
-        """Return what leads from `times[step]` to `times[step + 1]`: pairs `(k, s)`, in order of action.
+        """Return what acts between `times[step]` and `times[step + 1]` as pairs `(k, s)`, in order of action.
 
-        Each pair multiplies the state by `exp(-i s hamiltonians[k])`; a static model has the one pair `(0, dt)`.
+        Each pair multiplies the state by `exp(-i s hamiltonians[k])`. A static model has the single pair `(0, dt)`.
         """
         if isinstance(self.dynamics, Drive):
             return self.dynamics.pieces(float(self.times[step]), float(self.times[step + 1]))
@@ -97,7 +96,7 @@ class Problem:
 
     @property
     def amplitudes(self) -> float:
-        """Number of basis states as a float, for predictions of cost; not above `2**300`, which no memory holds."""
+        """Number of basis states as a float, for predictions of cost; at most `2**300`, which no memory holds."""
         return 2.0 ** min(self.size, LARGEST_POWER)
 
     @property
@@ -111,7 +110,7 @@ class Problem:
         return float(self.times[1] - self.times[0])
 
     def backward(self) -> Problem:
-        """Return the way back over the same grid, from the last state to the first: -H, or the drive in reverse."""
+        """Return the problem of evolving backward over the same grid: under -H, or under the reversed drive."""
         if isinstance(self.dynamics, Drive):
             back: PauliSum | Drive | None = self.dynamics.backward(float(self.times[-1]))
         else:

@@ -1,4 +1,4 @@
-"""The contract of a solver: what it is told, what it must do, what it gives back.
+"""The contract of a solver: its problem, its methods, and the blocks that it yields.
 
 A solver is one class. Its annotated fields are its parameters, so `ed[mode=per_state]` sets the field `mode`:
 
@@ -8,8 +8,8 @@ A solver is one class. Its annotated fields are its parameters, so `ed[mode=per_
         def solve(self, given):
             yield Block(0, given.states[:, None].expand(-1, self.problem.steps + 1, -1))
 
-The core calls `supports` and `estimate`, then `fit` or `load` (learned solvers), `prepare` once per size and time grid,
-and `solve` for every batch of initial states; the last four are timed, each by its own clock.
+The core calls `supports` and `estimate`, then `fit` or `load` (learned solvers only), then `prepare` once per size and
+time grid, and `solve` for every batch of initial states. `fit`, `prepare` and `solve` are timed by separate clocks.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Block:
-    """Some consecutive times of a trajectory. It is only valid until the next block is asked for.
+    """Some consecutive times of a trajectory, valid only until the next block is asked for.
 
     Attributes:
         start: index into `times` of the first column.
@@ -47,24 +47,34 @@ class Block:
 
 @dataclass(frozen=True)
 class Cost:
-    """What a solver predicts for `prepare` and one `solve` of `problem.batch` states."""
+    """What a solver predicts for `prepare` and one `solve` of `problem.batch` states.
+
+    The core turns operations into seconds by what the same solver has taken at smaller sizes on the machine at hand, so
+    that their growth with the size matters, and their number only before anything has run.
+
+    Attributes:
+        bytes: largest memory beyond what was held before.
+        operations: multiplications and additions of real numbers: a complex product is added up by eight.
+        error: 2-norm error of a state that the solver promises at the last time (`check` holds it to that), or None.
+    """
 
     bytes: float
-    seconds: float
+    operations: float
+    error: float | None = None
 
 
 @dataclass_transform(kw_only_default=True)
 class Solver(ABC):
-    """Propagates initial states over a time grid. Subclasses become dataclasses; annotated fields are parameters.
+    """Propagates initial states over a time grid.
 
-    A field whose name begins with an underscore is no parameter.
+    Subclasses become dataclasses. Their annotated fields are parameters, unless the name begins with an underscore.
 
     Class attributes:
         knowledge: what the solver may see of the model.
-        accuracy: names of the parameters that turn its error, such as `("tolerance",)`: specs that differ in these
-            alone are settings of one series.
-        protocol: names of the parameters that choose how the same method is run, such as `("mode",)`: a spec that sets
-            one of them is the solver under another protocol, and not a solver of its own.
+        accuracy: names of the parameters that control the error, such as `("tolerance",)`. Specs that differ only in
+            these form one series.
+        protocol: names of the parameters that choose how the same method is run, such as `("mode",)`. A spec that sets
+            one of them counts as the same solver under another protocol.
     """
 
     knowledge: ClassVar[Knowledge]
@@ -72,14 +82,14 @@ class Solver(ABC):
     protocol: ClassVar[tuple[str, ...]] = ()
 
     problem: Problem
-    """What is to be solved, as far as `knowledge` goes; kept by `prepare`."""
+    """The problem, restricted to what `knowledge` allows; set by `prepare`."""
 
     def __init_subclass__(cls, **options: object) -> None:
         super().__init_subclass__(**options)
         dataclass(kw_only=True, eq=False)(cls)
 
     def __setattr__(self, name: str, value: object) -> None:
-        # Results stand under the parameters in the solver's name, so these must not change; all else may.
+        # Results are recorded under a name that contains the parameters, so these must not change.
         parameters = {field.name for field in dataclasses.fields(self)}  # type: ignore[arg-type]
         if name in self.__dict__ and name in parameters and not name.startswith("_"):
             raise dataclasses.FrozenInstanceError(f"{type(self).__name__}.{name} is a parameter and cannot change")
@@ -93,34 +103,33 @@ class Solver(ABC):
 
     @property
     def label(self) -> str:
-        """A few words shown wherever the solver is compared, such as an assumption that the reader must know."""
+        """A few words that reports show with the solver, such as an assumption that the reader must know."""
         return ""
 
-    def promised_error(self) -> float | None:
-        """Return the 2-norm error of a state that the solver promises on any grid (`check` holds it to that)."""
-        return None
-
     def supports(self, problem: Problem) -> str | None:
-        """Say why this problem cannot be solved, or None when it can. Ends as status `unsupported`."""
+        """Return why this problem cannot be solved, or None. With a reason the cell ends as `unsupported`."""
         return None
 
     def estimate(self, problem: Problem) -> Cost | None:
-        """Predict the cost, or None when unknown. Beyond the task's limits the cell ends as `infeasible`."""
+        """Return the predicted cost, finite at any size, or None when unknown.
+
+        A cell whose cost is beyond the task's limits ends as `infeasible`.
+        """
         return None
 
     def prepare(self, problem: Problem) -> None:
-        """Do once, for a size and time grid, all that does not depend on the initial states.
+        """Do all work that does not depend on the initial states, once per size and time grid.
 
-        A `prepare` of your own begins with `super().prepare(problem)`, which keeps the problem as `self.problem`.
+        A subclass begins with `super().prepare(problem)`, which keeps the problem as `self.problem`.
         """
         self.problem = problem
 
     @abstractmethod
     def solve(self, given: Given) -> Iterator[Block]:
-        """Yield the trajectories of all states in `given`, blocks in time order from index 0 to T."""
+        """Yield the trajectories of all states in `given` as blocks in time order, from index 0 to T."""
 
 
 def block_length(problem: Problem, batch: int, bytes_per_amplitude: int = 16, budget: float = 32e6) -> int:
-    """Return how many times fit in one block of about `budget` bytes, at least 1 and at most all of them."""
+    """Return how many times fit in a block of about `budget` bytes, at least 1 and at most all of them."""
     per_time = batch * problem.amplitudes * bytes_per_amplitude
     return int(max(1, min(problem.steps + 1, budget // per_time)))

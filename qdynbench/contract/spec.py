@@ -1,4 +1,4 @@
-"""A solver with its parameters, written `chebyshev[tolerance=1e-10]` everywhere."""
+"""A solver with its parameters, written as `chebyshev[tolerance=1e-10]`."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from qdynbench.errors import InputError
 
 Value = bool | int | float | str
-"""What a solver parameter may be."""
+"""The types of solver parameters."""
 
 _FORM = re.compile(r"^\s*(?P<name>[A-Za-z][\w-]*)\s*(?:\[(?P<body>[^\[\]]*)\])?\s*$")
 
@@ -26,7 +26,7 @@ class SolverSpec:
         """Read `name` or `name[key=value,key=value]`.
 
         Raises:
-            InputError: the text has another form.
+            InputError: the text does not have this form.
         """
         match = _FORM.match(text)
         if match is None:
@@ -52,7 +52,7 @@ class SolverSpec:
 
 
 def parse_value(text: str) -> Value:
-    """Read a boolean, an integer, a float (also `1e-10`) or, failing these, a word."""
+    """Read a boolean, an integer or a float such as `1e-10`; any other text stays a word."""
     if text.lower() in {"true", "false"}:
         return text.lower() == "true"
     for kind in (int, float):
@@ -64,10 +64,10 @@ def parse_value(text: str) -> Value:
 
 
 def format_value(value: Value) -> str:
-    """Write a value so that `parse_value` reads the same one back."""
+    """Return a value as text that `parse_value` reads back as the same value."""
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, float):
-        value += 0.0  # of two equal zeros one has a sign; they have to be the same text, which is hashed
+        value += 0.0  # turns -0.0 into 0.0, so that equal values give the same text, which is hashed
         return format(value, "g") if float(format(value, "g")) == value else str(value)
     return str(value)

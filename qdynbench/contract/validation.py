@@ -1,29 +1,26 @@
-"""Checking what a solver yields, before anything is made of it: each rule is one function, with one message."""
+"""Check the output of a solver before it is used. Each rule is one function with one message."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
 
 import numpy as np
 import torch
 import torch.utils.dlpack
 
+from qdynbench.contract.initial import Initial
+from qdynbench.contract.problem import Problem
 from qdynbench.contract.solver import Block
 from qdynbench.errors import InvalidOutput
 from qdynbench.physics import observables, product
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
-
-    from qdynbench.contract.initial import Initial
-    from qdynbench.contract.problem import Problem
 
 Tensors = dict[str, torch.Tensor]
 
 PER_SITE = ("x", "y", "z")
 PER_STATE = ("energy", "energy_variance", "norm", "entropy", "truncation")
 BESIDE_STATES = ("truncation",)
-"""What states do not tell, and may therefore stand in a block beside them."""
+"""Observables that cannot be computed from states and may therefore be in a block beside them."""
 
 FIRST_STATE_TOLERANCE = {
     torch.complex64: 1e-6,
@@ -31,22 +28,22 @@ FIRST_STATE_TOLERANCE = {
     torch.float32: 1e-5,
     torch.float64: 1e-6,
 }
-"""Largest deviation at index 0 of an amplitude or (real types) a spin: rounding and compression, not another state."""
+"""Largest deviation of an amplitude or (real types) a spin at index 0 that rounding and compression may cause."""
 
 
 def checked_blocks(blocks: Iterable[Block], problem: Problem, initial: Initial) -> Iterator[Block]:
-    """Pass blocks on, as torch tensors, while they are a trajectory of the problem.
+    """Yield the blocks as torch tensors, after checking that they form a trajectory of the problem.
 
-    Costs one pass over the data. Blocks are passed on before the next one is asked for, and not copied.
+    The checks take one pass over the data. Each block is yielded before the next one is asked for, without a copy.
 
     Args:
-        blocks: what `Solver.solve` returned.
-        problem: what was to be solved.
-        initial: the states it was given.
+        blocks: the result of `Solver.solve`.
+        problem: the problem that was to be solved.
+        initial: the initial states.
 
     Raises:
-        InvalidOutput: something else than blocks; states or observables of another shape or dtype; a number that is
-            not finite; blocks out of order, too few or too many times; another first state than the initial one.
+        InvalidOutput: there is something other than blocks, a wrong shape or dtype, a number that is not finite, blocks
+            out of order, too few or too many times, or a first state that is not the initial one.
     """
     batch = len(initial)
     position = 0
@@ -72,7 +69,7 @@ def iterated(blocks: Iterable[Block]) -> Iterator[Block]:
     """Return an iterator over what `solve` returned.
 
     Raises:
-        InvalidOutput: it cannot be iterated.
+        InvalidOutput: it is not iterable.
     """
     try:
         return iter(blocks)
@@ -81,12 +78,12 @@ def iterated(blocks: Iterable[Block]) -> Iterator[Block]:
 
 
 def tensors_of(block: Block) -> Tensors:
-    """Return the block's states as `{"states": ...}` with what may stand beside them, or else its observables.
+    """Return the states of a block as `{"states": ...}` with the observables allowed beside them, or its observables.
 
-    Any DLPack array becomes a tensor.
+    DLPack arrays become tensors.
 
     Raises:
-        InvalidOutput: no block, an empty one, or arrays that are none.
+        InvalidOutput: it is no block, it is empty, or it holds something other than numerical arrays.
     """
     if not isinstance(block, Block):
         raise InvalidOutput(f"a qdynbench.Block expected from solve, {_kind(block)} came")
@@ -104,7 +101,7 @@ def tensors_of(block: Block) -> Tensors:
 
 
 def tensors_in(block: Block) -> Tensors:
-    """Return all that a checked block holds, its states as "states"."""
+    """Return all tensors of a checked block by name, its states as "states"."""
     return dict(block.observables) if block.states is None else {"states": block.states, **block.observables}
 
 
@@ -115,7 +112,7 @@ def _tensor(name: str, array: Any) -> torch.Tensor:
         try:
             tensor = torch.utils.dlpack.from_dlpack(array)
         except (AttributeError, BufferError, RuntimeError, TypeError, ValueError):
-            # Lists, and arrays that DLPack does not take, such as read-only ones or those with negative strides.
+            # Lists, and arrays that DLPack does not accept, such as read-only ones or those with negative strides.
             try:
                 tensor = torch.from_numpy(np.array(array))
             except (TypeError, ValueError):
@@ -124,7 +121,7 @@ def _tensor(name: str, array: Any) -> torch.Tensor:
 
 
 def check_order(block: Block, position: int) -> None:
-    """Refuse a gap or an overlap: the block has to start where the one before it ended."""
+    """Refuse a block that does not start where the block before it ended."""
     if block.start != position:
         raise InvalidOutput(
             f"a block that starts at time index {position} expected, one that starts at {block.start} came"
@@ -132,13 +129,13 @@ def check_order(block: Block, position: int) -> None:
 
 
 def check_names(tensors: Tensors, names: set[str] | None) -> None:
-    """Refuse other contents than in the block before, None for the first block."""
+    """Refuse a block whose contents differ from `names`, those of the block before; None for the first block."""
     if names is not None and set(tensors) != names:
         raise InvalidOutput(f"blocks of {', '.join(sorted(names))} expected, one of {', '.join(sorted(tensors))} came")
 
 
 def check_shapes(tensors: Tensors, problem: Problem, batch: int) -> int:
-    """Return the number of times k of a block; refuse another shape, a ragged or an empty block."""
+    """Return the number of times k of a block; refuse wrong shapes, and ragged or empty blocks."""
     length: int | None = None
     for name, tensor in tensors.items():
         shape = tuple(tensor.shape)
@@ -153,7 +150,7 @@ def check_shapes(tensors: Tensors, problem: Problem, batch: int) -> int:
         if len(shape) < 2 or shape != (batch, length, *last) or length == 0:
             expected = ", ".join(str(part) for part in (batch, length or "k", *last))
             raise InvalidOutput(f"{name} of shape {form} = ({expected}) expected, {shape} came")
-    assert length is not None  # noqa: S101 - tensors_of has refused an empty block; this tells the type checker
+    assert length is not None  # noqa: S101 - tensors_of refuses empty blocks; this tells the type checker
     return length
 
 
@@ -166,10 +163,10 @@ def check_dtypes(tensors: Tensors) -> None:
 
 
 def check_finite(tensors: Tensors, start: int) -> None:
-    """Refuse NaN and infinity, and say where the first one stands."""
+    """Refuse NaN and infinity; the message gives the position of the first one."""
     for name, tensor in tensors.items():
         numbers = torch.view_as_real(tensor) if tensor.is_complex() else tensor
-        # One sum instead of a mask of the block's size; a sum may overflow, so only the mask condemns.
+        # A sum needs no mask of the block's size. It may overflow, so the mask decides where the sum is not finite.
         if torch.isfinite(numbers.sum()):
             continue
         wrong = (~torch.isfinite(numbers)).nonzero()
@@ -182,7 +179,7 @@ def check_finite(tensors: Tensors, start: int) -> None:
 
 
 def check_first(tensors: Tensors, initial: Initial) -> None:
-    """Refuse a trajectory whose column 0 is not the initial state (for observables: has other spins)."""
+    """Refuse a trajectory whose first column is not the initial state or, for observables, not its spins."""
     expected = {"states": initial.states} if "states" in tensors else _spins(initial)
     for name, exact in expected.items():
         if name not in tensors:
@@ -211,7 +208,7 @@ def check_end(position: int, problem: Problem) -> None:
 
 
 def check_complete(position: int, problem: Problem) -> None:
-    """Refuse an early end."""
+    """Refuse fewer times than the grid has."""
     if position < problem.steps + 1:
         raise InvalidOutput(f"{problem.steps + 1} times expected, only {position} came")
 

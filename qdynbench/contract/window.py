@@ -1,29 +1,24 @@
-"""What metrics see: windows of a prediction and its reference, with what metrics share computed once."""
+"""What metrics see: windows of a prediction and its reference; shared observables are computed once."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 
+from qdynbench.contract.initial import Initial
 from qdynbench.physics import distances, entanglement, moments, observables
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
-    from qdynbench.contract.initial import Initial
-    from qdynbench.physics.observables import Axis
-    from qdynbench.physics.operators import PauliSum
-
+from qdynbench.physics.observables import Axis
+from qdynbench.physics.operators import PauliSum
 
 AXES: tuple[Axis, ...] = ("x", "y", "z")
 
 DERIVED = ("states", *AXES, "energy", "energy_variance", "norm", "entropy")
-"""What follows from states."""
+"""What can be computed from states."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +39,7 @@ class ScoreContext:
 
 
 class Window:
-    """Some columns of a trajectory; what is derived from them is computed when first asked for.
+    """Some columns of a trajectory. Observables are computed from the states when they are first asked for.
 
     Attributes:
         context: the case.
@@ -62,87 +57,112 @@ class Window:
         self.context = context
         self.start = start
         self.states = states
-        self._given = given or {}
-        self._whole: Window | None = None
-        self._cut = slice(None)
+        self._known = dict(given or {})
+        """Observables by name that were given or computed so far, each of shape `(B, k)` or, for spins, `(B, k, N)`."""
+        self._whole: tuple[Window, slice] | None = None
+        """The window that this one is a part of, and its columns there."""
 
     def offers(self, name: str) -> bool:
-        """Say whether "states" or a named observable can be had from this window."""
-        return name in self._given or (self.states is not None and name in DERIVED)
+        """Return whether this window has "states" or a named observable."""
+        return name in self._known or (self.states is not None and name in DERIVED)
 
     def part(self, begin: int, end: int) -> Window:
         """Return the columns `begin` to `end` of this window; they take their observables from the whole one."""
         if (begin, end) == (0, self.length):
             return self
-        states = None if self.states is None else self.states[:, begin:end]
-        part = Window(self.context, self.start + begin, states, {k: v[:, begin:end] for k, v in self._given.items()})
-        part._whole = self
-        part._cut = slice(begin, end)
+        columns = slice(begin, end)
+        states = None if self.states is None else self.states[:, columns]
+        part = Window(self.context, self.start + begin, states, {k: v[:, columns] for k, v in self._known.items()})
+        part._whole = self, columns
         return part
 
-    @cached_property
+    @property
     def length(self) -> int:
         """Number of times k."""
-        some = self.states if self.states is not None else next(iter(self._given.values()))
-        return int(some.shape[1])
+        return int(self._given[0].shape[1])
 
     @property
     def bytes_per_time(self) -> float:
-        """Bytes of what was given, for all samples at one time."""
-        given = [*self._given.values(), *([] if self.states is None else [self.states])]
-        return sum(tensor.nbytes for tensor in given) / self.length
+        """Bytes of states and known observables, for all samples at one time."""
+        return sum(tensor.nbytes for tensor in self._given) / self.length
 
     def copy(self) -> Window:
-        """Return the same in memory of its own."""
+        """Return the same window in memory of its own."""
         states = None if self.states is None else self.states.clone()
-        return Window(self.context, self.start, states, {name: value.clone() for name, value in self._given.items()})
+        return Window(self.context, self.start, states, {name: value.clone() for name, value in self._known.items()})
 
     @property
     def end(self) -> int:
         """Index into the time grid just past the last column."""
         return self.start + self.length
 
-    @cached_property
+    @property
     def norm(self) -> torch.Tensor:
         """2-norm of the states, shape `(B, k)`."""
-        return self._derive("norm", observables.norm, lambda whole: whole.norm)
+        return self._observable("norm")
 
-    @cached_property
+    @property
     def energy(self) -> torch.Tensor:
         """Energy of the normalised states, `<psi|H|psi> / <psi|psi>`, shape `(B, k)`."""
-        return self._derive("energy", self._energy, lambda whole: whole.energy)
+        return self._observable("energy")
 
-    @cached_property
+    @property
     def energy_variance(self) -> torch.Tensor:
         """Variance of the energy of the normalised states, `<H^2> - <H>^2`, shape `(B, k)`."""
-        return self._derive("energy_variance", self._energy_variance, lambda whole: whole.energy_variance)
+        return self._observable("energy_variance")
 
     @property
     def truncation(self) -> torch.Tensor:
         """Weight that a tensor network has discarded so far, as the solver gives it, shape `(B, k)`."""
-        return self._given["truncation"]
+        return self._observable("truncation")
 
-    @cached_property
+    @property
     def entropy(self) -> torch.Tensor:
         """Half-chain entanglement entropy, natural log, shape `(B, k)`."""
-        return self._derive("entropy", entanglement.half_chain_entropy, lambda whole: whole.entropy)
+        return self._observable("entropy")
 
-    @cached_property
+    @property
     def spins(self) -> dict[Axis, torch.Tensor]:
-        """`<X_i>`, `<Y_i>`, `<Z_i>` of the normalised states, each of shape `(B, k, N)`."""
-        if self._whole is not None:
-            return {axis: values[:, self._cut] for axis, values in self._whole.spins.items()}
-        if self.states is None or "x" in self._given:
-            return {axis: self._given[axis] for axis in AXES if axis in self._given}
-        return observables.magnetization(self.states)
+        """`<X_i>`, `<Y_i>`, `<Z_i>` of the normalised states, each of shape `(B, k, N)`; those that are offered."""
+        return {axis: self._observable(axis) for axis in AXES if self.offers(axis)}
 
-    def _energy(self, states: torch.Tensor) -> torch.Tensor:
-        # A state that has lost all its norm has no energy; its norm drift tells the story.
-        smallest = torch.finfo(self.norm.dtype).tiny
-        return moments.mean(self._hamiltonian, states, self.spins) / self.norm.square().clamp_min(smallest)
+    def known(self) -> dict[str, torch.Tensor]:
+        """Return the observables known so far, which are small enough to be kept when the states are not."""
+        return dict(self._known)
 
-    def _energy_variance(self, states: torch.Tensor) -> torch.Tensor:
-        return moments.variance(self._hamiltonian, states)
+    def take(self, known: Mapping[str, torch.Tensor]) -> None:
+        """Take over observables that were computed on the same states before."""
+        self._known = {**known, **self._known}
+
+    @property
+    def _given(self) -> list[torch.Tensor]:
+        return [*([] if self.states is None else [self.states]), *self._known.values()]
+
+    def _observable(self, name: str) -> torch.Tensor:
+        if name not in self._known:
+            if self._whole is not None:
+                whole, columns = self._whole
+                self._known[name] = whole._observable(name)[:, columns]
+            elif self.states is not None:
+                self._known |= self._computed(name, self.states)
+        return self._known[name]
+
+    def _computed(self, name: str, states: torch.Tensor) -> dict[str, torch.Tensor]:
+        """Return an observable of the states by its name; the three axes of the spins come together."""
+        match name:
+            case "x" | "y" | "z":
+                return {str(axis): values for axis, values in observables.magnetization(states).items()}
+            case "norm":
+                return {name: observables.norm(states)}
+            case "entropy":
+                return {name: entanglement.half_chain_entropy(states)}
+            case "energy_variance":
+                return {name: moments.variance(self._hamiltonian, states)}
+            case "energy":
+                # The norm of a state may have decayed to 0; its energy is then 0, and its norm drift shows the cause.
+                weight = self.norm.square().clamp_min(torch.finfo(self.norm.dtype).tiny)
+                return {name: moments.mean(self._hamiltonian, states, self.spins) / weight}
+        return {}
 
     @property
     def _hamiltonian(self) -> PauliSum:
@@ -150,27 +170,10 @@ class Window:
             raise TypeError("a driven model has no one energy")
         return self.context.hamiltonian
 
-    def _derive(
-        self, name: str, compute: Callable[[torch.Tensor], torch.Tensor], of: Callable[[Window], torch.Tensor]
-    ) -> torch.Tensor:
-        if self._whole is not None:
-            return of(self._whole)[:, self._cut]
-        return self._given[name] if self.states is None or name in self._given else compute(self.states)
-
-    def take(self, known: Mapping[str, torch.Tensor]) -> None:
-        """Take over observables that were computed on the same states before."""
-        self._given = {**known, **self._given}
-
-    def known(self) -> dict[str, torch.Tensor]:
-        """Return the observables that were computed so far, small enough to be kept when the states are not."""
-        derived = {name: self.__dict__[name] for name in DERIVED if name != "states" and name in self.__dict__}
-        spins = {str(axis): values for axis, values in self.__dict__.get("spins", {}).items()}
-        return {**self._given, **derived, **spins}
-
 
 @dataclass(frozen=True)
 class Pair:
-    """The same times of a prediction and its reference; what several metrics take from both is computed once.
+    """The same times of a prediction and its reference; comparisons that several metrics need are computed once.
 
     Attributes:
         prediction: what the solver yielded.
@@ -185,7 +188,8 @@ class Pair:
         """The reference.
 
         Raises:
-            TypeError: there is none; a metric that needs one asks `exact` first, or declares `needs_reference`.
+            TypeError: there is none. A metric that can do without one asks for `exact`, and a metric that cannot
+                declares `needs_reference`.
         """
         if self.exact is None:
             raise TypeError("there is no reference")
@@ -196,7 +200,7 @@ class Pair:
         """The states of reference and prediction, each of shape `(B, k, 2**N)`.
 
         Raises:
-            TypeError: one of the two has observables alone; a metric that reads states must not be asked about it.
+            TypeError: one of the two windows has observables alone.
         """
         reference, prediction = self.reference.states, self.prediction.states
         if reference is None or prediction is None:

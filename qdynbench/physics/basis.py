@@ -7,14 +7,10 @@ in the same order.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Sequence
 
 import numpy as np
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
-
-    from numpy.typing import NDArray
+from numpy.typing import NDArray
 
 
 def dimension(size: int) -> int:
@@ -36,7 +32,7 @@ def flip_mask(sites: Iterable[int], size: int) -> int:
 
 
 def highest_bit(mask: int) -> int:
-    """Return the bit of the leftmost site in `mask`, which must not be 0: of all its sites the most significant."""
+    """Return the most significant bit of `mask`, that of its leftmost site; the mask must not be 0."""
     return 1 << (mask.bit_length() - 1)
 
 

@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal, get_args
+from typing import Literal, get_args
 
 import torch
 
 from qdynbench.physics.observables import probability, size_of, summed
+from qdynbench.physics.operators import PauliSum
 from qdynbench.physics.symmetries import breaking_term
-
-if TYPE_CHECKING:
-    from qdynbench.physics.operators import PauliSum
 
 Charge = Literal["total_z", "parity_x", "parity_z"]
 
 CHARGES: tuple[Charge, ...] = get_args(Charge)
 
 ROUNDING = 1e-12
-"""Coefficients that cancel up to this part of the largest one cancel."""
+"""Coefficients that cancel up to this fraction of the largest one count as cancelled."""
 
 
 def conserved(operator: PauliSum) -> tuple[Charge, ...]:

@@ -1,4 +1,4 @@
-"""Piecewise-constant driving: Hamiltonians in turn, each for a while, and kicks that take no time; hbar = 1."""
+"""Piecewise-constant drives: Hamiltonians that act one after the other, and kicks that take no time; hbar = 1."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from qdynbench.errors import InputError
 from qdynbench.physics.operators import PauliSum
 
 COINCIDENCE = 1e-9
-"""Times closer than this part of the shortest segment are the same: a grid rarely meets a boundary to the last bit."""
+"""Times that differ by less than this fraction of the shortest segment are equal, to allow for rounding of the grid."""
 
 
 @dataclass(frozen=True)
@@ -19,8 +19,8 @@ class Segment:
 
     Attributes:
         hamiltonian: H.
-        duration: time that it lasts; there `s` is the time spent in it. 0 for a kick.
-        kick: `s` of a kick, which acts at once; None for a segment that lasts.
+        duration: how long the segment lasts; `s` is then the time spent in it. 0 for a kick.
+        kick: the strength `s` of a kick, which takes no time; None for a segment that lasts.
     """
 
     hamiltonian: PauliSum
@@ -36,15 +36,14 @@ class Segment:
 
 @dataclass(frozen=True)
 class Drive:
-    """Segments in turn, over and over again.
+    """Segments that act one after the other and are repeated periodically.
 
-    A kick at a point of the time grid has acted in the state that the grid records there: the step that ends at the
-    kick contains it.
+    A kick at a point of the time grid belongs to the step that ends there: the state at this point contains the kick.
 
     Attributes:
-        segments: in order.
-        back_from: time that the drive is followed back from; its segments have then the negated Hamiltonians. None for
-            a drive that goes forward.
+        segments: the segments in order.
+        back_from: the time from which the drive runs backward; its segments then have the negated Hamiltonians. None
+            for a drive that runs forward.
 
     Raises:
         InputError: no segment that lasts, or segments of different numbers of spins.
@@ -66,19 +65,19 @@ class Drive:
 
     @property
     def period(self) -> float:
-        """Time after which the segments begin anew."""
+        """Time after which the segments repeat."""
         return sum(segment.duration for segment in self.segments)
 
     def backward(self, end: float) -> Drive:
-        """Return what undoes the drive from time `end` back to 0: time t of it is time `end - t` of this one."""
+        """Return the drive that undoes this one from time `end` back to 0; its time t is time `end - t` of this one."""
         segments = (Segment(-one.hamiltonian, one.duration, one.kick) for one in self.segments)
         return Drive(tuple(segments), back_from=end)
 
     def pieces(self, start: float, stop: float) -> tuple[tuple[int, float], ...]:
-        """Return what acts after time `start`, up to and with `stop`: `(index of the segment, s)`, in order.
+        """Return what acts after time `start`, up to and including `stop`: pairs `(index of the segment, s)`, in order.
 
-        Of a drive that is followed back it is what acts in the step of the way there, last first: a kick at the end of
-        a step there is at the beginning of the step back.
+        A backward drive returns the pieces of the corresponding forward step in reverse order, so that a kick at the
+        end of the forward step comes at the beginning of the backward step.
         """
         if self.back_from is None:
             return self._forward(start, stop)

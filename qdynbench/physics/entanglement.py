@@ -1,6 +1,7 @@
-"""Entanglement entropy; a state of low Schmidt rank needs no full spectrum, and it is checked that nothing is missed.
+"""Entanglement entropy. For states of low Schmidt rank only a subspace is searched, and its completeness is checked.
 
-At 20 spins all 1024 Schmidt coefficients take seconds, but a product state that has evolved for a while has a dozen.
+At 20 spins, computing all 1024 Schmidt coefficients takes seconds, but a product state that has evolved for a short
+time has only about a dozen of them.
 """
 
 from __future__ import annotations
@@ -13,20 +14,20 @@ import torch
 from qdynbench.physics.observables import by_chunks, probability, size_of
 
 MISSED = 2e-14
-"""Largest share of the norm squared outside the subspace that is searched, ten times what rounding alone shows. Spread
+"""Largest fraction of the squared norm that may lie outside the searched subspace: ten times the rounding error. Spread
 over a thousand coefficients it would still change the entropy by less than 1e-12."""
 
 FEW_SITES = 8
-"""From so many sites on the left the subspace is tried first; a smaller spectrum is found at once."""
+"""Number of sites on the left from which on the subspace is tried first; smaller spectra are computed in full."""
 
-BLOCKS = (16, 32, 64)
-"""Directions that are added in turn before the full spectrum is taken."""
+DIRECTIONS = (16, 32, 64)
+"""Numbers of random directions that are added one after the other before the full spectrum is computed."""
 
 
 def half_chain_entropy(states: torch.Tensor) -> torch.Tensor:
     """Return the von Neumann entropy (natural log) of the left `N // 2` sites of each state, float64, shape `(...)`.
 
-    The states are normalised first; a state without any norm has no entropy, 0.
+    The states are normalised first; a state of norm 0 has entropy 0.
     """
     return by_chunks(_half_chain_entropy, states)
 
@@ -51,18 +52,18 @@ def _entropy(weights: torch.Tensor, left: int) -> torch.Tensor:
 
 
 def schmidt_weights(matrix: torch.Tensor) -> torch.Tensor:
-    """Return the squared singular values of a matrix of shape `(m, n)`, but for a share below `MISSED` of their sum.
+    """Return the squared singular values of a matrix `(m, n)`, except for a fraction below `MISSED` of their sum.
 
-    A randomised range finder (Halko, Martinsson and Tropp, SIAM Rev. 53, 217 (2011), algorithm 4.2), with the share
-    that it misses computed and not estimated: `|A|^2 - |Q^dagger A|^2` for orthonormal Q. The random directions are
-    always the same ones.
+    This is a randomised range finder (Halko, Martinsson and Tropp, SIAM Rev. 53, 217 (2011), algorithm 4.2). The part
+    that it misses is computed and not estimated: `|A|^2 - |Q^dagger A|^2` for orthonormal Q. The random directions are
+    the same in every call.
     """
-    total = probability(matrix).sum()  # sums in pairs; the rounding of `vector_norm` would already be too large
+    total = probability(matrix).sum()  # a pairwise sum; the rounding error of `vector_norm` would be too large
     basis = matrix.new_empty(len(matrix), 0)
     projected = matrix.new_empty(0, matrix.shape[1])
     for directions in _directions(matrix.shape[1]):
         found = matrix @ directions.to(matrix.device)
-        # Twice, and orthonormal in between: the second pass removes what rounding has left of the subspace so far.
+        # The second pass removes the components along the basis that rounding has left in the first.
         for _ in range(2):
             found = torch.linalg.qr(found - basis @ (basis.mH @ found)).Q
         basis = torch.cat([basis, found], dim=1)
@@ -77,4 +78,4 @@ def schmidt_weights(matrix: torch.Tensor) -> torch.Tensor:
 @functools.lru_cache(maxsize=4)
 def _directions(rows: int) -> tuple[torch.Tensor, ...]:
     generator = torch.Generator().manual_seed(0)
-    return tuple(torch.randn(rows, count, dtype=torch.complex128, generator=generator) for count in BLOCKS)
+    return tuple(torch.randn(rows, count, dtype=torch.complex128, generator=generator) for count in DIRECTIONS)

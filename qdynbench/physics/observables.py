@@ -1,43 +1,41 @@
-"""Expectation values and entropies of batches of states; shapes `(..., 2**N)` in, one value or N values a state out.
+"""Expectation values for batches of states of shape `(..., 2**N)`: one value, or one per site, for each state.
 
-Everything is computed in double precision, also for complex64 states, so that a small drift is the solver's own.
+Everything is computed in double precision, also for complex64 states, so that small drifts come from the solver alone.
 """
 
 from __future__ import annotations
 
 import functools
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 import torch
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
 
 Axis = Literal["x", "y", "z"]
 
 _CHUNK = {"cpu": 1 << 15, "cuda": 1 << 25}
-"""Amplitudes worked on at once: what fits in a core's cache, or in a small part of a GPU's memory."""
+"""Number of amplitudes processed at once; they fit in the cache of a core, or in a small part of a GPU's memory."""
 
-_WINDOW = 5
-"""Neighbouring sites whose density matrix is made in one product: 32 rows use a core well and cost little."""
+_STRETCH = 5
+"""Number of neighbouring sites whose density matrix is computed in one product: 32 rows use a core well."""
 
 _SITE_BY_SITE = 10
-"""Up to this size a state, with many others beside it in the cache, is read once for every site."""
+"""Up to this many spins the sites are taken one by one, because the states stay in the cache."""
 
 
 def by_chunks(function: Callable[..., torch.Tensor], *states: torch.Tensor, core: int = 1) -> torch.Tensor:
     """Apply `function` to states of shape `(..., 2**N)` in pieces that stay in the cache, and join the results.
 
-    Temporaries of a whole block would cost several times more than the arithmetic: they travel to main memory and back.
-    On the CPU each piece is the work of one of `torch.get_num_threads()` threads. To share every small operation among
-    all threads instead would make each wait for the slowest: on a busy machine that took ten times as long.
+    Temporary arrays of full size would travel to main memory and back, which costs several times more than the
+    arithmetic. On the CPU each piece is handled by one of `torch.get_num_threads()` threads. Sharing every small
+    operation among all threads would make each of them wait for the slowest, ten times as long on a busy machine.
 
     Args:
         function: maps contiguous double precision arguments, one for each of `states`, to values with the same leading
             shape.
-        states: of one leading shape, contiguous or not (a broadcast view is never copied as a whole).
-        core: how many of the last dimensions belong together and are never cut; the others are the leading shape.
+        states: tensors of one leading shape, contiguous or not (a broadcast view is never copied as a whole).
+        core: number of last dimensions that are never cut; the other dimensions are the leading shape.
     """
 
     def apply(piece: tuple[torch.Tensor, ...]) -> torch.Tensor:
@@ -50,7 +48,7 @@ def by_chunks(function: Callable[..., torch.Tensor], *states: torch.Tensor, core
         results = [apply(piece) for piece in pieces]
     else:
         results = list(_pool(threads).map(apply, pieces))
-        torch.set_num_threads(threads)  # what threads that are not yet started will use; the pool has set that to 1
+        torch.set_num_threads(threads)  # the pool has set to 1 what threads will use that start later
     joined = torch.cat(results)
     return joined.reshape((*states[0].shape[: states[0].dim() - core], *joined.shape[1:]))
 
@@ -63,8 +61,8 @@ def summed(
     Args:
         function: maps parts of the states, `(..., m)` each, and the numbers in `given`, `(..., 1)` each, to sums over
             the last dimension, `(...)` or `(..., n)`.
-        states: of one shape `(..., 2**N)`.
-        given: one number for each state, shape `(...)` each.
+        states: tensors of one shape `(..., 2**N)`.
+        given: numbers for each state, each of shape `(...)`.
     """
     length = states[0].shape[-1]
     part = min(length, _CHUNK.get(states[0].device.type, _CHUNK["cpu"]))
@@ -92,7 +90,7 @@ def _pieces(states: tuple[torch.Tensor, ...], core: int) -> Iterator[tuple[torch
 
 @functools.lru_cache(maxsize=1)
 def _pool(threads: int) -> ThreadPoolExecutor:
-    # torch and MKL keep the number of threads for each calling thread: the caller's stays as it is.
+    # torch and MKL keep a number of threads for each calling thread, so that of the caller does not change.
     return ThreadPoolExecutor(threads, initializer=torch.set_num_threads, initargs=(1,))
 
 
@@ -109,14 +107,14 @@ def norm(states: torch.Tensor) -> torch.Tensor:
 def magnetization(states: torch.Tensor) -> dict[Axis, torch.Tensor]:
     """Return `<sigma_i>` on every site for the three axes, each float64 of shape `(..., N)`.
 
-    The states are normalised first, so that a loss of norm shows as norm drift and not as a smaller spin; of a state
-    without any norm all spins are zero.
+    The states are normalised first, so that a loss of norm appears as norm drift and not as smaller spins. All spins of
+    a state of norm 0 are zero.
     """
     if size_of(states) <= _SITE_BY_SITE:
         vectors = by_chunks(_bloch_vectors, states)
     else:
-        starts = range(0, size_of(states), _WINDOW)
-        vectors = torch.cat([_bloch_of_window(states, start) for start in starts], dim=-2)
+        starts = range(0, size_of(states), _STRETCH)
+        vectors = torch.cat([_bloch_of_stretch(states, start) for start in starts], dim=-2)
     x, y, z = vectors.unbind(-1)
     return {"x": x, "y": y, "z": z}
 
@@ -126,17 +124,16 @@ def probability(states: torch.Tensor) -> torch.Tensor:
     return states.real.square() + states.imag.square()
 
 
-def window_means(states: torch.Tensor, first: int, operators: torch.Tensor) -> torch.Tensor:
+def stretch_means(states: torch.Tensor, first: int, operators: torch.Tensor) -> torch.Tensor:
     """Return `<psi|O|psi>` for Hermitian operators on neighbouring sites, not normalised, float64, shape `(..., n)`.
 
-    One pass over the states for all operators, by the density matrix of these sites: in matrix products that stay in
-    the cache.
+    All operators take one pass over the states, which computes the density matrix of these sites in matrix products
+    that stay in the cache.
 
     Args:
         states: shape `(..., 2**N)`.
-        first: leftmost of the sites.
-        operators: complex128, shape `(n, 2**count, 2**count)`, on `count` sites; few, since the cost grows as
-            `2**count`.
+        first: the leftmost of the sites.
+        operators: complex128, shape `(n, 2**count, 2**count)`, on `count` sites; the cost grows as `2**count`.
     """
     kept = operators.shape[-1]
     before, after = 1 << first, states.shape[-1] // kept >> first
@@ -157,7 +154,7 @@ def window_means(states: torch.Tensor, first: int, operators: torch.Tensor) -> t
 
 @functools.cache
 def _bloch_operators(count: int) -> torch.Tensor:
-    """Return one, then X, Y and Z of each of `count` sites, complex128, shape `(1 + 3 count, 2**count, 2**count)`."""
+    """Return 1, then X, Y and Z on each of `count` sites, complex128, shape `(1 + 3 count, 2**count, 2**count)`."""
     found = [torch.eye(1 << count, dtype=torch.complex128)]
     for site in range(count):
         left, right = (torch.eye(1 << sites, dtype=torch.complex128) for sites in (site, count - site - 1))
@@ -166,10 +163,10 @@ def _bloch_operators(count: int) -> torch.Tensor:
     return torch.stack(found)
 
 
-def _bloch_of_window(states: torch.Tensor, first: int) -> torch.Tensor:
-    """Return the Bloch vectors of the sites of one window, shape `(..., sites, 3)`."""
-    count = min(_WINDOW, size_of(states) - first)
-    means = window_means(states, first, _bloch_operators(count))
+def _bloch_of_stretch(states: torch.Tensor, first: int) -> torch.Tensor:
+    """Return the Bloch vectors of the sites from `first` on, at most `_STRETCH`, shape `(..., sites, 3)`."""
+    count = min(_STRETCH, size_of(states) - first)
+    means = stretch_means(states, first, _bloch_operators(count))
     vectors = means[..., 1:] / means[..., :1].clamp_min(torch.finfo(means.dtype).tiny)
     return vectors.view(*vectors.shape[:-1], count, 3)
 

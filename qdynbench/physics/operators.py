@@ -31,12 +31,12 @@ class PauliTerm(NamedTuple):
 
     @property
     def flipped(self) -> tuple[int, ...]:
-        """The sites whose spins it flips, those of X and Y, in order."""
+        """Sites whose spins the string flips (those of X and Y), in order."""
         return tuple(sorted(site for pauli, site in zip(self.paulis, self.sites, strict=True) if pauli != "Z"))
 
     @property
     def signed(self) -> tuple[int, ...]:
-        """The sites whose Z decides over the sign, those of Y and Z, in order."""
+        """Sites whose Z enters the sign (those of Y and Z), in order."""
         return tuple(sorted(site for pauli, site in zip(self.paulis, self.sites, strict=True) if pauli != "X"))
 
 

@@ -1,4 +1,4 @@
-"""Product states, given by the spinor of each site: their vectors, and their spins at any number of sites."""
+"""Product states, given by the spinor of each site: state vectors, and spins for any number of sites."""
 
 from __future__ import annotations
 

@@ -1,34 +1,30 @@
-"""Which symmetries a Hamiltonian has, decided on its Pauli strings: without any matrix, at any size."""
+"""Symmetries of a Hamiltonian, found from its Pauli strings without any matrix, at any size."""
 
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Literal
+from collections.abc import Iterable
+from typing import Literal
 
-from qdynbench.physics.operators import PauliTerm
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from qdynbench.physics.operators import PauliSum
+from qdynbench.physics.operators import PauliSum, PauliTerm
 
 Symmetry = Literal["total_z", "parity_x", "parity_z", "translation", "reflection"]
 """`sum_i Z_i`, `prod_i X_i` (the flip of all spins), `prod_i Z_i`, translation by one site, reflection of the chain."""
 
 String = tuple[tuple[int, str], ...]
-"""Sites with their letters, in the order of sites."""
+"""The sites of a Pauli string with their letters, sorted by site."""
 
 _ANTICOMMUTING = {"parity_x": "YZ", "parity_z": "XY"}
-"""Letters that turn the sign of the product of all X, or of all Z."""
+"""Letters that anticommute with the factors of the product of all X, or of all Z."""
 
 
 def breaking_term(hamiltonian: PauliSum, symmetry: Symmetry, rounding: float = 0.0) -> PauliTerm | None:
-    """Return a term that does not commute with the symmetry and that no other term makes up for, or None.
+    """Return a term that breaks the symmetry, so that no other term compensates it, or None.
 
     Args:
-        hamiltonian: H; equal strings are added up.
-        symmetry: that H may have.
-        rounding: coefficients that cancel up to this part of the largest one cancel; by default they do so exactly.
+        hamiltonian: H; coefficients of equal strings are added.
+        symmetry: the symmetry that H may have.
+        rounding: coefficients count as cancelled up to this fraction of the largest one; by default only exactly.
     """
     terms = [(tuple(sorted(zip(t.sites, t.paulis, strict=True))), t.coefficient) for t in hamiltonian.terms]
     total = _sum(terms)
@@ -52,7 +48,7 @@ def breaking_term(hamiltonian: PauliSum, symmetry: Symmetry, rounding: float = 0
 
 
 def _sum(terms: Iterable[tuple[String, float]]) -> dict[String, float]:
-    """Add what stands on the same string; `fsum`, so that what cancels leaves nothing."""
+    """Return the sum of the coefficients of each string, by `fsum`, so that exact cancellation leaves 0."""
     parts: dict[String, list[float]] = {}
     for string, coefficient in terms:
         parts.setdefault(string, []).append(coefficient)

@@ -20,12 +20,13 @@ CODE = {".py", ".safetensors", ".json", ".yaml"}
 
 @functools.cache
 def required(name: str) -> dict[str, str]:
-    """Return the versions of a distribution and of all that it requires, directly or not, extras included, by name.
+    """Return the versions of a distribution, with its extras, and of all that these require, by name.
 
     One that is installed from a folder may change without its version: what stands for it is a hash of its code.
     """
     found: dict[str, str] = {}
     waiting = [name]
+    name = canonicalize_name(name)
     while waiting:
         wanted = canonicalize_name(waiting.pop())
         if wanted in found:
@@ -36,7 +37,9 @@ def required(name: str) -> dict[str, str]:
             continue  # an extra that is not there, or a marker for another system
         found[wanted] = _state(distribution)
         if wanted != CORE or name == CORE:  # what the core requires beyond this is in the core's own fingerprint
-            waiting += [Requirement(text).name for text in distribution.requires or () if _installed_with(text)]
+            waiting += [
+                Requirement(text).name for text in distribution.requires or () if _wanted(text, extras=wanted == name)
+            ]
     return found
 
 
@@ -66,7 +69,7 @@ def _state(distribution: importlib.metadata.Distribution) -> str:
     return distribution.version
 
 
-def _installed_with(text: str) -> bool:
-    """Say whether a requirement may be fulfilled here: one of an extra belongs to the plugin where it is installed."""
+def _wanted(text: str, *, extras: bool) -> bool:
+    """Return whether a requirement counts here; those of an extra (a peer) count for the plugin itself."""
     marker = Requirement(text).marker
-    return marker is None or marker.evaluate() or "extra" in str(marker)
+    return marker is None or marker.evaluate({"extra": ""}) or (extras and "extra" in str(marker))

@@ -71,7 +71,7 @@ class Plugin:
         version: of its distribution, where it has one.
         problem: why it could not be loaded, or None.
         details: the traceback that belongs to `problem`.
-        folder: where its code lies (for fingerprints), or None.
+        code: its package's folder or its file, for fingerprints; None for the core.
         distribution: that it came with, or nothing.
     """
 
@@ -79,7 +79,7 @@ class Plugin:
     version: str = ""
     problem: str | None = None
     details: str = ""
-    folder: Path | None = None
+    code: Path | None = None
     distribution: str = ""
 
 
@@ -148,8 +148,7 @@ class Registry:
             raise
         for entry in found:
             self.entries[entry.kind][entry.name] = entry
-        folder = Path(module.__file__).parent if getattr(module, "__path__", None) and module.__file__ else None
-        self.plugins[name] = Plugin(name, version, folder=folder, distribution=distribution)
+        self.plugins[name] = Plugin(name, version, code=_code_of(module), distribution=distribution)
 
     def add_file(self, path: Path) -> None:
         """Load a single-file plugin.
@@ -176,7 +175,7 @@ class Registry:
             raise InputError(
                 f"plugin file {str(path)!r} fails to load: {type(error).__name__}: {error}\n{trace}"
             ) from error
-        self.plugins[str(path)] = Plugin(str(path), folder=None)
+        self.plugins[str(path)] = Plugin(str(path), code=path)
         self._files.append(path)
 
     def find(self, kind: Kind, name: str) -> Entry:
@@ -202,14 +201,22 @@ class Registry:
 
     def code_of(self, entry: Entry) -> list[Path]:
         """Return the files whose content decides what the entry does: its package's code and data, or its one file."""
-        plugin = self.plugins[entry.plugin]
-        if plugin.folder is None:
-            return [Path(entry.plugin)] if Path(entry.plugin).is_file() else []
-        return code_files(plugin.folder)
+        code = self.plugins[entry.plugin].code
+        if code is None:
+            return []
+        return code_files(code) if code.is_dir() else [code]
 
-    def distribution_of(self, kind: Kind, name: str) -> str:
-        """Return the distribution that a name came with; nothing for a single-file plugin."""
-        return self.plugins[self.find(kind, name).plugin].distribution
+    def distribution_of(self, entry: Entry) -> str:
+        """Return the distribution that an entry came with; nothing for a single-file plugin."""
+        return self.plugins[entry.plugin].distribution
+
+
+def _code_of(module: ModuleType) -> Path | None:
+    """Return the folder of a module's top-level package, or its file; None for the core, whose code always counts."""
+    top = sys.modules.get(module.__name__.partition(".")[0], module)
+    if top.__name__ == hookspecs.PROJECT or not top.__file__:
+        return None
+    return Path(top.__file__).parent if hasattr(top, "__path__") else Path(top.__file__)
 
 
 def _collector(kind: Kind, plugin: str, found: list[Entry]) -> hookspecs.Register:

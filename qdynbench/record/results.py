@@ -144,8 +144,8 @@ class Run:
         # A prediction is no outcome: a cell that has nothing else keeps its row without a metric.
         found = found or [_number(None, None, math.nan)]
         if cell.predicted is not None:
-            found.append(_number("predicted_time", "s", cell.predicted["seconds"]))
-            found.append(_number("predicted_memory", "B", cell.predicted["bytes"]))
+            found.append(_number("predicted_time", "s", cell.predicted.seconds))
+            found.append(_number("predicted_memory", "B", cell.predicted.bytes))
         return (common | number for number in found)
 
     def _costs(self, cell: CellRecord) -> Iterator[tuple[str, float | None, str]]:

@@ -156,6 +156,19 @@ class FitRecord(_Record):
     details: str = ""
 
 
+class PredictedCost(_Record):
+    """What a cell was predicted to cost before it ran, for `prepare` and one call of the largest batch.
+
+    Attributes:
+        bytes, operations: as the solver predicts them.
+        seconds: of the operations, by what the solver had taken at smaller sizes in the same run.
+    """
+
+    bytes: float
+    operations: float = 0.0
+    seconds: float
+
+
 class CellRecord(_Record):
     """One cell: a case and a solver.
 
@@ -173,7 +186,7 @@ class CellRecord(_Record):
         left_out: metrics of the task that could not be had from this solver or in this case.
         notes: what the solver had to say of its own result, such as that a limit was reached.
         ledger: cost.
-        predicted: bytes and seconds that the solver's estimate gave.
+        predicted: what it was predicted to cost, where the solver predicts anything.
         fingerprint: of all that the result depends on; a cell is reused only when it agrees.
         complete: false between the accuracy of a case and its timing, so that a killed run keeps the accuracy.
     """
@@ -197,7 +210,7 @@ class CellRecord(_Record):
     left_out: list[str] = []
     notes: list[str] = []
     ledger: Ledger = Ledger()
-    predicted: dict[str, float] | None = None
+    predicted: PredictedCost | None = None
     fingerprint: str
     complete: bool = False
 

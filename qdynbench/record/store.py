@@ -5,7 +5,6 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING
 
 import filelock
 import pydantic
@@ -13,9 +12,7 @@ import pydantic
 from qdynbench.errors import InputError, QdynbenchError
 from qdynbench.files import written_whole
 from qdynbench.record.schema import SCHEMA_VERSION, CellRecord, RunRecord
-
-if TYPE_CHECKING:
-    from qdynbench.task.spec import Task
+from qdynbench.task.spec import Task
 
 
 class Store:

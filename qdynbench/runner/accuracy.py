@@ -1,4 +1,4 @@
-"""The accuracy of one cell: examine, prepare, first call, then solve while the scorer scores."""
+"""The accuracy of one cell: examine, prepare, make a first call, then solve while the scorer scores."""
 
 from __future__ import annotations
 
@@ -7,20 +7,27 @@ import dataclasses
 import time
 from collections.abc import Mapping
 
+import numpy as np
+
+from qdynbench.contract.initial import vector_bytes
 from qdynbench.contract.solver import Cost
-from qdynbench.record.schema import CellRecord, FitRecord, Ledger, ReferenceRecord, Status
+from qdynbench.record.schema import CellRecord, FitRecord, Ledger, PredictedCost, ReferenceRecord, Status
 from qdynbench.record.store import Store
 from qdynbench.runner.fleet import Fleet
 from qdynbench.runner.observer import Observer
 from qdynbench.runner.plan import Cell, Plan
+from qdynbench.runner.prediction import Paces, first_guess
 from qdynbench.task.case import Case, Purpose, track
 from qdynbench.text import memory
 from qdynbench.workers import protocol as to
 from qdynbench.workers.process import WorkerFailure
 
+DOUBT = 10.0
+"""Factor by which a predicted time may be wrong."""
+
 
 class ScorerFailure(Exception):
-    """The scorer failed, which is not the fault of the solver under test."""
+    """The scorer failed, which is no fault of the solver under test."""
 
     def __init__(self, failure: WorkerFailure) -> None:
         super().__init__(failure.reason)
@@ -28,86 +35,95 @@ class ScorerFailure(Exception):
 
 
 class CellRunner:
-    """Runs cells up to their timing; every way that a cell can end becomes a record."""
+    """Runs cells up to their timing; every end of a cell becomes a record."""
 
     def __init__(self, plan: Plan, fleet: Fleet, observer: Observer) -> None:
         self._plan = plan
         self._fleet = fleet
         self._observer = observer
         self._limit = plan.task.limits.seconds
+        self._paces = Paces()
         self._cases: dict[Case, to.Opened] = {}
         self._lost: dict[Case, str] = {}
-        """Why the reference of a case has turned out to be none when it was asked."""
+        """Cases whose reference has failed, with the reason."""
 
     def foresee(self, cell: Cell) -> Cell:
-        """Return the cell with what it is predicted to cost, or why it will not be run.
+        """Return the cell with its predicted cost, or why it will not be run.
 
-        Fits are not there yet, so this may turn out otherwise; a fault shows when the cell is run.
+        Solvers are not fitted yet, so the outcome may differ. Faults are reported when the cell is run.
         """
         record = self._blank(cell, "")
         with contextlib.suppress(WorkerFailure, ScorerFailure):
-            cost = self._examine(cell, record)
+            self._examine(cell, record)
             refusal = f"{record.status.value}: {record.reason}" if record.complete else ""
-            return dataclasses.replace(cell, cost=cost, refusal=refusal)
+            return dataclasses.replace(cell, cost=record.predicted, refusal=refusal)
         return cell
 
     def accuracy(
         self, cell: Cell, store: Store, fits: Mapping[str, FitRecord], fingerprint: str, earlier: CellRecord | None
     ) -> CellRecord:
-        """Score a cell. The record is complete when nothing is left to time, because the cell has ended otherwise.
+        """Score a cell. The record is complete if the cell has ended early, so that there is nothing to time.
 
         Args:
             cell: the cell.
-            store: takes the curves.
-            fits: of the learned solvers.
-            fingerprint: of all that the result depends on.
-            earlier: a record with the same fingerprint that a killed run has left before its timing.
+            store: keeps the curves.
+            fits: the fits of the learned solvers.
+            fingerprint: hash of everything on which the result depends.
+            earlier: a record with the same fingerprint from a run that was killed before the timing.
         """
         started = time.perf_counter()
         record = self._blank(cell, fingerprint)
         fit = fits.get(str(cell.spec))
-        if fit is not None and not fit.status.honest:
+        if fit is not None and fit.status is not Status.OK:
             return _ended(record, fit.status, fit.reason, fit.details)
         try:
             self._examine(cell, record)
-            if record.complete:
-                return record
-            in_phases = self._measure(cell, record, store, earlier)
+            in_phases = 0.0 if record.complete else self._measure(cell, record, store, earlier)
         except WorkerFailure as failure:
+            if record.predicted is None and record.ledger.prepare_time is None and (excess := self._vectors(cell.case)):
+                # A solver without a prediction has failed before it could ask for vectors that do not exist.
+                failure = WorkerFailure(Status.INFEASIBLE, excess, failure.details, alive=failure.alive)
             return _ended(record, failure.as_status(), failure.reason, failure.details)
         except ScorerFailure as lost:
-            # What was on its way between the two workers is lost, so neither can be used again.
-            self._fleet.scorer.kill()
-            self._fleet.solver(cell.spec).kill()
-            if lost.failure.as_status().honest and cell.case not in self._lost:
-                self._lost[cell.case] = lost.failure.reason
+            # Messages between the two workers are lost, so neither of them can be used again.
+            self._fleet.drop(cell.spec)
+            reason, details = lost.failure.reason, lost.failure.details
+            if lost.failure.status == to.NO_REFERENCE and cell.case not in self._lost:
+                self._lost[cell.case] = reason
                 return self.accuracy(cell, store, fits, fingerprint, earlier)
-            return _ended(record, Status.FAILED, f"reference or metric: {lost.failure.reason}", lost.failure.details)
-        record.ledger.overhead = time.perf_counter() - started - in_phases
+            ours = lost.failure.status == Status.INVALID
+            status = Status.INVALID if ours else Status.FAILED
+            return _ended(record, status, reason if ours else f"reference or metric: {reason}", details)
+        if not record.complete:
+            record.ledger.overhead = time.perf_counter() - started - in_phases
         return record
 
-    def _examine(self, cell: Cell, record: CellRecord) -> Cost | None:
+    def _examine(self, cell: Cell, record: CellRecord) -> None:
         """Ask whether the cell can be run and what it is predicted to cost; a cell that cannot ends here."""
         worker = self._fleet.solver(cell.spec)
         examined = worker.ask(to.Examine(self._posed(cell)), seconds=self._limit)
-        if examined.cost is not None:
-            record.predicted = {"bytes": examined.cost.bytes, "seconds": examined.cost.seconds}
+        record.predicted = self._predicted(str(cell.spec), examined.cost)
         if examined.refusal is not None:
             _ended(record, Status.UNSUPPORTED, examined.refusal)
-        elif excess := self._excess(examined.cost) or self._opened(cell.case).excess:
+        elif excess := self._too_much(record.predicted) or self._opened(cell.case).excess:
             _ended(record, Status.INFEASIBLE, excess)
         else:
             record.reference = self._reference(cell.case)
-        return examined.cost
+
+    def _predicted(self, solver: str, cost: Cost | None) -> PredictedCost | None:
+        if cost is None:
+            return None
+        seconds = self._paces.seconds(solver, cost.operations)
+        return PredictedCost(bytes=cost.bytes, operations=cost.operations, seconds=seconds)
 
     def _measure(self, cell: Cell, record: CellRecord, store: Store, earlier: CellRecord | None) -> float:
-        """Prepare, warm up and, unless an earlier run has done so, solve and score; return the seconds in phases."""
+        """Prepare, warm up and, unless an earlier run has done it, score; return the seconds of these phases."""
         ledger, worker = record.ledger, self._fleet.solver(cell.spec)
         self._observer.phase(cell, "prepare")
         prepared = worker.ask(to.Prepare(self._posed(cell)), seconds=self._limit)
         ledger.start_up_time, ledger.prepare_time = prepared.start_up_time, prepared.prepare_time
         self._observer.phase(cell, "first call")
-        warm_up = self._ask_scorer(to.DrawStates(cell.case, int(Purpose.WARM_UP), 0, 1))
+        warm_up = self._ask_scorer(to.DrawStates(cell.case, Purpose.WARM_UP, 0, 1))
         ledger.first_call_time = worker.ask(to.Call(warm_up.states), seconds=self._limit).seconds
         in_phases = (ledger.start_up_time or 0.0) + ledger.prepare_time + ledger.first_call_time
         if earlier is not None:
@@ -139,6 +155,18 @@ class CellRunner:
         record.notes += [note for note in solved.notes if note not in record.notes]
         record.precision = solved.precision
 
+    def learn(self, record: CellRecord) -> None:
+        """Take down what a finished cell has taken, for the predictions of larger sizes of the same solver."""
+        ledger, batch = record.ledger, self._plan.batch
+        timing = next((timing for timing in ledger.solve if timing.batch_size == batch and timing.seconds), None)
+        if record.predicted is None:
+            return
+        if record.status is Status.TIMEOUT:  # it takes at least this long
+            self._paces.learn(record.solver, record.predicted.operations, self._limit)
+        elif timing is not None and ledger.prepare_time is not None:
+            seconds = ledger.prepare_time + float(np.median(timing.seconds))
+            self._paces.learn(record.solver, record.predicted.operations, seconds)
+
     def _posed(self, cell: Cell) -> to.Posed:
         return to.Posed.of(self._plan.problem(cell.case).blinded(self._plan.traits[str(cell.spec)].knowledge))
 
@@ -148,14 +176,32 @@ class CellRunner:
         except WorkerFailure as failure:
             raise ScorerFailure(failure) from failure
 
-    def _excess(self, predicted: Cost | None) -> str | None:
-        limit = self._plan.environment.memory
-        if predicted is None:
+    def _too_much(self, predicted: PredictedCost | None) -> str | None:
+        return None if predicted is None else self._excess(predicted, predicted.seconds)
+
+    def _vectors(self, case: Case) -> str | None:
+        """Return why the state vectors of one call do not fit into the memory limit, or None."""
+        needed, limit = (
+            min(self._plan.batch, self._fleet.states) * vector_bytes(case.size),
+            self._plan.environment.memory,
+        )
+        if needed <= limit:
             return None
-        if predicted.bytes > limit:
-            return f"predicted memory {memory(predicted.bytes)}, limit {memory(limit)}"
-        if predicted.seconds > self._limit:
-            return f"predicted time {predicted.seconds:.3g} s, limit {self._limit:g} s"
+        return f"state vectors of {case.size} spins take {memory(needed)}, limit {memory(limit)}"
+
+    def _excess(self, cost: Cost | PredictedCost | None, seconds: float) -> str | None:
+        """Return why a cost is beyond the limits, or None.
+
+        Bytes are the solver's own count. A predicted time is not that certain: only one that is beyond the limit even
+        when divided by `DOUBT` refuses a cell, any other is left to the limit itself.
+        """
+        limit = self._plan.environment.memory
+        if cost is None:
+            return None
+        if cost.bytes > limit:
+            return f"predicted memory {memory(cost.bytes)}, limit {memory(limit)}"
+        if seconds > DOUBT * self._limit:
+            return f"predicted time {seconds:.3g} s, limit {self._limit:g} s"
         return None
 
     def _opened(self, case: Case) -> to.Opened:
@@ -164,9 +210,11 @@ class CellRunner:
         return self._cases[case]
 
     def _reference(self, case: Case) -> ReferenceRecord:
-        """Return what the accuracy of a case can be measured against; without a reference, why there is none."""
+        """Return the reference of a case, or why there is none."""
         opened, name = self._opened(case), self._plan.task.reference
-        if missing := self._lost.get(case) or opened.refusal or self._excess(opened.cost):
+        # By the first guess and not by what was measured: whether there is a reference must not depend on the minute.
+        excess = self._excess(opened.cost, 0.0 if opened.cost is None else first_guess(opened.cost.operations))
+        if missing := self._lost.get(case) or opened.refusal or excess:
             return ReferenceRecord(solver=name, missing=missing)
         return ReferenceRecord(solver=name, method=opened.method, uncertified=opened.uncertified)
 

@@ -1,7 +1,7 @@
-"""The echo of a cell: forward over the grid, then under -H over the same grid, and compared with the initial state.
+"""The echo of a cell: states evolve over the grid, back under -H, and are compared with the initial states.
 
-It comes after the timing, so that no clock and no memory of a cell has anything of it, and the next case prepares its
-own problem anyway. Whatever goes wrong in it costs a cell nothing but its echo.
+It comes after the timing, so that it affects neither the clocks nor the peak memory of the cell. If it fails, only the
+echo is missing from the cell.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ from qdynbench.workers import protocol as to
 from qdynbench.workers.process import WorkerFailure
 
 MOST_STATES = 4
-"""States that are led there and back, fewer where they are long."""
+"""Largest number of states in an echo."""
 LARGEST_BATCH = 1 << 24
-"""Amplitudes of all of them together, unless a single state has more."""
+"""Largest number of amplitudes of these states together, unless a single state has more."""
 
 
 def echoes(plan: Plan, case: Case, records: list[CellRecord], fleet: Fleet, store: Store, observer: Observer) -> None:
-    """Add the echo to every record of a case that it belongs to, or a note on why there is none."""
+    """Add the echo to every record of a case that has one, or a note on why it is missing."""
     cells = {str(cell.spec): cell for cell in plan.of_case(case)}
     for record in records:
         cell = cells[record.solver]
@@ -37,9 +37,9 @@ def echoes(plan: Plan, case: Case, records: list[CellRecord], fleet: Fleet, stor
 
 
 def wanted(plan: Plan, cell: Cell, record: CellRecord) -> bool:
-    """Say whether a cell has an echo: where there is no reference, or where the task names it.
+    """Return whether a cell has an echo: if there is no reference, or if the task names it.
 
-    A solver that yields observables, whose record names no precision of states, has none.
+    A solver that yields observables has none; its record contains no precision of states.
     """
     metrics, traits = plan.task.metrics, plan.traits[str(cell.spec)]
     if traits.knowledge is not Knowledge.HAMILTONIAN or traits.learned or not record.precision:
@@ -52,12 +52,12 @@ def wanted(plan: Plan, cell: Cell, record: CellRecord) -> bool:
 def _measure(plan: Plan, cell: Cell, record: CellRecord, fleet: Fleet, store: Store) -> None:
     limit, case = plan.task.limits.seconds, cell.case
     count = max(1, min(MOST_STATES, fleet.states, LARGEST_BATCH >> case.size))
-    drawn = fleet.scorer.ask(to.DrawStates(case, int(Purpose.TEST), 0, count), seconds=limit)
+    drawn = fleet.scorer.ask(to.DrawStates(case, Purpose.TEST, 0, count), seconds=limit)
     back = to.Posed.of(plan.problem(cell.case).backward())
     returned = fleet.solver(cell.spec).ask(to.LeadBack(drawn.states, back), seconds=limit)
     if returned.refusal is not None:
         record.notes.append(f"no echo: {returned.refusal}")
-    if returned.states is None:  # observables, of which there is no echo
+    if returned.states is None:
         return
     curves = str(store.curves_of(record.key))
     record.scores.append(fleet.scorer.ask(to.ScoreEcho(case, returned.states, curves), seconds=limit).score)

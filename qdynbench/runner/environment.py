@@ -1,4 +1,4 @@
-"""What the workers of a run on this machine are given."""
+"""The environment of the workers of a run on this machine."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ SHARE_OF_MEMORY = 0.8
 
 
 def environment_of(task: Task, device: str, threads: int | None, logs: Path) -> Environment:
-    """Return what the workers of a run get.
+    """Return the environment of the workers of a run.
 
     Args:
-        task: may set the limit of memory.
+        task: the task, which may limit the memory.
         device: "cpu" or "cuda".
         threads: CPU threads of every solver; None for all cores.
-        logs: folder of the workers' output.
+        logs: folder for the output of the workers.
 
     Raises:
-        InputError: an unknown device, a device that is not there, or too many threads.
+        InputError: the device is unknown or missing, or there are too many threads.
     """
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     threads = cores if threads is None else threads

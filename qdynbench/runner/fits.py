@@ -1,4 +1,4 @@
-"""One fit per task, solver and seed: shipped with the plugin, kept from an earlier run, or made now."""
+"""The fits of a run, one for each learned solver: shipped with the plugin, cached by an earlier run, or made now."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ import shutil
 import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
 
 import filelock
 import platformdirs
@@ -20,6 +19,7 @@ from qdynbench.plugins.registry import Registry
 from qdynbench.record import provenance
 from qdynbench.record.manifest import manifest_of, read_manifest, write_manifest
 from qdynbench.record.schema import FitRecord
+from qdynbench.runner.fleet import Fleet
 from qdynbench.runner.observer import Observer
 from qdynbench.runner.plan import Plan, code_of
 from qdynbench.task.load import model_of
@@ -29,12 +29,26 @@ from qdynbench.workers.process import Worker, WorkerFailure
 
 
 def cache_folder() -> Path:
-    """Return the folder that keeps fits between runs; the environment variable XDG_CACHE_HOME moves it on Linux."""
+    """Return the folder that keeps fits between runs; on Linux the environment variable XDG_CACHE_HOME moves it."""
     return platformdirs.user_cache_path("qdynbench") / "fits"
 
 
-def training_of(task: Task, registry: Registry) -> dict[str, Any]:
-    """Return all that the training data of a task depends on, defaults written out.
+def home_of(
+    spec: SolverSpec, training: to.Json, registry: Registry, device: str, foundation: to.Json | None, prefix: str
+) -> Path:
+    """Return the folder of a fit, with a name that contains a hash of everything on which the fit depends."""
+    parts = [
+        str(spec),
+        training,
+        code_of(registry, "solvers", spec.name),
+        device,
+        *([] if foundation is None else [foundation]),
+    ]
+    return cache_folder() / f"{prefix}-{provenance.fingerprint(parts)}"
+
+
+def training_of(task: Task, registry: Registry) -> to.Json:
+    """Return everything on which the training data of a task depends, with all defaults.
 
     Raises:
         InputError: the task has no training section.
@@ -54,14 +68,14 @@ def training_of(task: Task, registry: Registry) -> dict[str, Any]:
 class Fits:
     """Finds or makes the fits of a plan."""
 
-    def __init__(self, plan: Plan, scorer: Worker, observer: Observer) -> None:
+    def __init__(self, plan: Plan, fleet: Fleet, observer: Observer) -> None:
         self._plan = plan
-        self._scorer = scorer
+        self._fleet = fleet
         self._observer = observer
 
     def find(self, spec: SolverSpec) -> FitRecord | None:
-        """Return a fit that was made before on the same data: shipped or kept; None when one has to be made."""
-        shipped = [("shipped", folder) for folder in self._plan.traits[str(spec)].shipped]
+        """Return a shipped or cached fit on the same training data, or None."""
+        shipped = [("shipped", Path(folder)) for folder in self._plan.traits[str(spec)].shipped]
         for source, folder in (*shipped, ("cache", self._home(spec) / "weights")):
             manifest = read_manifest(folder)
             if manifest is not None and manifest.get("training") == training_of(self._plan.task, self._plan.registry):
@@ -69,12 +83,12 @@ class Fits:
         return None
 
     def make(self, spec: SolverSpec, worker: Worker, *, refit: bool) -> FitRecord:
-        """Fit a solver now, going on from what an interrupted fit left; a failed fit is a record as well.
+        """Fit a solver, or resume an interrupted fit, and return the record; a failed fit has a record as well.
 
         Args:
             spec: the solver.
-            worker: a worker that has it loaded.
-            refit: drop what an interrupted or finished fit left.
+            worker: the worker that has loaded it.
+            refit: whether to drop the results of earlier fits, finished or interrupted.
         """
         home = self._home(spec)
         try:
@@ -89,7 +103,7 @@ class Fits:
 
     @contextlib.contextmanager
     def _alone(self, spec: SolverSpec, home: Path) -> Iterator[bool]:
-        """Keep other runs from fitting the same; yield whether one was at it and had to be waited for."""
+        """Exclude other runs from making the same fit; yield whether one was making it, so that this run has waited."""
         lock, waited = filelock.FileLock(home.with_suffix(".lock")), False
         try:
             lock.acquire(timeout=0)
@@ -111,13 +125,13 @@ class Fits:
         partial.mkdir()
         so_far = Progress(home / "progress.json")
         task, limits = self._plan.task, self._plan.task.limits
-        assert task.training is not None  # noqa: S101 - training_of has refused such a task already
+        assert task.training is not None  # noqa: S101 - training_of refuses such a task; this tells the type checker
 
         def on_event(event: to.Event) -> None:
             match event:
                 case to.Need():
-                    made = self._scorer.ask(to.MakeTrajectories(event), seconds=limits.seconds)
-                    so_far.add_data(made.seconds)
+                    made = self._fleet.scorer.ask(to.MakeTrajectories(event), seconds=limits.seconds)
+                    so_far.data += made.seconds
                     worker.tell(made)
                 case to.Note():
                     so_far.note(event.text)
@@ -137,7 +151,6 @@ class Fits:
         try:
             fitted = worker.ask(request, seconds=limits.fit_seconds, on_event=on_event)
         except WorkerFailure as failure:
-            reason = f"fit: {failure.reason}"
             return FitRecord(
                 solver=str(spec),
                 source="fitted",
@@ -145,7 +158,7 @@ class Fits:
                 curve=so_far.curve,
                 notes=so_far.notes,
                 status=failure.as_status(),
-                reason=reason,
+                reason=f"fit: {failure.reason}",
                 details=failure.details,
             )
         environment = self._plan.environment
@@ -155,7 +168,7 @@ class Fits:
             data_time=so_far.data,
             fit_time=so_far.before + fitted.seconds,
             curve=so_far.curve,
-            foundation=self._plan.traits[str(spec)].foundation,
+            foundation=self._plan.foundation(spec),
             notes=so_far.notes,
             where={"threads": environment.threads, "device": environment.device},
         )
@@ -167,25 +180,19 @@ class Fits:
         return _record(spec, "fitted", weights, manifest)
 
     def _home(self, spec: SolverSpec) -> Path:
-        environment = self._plan.environment
-        parts = [
-            str(spec),
-            training_of(self._plan.task, self._plan.registry),
-            code_of(self._plan.registry, spec.name),
-            environment.device,
-            *filter(None, [self._plan.traits[str(spec)].foundation]),
-        ]
-        return cache_folder() / f"{file_name(spec.name)}-{provenance.fingerprint(parts)}"
+        plan, foundation = self._plan, self._plan.foundation(spec)
+        training = training_of(plan.task, plan.registry)
+        return home_of(spec, training, plan.registry, plan.environment.device, foundation, file_name(spec.name))
 
 
 class Progress:
-    """What a fit has cost and shown so far, kept beside its checkpoints: nothing of an interrupted fit is forgotten.
+    """Cost and learning curve of a fit so far, in a file beside its checkpoints that survives an interruption.
 
     Attributes:
         before: seconds of fitting in earlier, interrupted attempts.
-        data: seconds of making training data, all attempts.
-        curve: learning curve, all attempts.
-        notes: what the fit had to say, each once.
+        data: seconds for the training data, in all attempts.
+        curve: learning curve of all attempts.
+        notes: remarks of the fit, each once.
     """
 
     def __init__(self, path: Path) -> None:
@@ -201,29 +208,25 @@ class Progress:
         self._data_before = self.data
         self._resumed = bool(self.curve)
 
-    def add_data(self, seconds: float) -> None:
-        """Count the making of some trajectories."""
-        self.data += seconds
-
     def note(self, text: str) -> None:
-        """Keep a note; a fit that goes on may say again what it said before."""
+        """Keep a note; a resumed fit may repeat earlier ones."""
         if text not in self.notes:
             self.notes.append(text)
 
-    def report(self, fraction: float, figures: Mapping[str, float]) -> None:
-        """Add a point to the learning curve and write all down."""
+    def report(self, fraction: float, values: Mapping[str, float]) -> None:
+        """Add a point to the learning curve and write the file."""
         if self._resumed:
-            # What the interrupted attempt did after its last checkpoint, or all of it, is done again.
+            # The resumed fit repeats what the interrupted attempt did after its last checkpoint.
             self.curve = [point for point in self.curve if point["fraction"] < fraction]
             self._resumed = False
-        self.curve.append({"fraction": fraction, **figures})
+        self.curve.append({"fraction": fraction, **values})
         fitting = time.monotonic() - self._started - (self.data - self._data_before)
         kept = {"fit_time": self.before + fitting, "data_time": self.data, "curve": self.curve, "notes": self.notes}
         with written_whole(self.path) as stream:
             stream.write(json.dumps(kept).encode())
 
 
-def _record(spec: SolverSpec, source: str, folder: Path, manifest: dict[str, Any]) -> FitRecord:
+def _record(spec: SolverSpec, source: str, folder: Path, manifest: to.Json) -> FitRecord:
     return FitRecord(
         solver=str(spec),
         source=source,

@@ -1,17 +1,14 @@
-"""The workers of a run: one for the scorer, one for each solver, replaced when they die."""
+"""The workers of a run: one for the scorer and one for each solver, replaced when they die."""
 
 from __future__ import annotations
 
-from pathlib import Path
 from types import TracebackType
 
-from qdynbench.contract.problem import Knowledge
 from qdynbench.contract.spec import SolverSpec
 from qdynbench.errors import InputError
 from qdynbench.files import file_name
 from qdynbench.plugins.registry import Registry
 from qdynbench.record.schema import FitRecord
-from qdynbench.runner.plan import Traits
 from qdynbench.task.spec import Task
 from qdynbench.workers import protocol as to
 from qdynbench.workers.process import Environment, Worker, WorkerFailure
@@ -21,19 +18,23 @@ SCORER = "scorer"
 
 
 class Fleet:
-    """Starts workers, loads what they hold, and ends them; use it as a context manager."""
+    """Starts the workers, loads the task and the solvers, and ends the workers; use it as a context manager.
+
+    Attributes:
+        states: number of test states of a case; 1 where the ensemble, which the scorer loads, holds a single state.
+    """
 
     def __init__(self, task: Task, registry: Registry, environment: Environment) -> None:
         self._task = task
         self._environment = environment
         self._setting = environment.setting(registry.files)
+        self._load_task = to.LoadTask(task.model_dump_json(), self._setting)
         self._workers: dict[str, Worker] = {}
         self._fits: dict[str, FitRecord] = {}
         self.states = task.states
-        """Number of test states of a case; once the scorer is loaded, 1 where the ensemble holds a single state."""
 
-    def start(self) -> dict[str, Traits]:
-        """Start all workers side by side and load them; return what each solver said of itself.
+    def start(self) -> dict[str, to.Loaded]:
+        """Start and load all workers side by side, and return the properties of each solver.
 
         Raises:
             InputError: a solver or the reference cannot be built as the task says.
@@ -41,52 +42,48 @@ class Fleet:
         """
         names = [str(spec) for spec in self._task.specs]
         for name in (SCORER, *names):
-            self._workers[name] = self._launched(name)
-        self._load_task()
-        return {name: _traits(self._load(name)) for name in names}
+            self._launch(name)
+        self._await_task()
+        return {name: self._await(name, to.Load(name, self._setting)) for name in names}
 
     @property
     def scorer(self) -> Worker:
-        """The scorer's worker, started anew if it has died."""
+        """The worker of the scorer, started anew if it has died."""
         if not self._workers[SCORER].alive:
-            self._workers[SCORER] = self._launched(SCORER)
-            self._load_task()
+            self._launch(SCORER)
+            self._await_task()
         return self._workers[SCORER]
 
     def solver(self, spec: SolverSpec) -> Worker:
-        """Return a solver's worker with its fit restored, started anew if it has died."""
+        """Return the worker of a solver with its fit restored, started anew if it has died."""
         name = str(spec)
         if not self._workers[name].alive:
-            self._workers[name] = self._launched(name)
-            self._load(name)
+            self._launch(name)
+            self._await(name, to.Load(name, self._setting))
             if name in self._fits:
                 self.restore(spec, self._fits[name])
         return self._workers[name]
 
+    def drop(self, spec: SolverSpec) -> None:
+        """End the scorer and the worker of a solver; both are started anew when they are asked next."""
+        for name in (SCORER, str(spec)):
+            self._workers[name].kill()
+
     def restore(self, spec: SolverSpec, fit: FitRecord) -> None:
-        """Give a solver what its fit saved, now and whenever its worker is replaced."""
+        """Load the weights of a fit into a solver, now and whenever its worker is replaced."""
         self._fits[str(spec)] = fit
         self.solver(spec).ask(to.Restore(fit.folder), seconds=LOAD_SECONDS)
 
-    def _launched(self, name: str) -> Worker:
+    def _launch(self, name: str) -> None:
         worker = Worker("scorer" if name == SCORER else "solver", file_name(name), self._environment)
-        worker.tell(self._task_to_load() if name == SCORER else self._solver_to_load(name))
-        return worker
+        worker.tell(self._load_task if name == SCORER else to.Load(name, self._setting))
+        self._workers[name] = worker
 
-    def _task_to_load(self) -> to.LoadTask:
-        return to.LoadTask(self._task.model_dump_json(), self._setting)
+    def _await_task(self) -> None:
+        self.states = 1 if self._await(SCORER, self._load_task).single else self._task.states
 
-    def _solver_to_load(self, name: str) -> to.Load:
-        return to.Load(name, self._setting)
-
-    def _load_task(self) -> None:
-        traits = self._loaded(SCORER, self._task_to_load())
-        self.states = 1 if traits.single else self._task.states
-
-    def _load(self, name: str) -> to.Loaded:
-        return self._loaded(name, self._solver_to_load(name))
-
-    def _loaded(self, name: str, request: to.Request[to.Answer]) -> to.Answer:
+    def _await(self, name: str, request: to.Request[to.Answer]) -> to.Answer:
+        """Wait until a worker has carried out the request to load that it was sent when it was launched."""
         try:
             return self._workers[name].answer(request, seconds=LOAD_SECONDS)
         except WorkerFailure as failure:
@@ -102,15 +99,3 @@ class Fleet:
     ) -> None:
         for worker in self._workers.values():
             worker.kill()
-
-
-def _traits(loaded: to.Loaded) -> Traits:
-    return Traits(
-        Knowledge(loaded.knowledge),
-        loaded.learned,
-        loaded.label,
-        tuple(loaded.accuracy),
-        tuple(loaded.protocol),
-        tuple(map(Path, loaded.shipped)),
-        loaded.foundation,
-    )

@@ -1,37 +1,34 @@
-"""What a run tells whoever watches it; the terminal display and tests override what they need."""
+"""The events of a run that an observer, such as the display in the terminal, can follow."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
-    from qdynbench.contract.spec import SolverSpec
-    from qdynbench.record.schema import CellRecord, FitRecord
-    from qdynbench.runner.plan import Cell, Plan
+from qdynbench.contract.spec import SolverSpec
+from qdynbench.record.schema import CellRecord, FitRecord
+from qdynbench.runner.plan import Cell, Plan
 
 
 class Observer:
-    """Watches a run; every method may be left as it is."""
+    """Follows a run; subclasses override the methods that they need."""
 
     def starting(self, workers: int) -> None:
         """Worker processes are being started."""
 
     def planned(self, plan: Plan, fits: Mapping[str, FitRecord | None]) -> None:
-        """The plan stands, each cell with its predicted cost; fits that are None have to be made."""
+        """The plan is complete, each cell with its predicted cost; fits that are None have to be made."""
 
     def fitting(self, spec: SolverSpec, fraction: float, values: Mapping[str, float]) -> None:
         """A fit is under way."""
 
     def noted(self, spec: SolverSpec, text: str) -> None:
-        """A fit has something to say that whoever reads the result has to know."""
+        """A fit has a remark for the reader of the result."""
 
     def fitted(self, record: FitRecord) -> None:
-        """A fit is there: shipped, kept, made or failed."""
+        """A fit is available (shipped, cached or made) or has failed."""
 
     def phase(self, cell: Cell, phase: str) -> None:
-        """A cell enters or is within a phase."""
+        """A cell enters a phase, or continues it."""
 
     def finished(self, record: CellRecord, *, reused: bool) -> None:
         """A cell has ended."""

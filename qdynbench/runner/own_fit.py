@@ -1,4 +1,4 @@
-"""A fit in this very process, such as one of several that share it; the reference still runs in a worker of its own."""
+"""A fit in this process, such as one of several that share a fit. The reference still runs in a worker of its own."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -20,12 +19,10 @@ from qdynbench.contract.learned import LearnedSolver
 from qdynbench.contract.spec import SolverSpec
 from qdynbench.errors import InputError
 from qdynbench.plugins.registry import Registry
-from qdynbench.record import provenance
 from qdynbench.record.manifest import foundation_of, manifest_of, write_manifest
 from qdynbench.runner.environment import environment_of
-from qdynbench.runner.fits import cache_folder, training_of
+from qdynbench.runner.fits import home_of, training_of
 from qdynbench.runner.fleet import LOAD_SECONDS
-from qdynbench.runner.plan import code_of
 from qdynbench.task.load import load_task
 from qdynbench.task.spec import Task
 from qdynbench.workers import protocol as to
@@ -33,16 +30,16 @@ from qdynbench.workers.process import Worker
 
 
 class WorkerData:
-    """Training data from a scorer's worker; see `qdynbench.TrainingData`.
+    """Training data from the worker of a scorer, see `qdynbench.TrainingData`.
 
     Attributes:
-        seconds: that the reference has taken.
-        waited: seconds until the data was here.
+        seconds: time that the reference has taken for the data.
+        waited: time until the data has arrived, in seconds.
     """
 
     def __init__(self, task: Task, worker: Worker) -> None:
         self.times: NDArray[np.float64] = task.training_times()
-        assert task.training is not None  # noqa: S101 - training_times has refused such a task already
+        assert task.training is not None  # noqa: S101 - training_times refuses such a task; this tells the type checker
         self.sizes: Sequence[int] = tuple(task.training.sizes)
         self.count = task.training.trajectories
         self.seconds = self.waited = 0.0
@@ -60,14 +57,14 @@ class WorkerData:
 
 @dataclass(frozen=True)
 class OwnFit:
-    """What a fit in this process needs of the core.
+    """A fit in this process.
 
     Attributes:
-        solver: to be fitted.
-        data: what it may learn from.
-        folder: outlives an interrupted fit, for checkpoints.
-        seed: for everything random in the fit.
-        spec, training, foundation: go into the manifest.
+        solver: the solver to be fitted.
+        data: its training data.
+        folder: folder for checkpoints, which survives an interrupted fit.
+        seed: seed for all random numbers of the fit.
+        spec, training, foundation: entries of the manifest.
     """
 
     solver: LearnedSolver
@@ -75,8 +72,8 @@ class OwnFit:
     folder: Path
     seed: int
     spec: SolverSpec
-    training: dict[str, Any]
-    foundation: dict[str, Any] | None
+    training: to.Json
+    foundation: to.Json | None
 
     def save(
         self,
@@ -86,9 +83,9 @@ class OwnFit:
         fit_time: float,
         curve: list[dict[str, float]],
         notes: list[str],
-        where: dict[str, Any],
-    ) -> dict[str, Any]:
-        """Save the fitted solver to an empty folder, with the manifest that is returned, and drop the checkpoints."""
+        where: to.Json,
+    ) -> to.Json:
+        """Save the fitted solver and its manifest to an empty folder, drop the checkpoints, return the manifest."""
         manifest = manifest_of(
             str(self.spec),
             self.training,
@@ -113,7 +110,7 @@ def own_fit(source: str | Path, solver: str, *, device: str, name: str) -> Itera
         source: path of a task file, or the name of a registered task.
         solver: the learned solver, with its parameters.
         device: "cpu" or "cuda".
-        name: of this process among those that share the fit, for its worker's log.
+        name: name of this process among those that share the fit, for the log of its worker.
 
     Raises:
         InputError: the task or the solver cannot be used as written.
@@ -129,9 +126,8 @@ def own_fit(source: str | Path, solver: str, *, device: str, name: str) -> Itera
             raise InputError(f"{spec} learns nothing")
         start = built.starts_from()
         foundation = None if start is None else foundation_of(start)
-        parts = [str(spec), training, foundation, code_of(registry, spec.name), device]
-        # Not the number of processes: another number goes on from the same checkpoint.
-        folder = cache_folder() / f"{spec.name}-shared-{provenance.fingerprint(parts)}"
+        # The number of processes is not part of the name: another number resumes from the same checkpoint.
+        folder = home_of(spec, training, registry, device, foundation, f"{spec.name}-shared")
         folder.mkdir(parents=True, exist_ok=True)
         worker = Worker("scorer", name, environment)
         try:

@@ -1,43 +1,24 @@
-"""The plan of a run: fits, then one cell per case and solver, with what each is predicted to cost."""
+"""The plan of a run: one cell for each case and solver, with its predicted cost."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
-from qdynbench.contract.problem import Knowledge, Problem
-from qdynbench.contract.solver import Cost
+from qdynbench.contract.problem import Problem
 from qdynbench.contract.spec import SolverSpec
 from qdynbench.files import file_name
 from qdynbench.plugins.distributions import hash_files, required
-from qdynbench.plugins.registry import Registry
+from qdynbench.plugins.registry import Kind, Registry
 from qdynbench.record import provenance
+from qdynbench.record.manifest import foundation_of
+from qdynbench.record.schema import PredictedCost
 from qdynbench.task.case import Case, cases, track
 from qdynbench.task.pose import pose
 from qdynbench.task.spec import Task
 from qdynbench.workers.process import Environment
-
-
-@dataclass(frozen=True)
-class Traits:
-    """What a solver's worker said of it once it was built.
-
-    Attributes:
-        knowledge, label, accuracy, protocol: see `Solver`.
-        learned: whether it has to be fitted first.
-        shipped: folders of weights that came with it.
-        foundation: weights that its fit starts from, see `qdynbench.record.manifest.foundation_of`; None from scratch.
-    """
-
-    knowledge: Knowledge
-    learned: bool
-    label: str
-    accuracy: tuple[str, ...]
-    protocol: tuple[str, ...]
-    shipped: tuple[Path, ...]
-    foundation: dict[str, Any] | None
+from qdynbench.workers.protocol import Json, Loaded
 
 
 @dataclass(frozen=True)
@@ -45,66 +26,72 @@ class Cell:
     """One cell of the plan.
 
     Attributes:
-        case: its case.
-        spec: its solver.
-        key: name of its files.
-        cost: predicted, or None.
-        refusal: why it will end without being run, with its status; empty where it will be run.
+        case, spec: the case and the solver.
+        key: name of the files of the cell.
+        cost: the predicted cost, or None.
+        refusal: why the cell will not be run, with its status; empty if it will be run.
     """
 
     case: Case
     spec: SolverSpec
     key: str
-    cost: Cost | None = None
+    cost: PredictedCost | None = None
     refusal: str = ""
 
 
 @dataclass(frozen=True)
 class Plan:
-    """All that a run will do.
+    """The plan of a run.
 
     Attributes:
-        task: the task.
-        registry: plugins.
-        environment: of the workers.
-        traits: of each solver, by its text.
-        cells: in running order, case by case.
+        task, registry, environment: the task, the plugins, and the environment of the workers.
+        traits: properties of each solver, by the text of its spec.
+        cells: the cells in running order, case by case.
     """
 
     task: Task
     registry: Registry
     environment: Environment
-    traits: Mapping[str, Traits]
+    traits: Mapping[str, Loaded]
     cells: tuple[Cell, ...] = field(default=())
 
     def of_case(self, case: Case) -> list[Cell]:
         """Return the cells of one case."""
         return [cell for cell in self.cells if cell.case == case]
 
+    def foundation(self, spec: SolverSpec) -> Json | None:
+        """Return what is to be known of the weights from which the fit of a solver starts, or None.
+
+        Raises:
+            InputError: their manifest does not tell their cost.
+        """
+        start = self.traits[str(spec)].starts_from
+        return None if start is None else foundation_of(Path(start))
+
     @property
     def learned(self) -> list[SolverSpec]:
-        """Return the solvers that have to be fitted first."""
+        """The solvers that have to be fitted."""
         return [spec for spec in self.task.specs if self.traits[str(spec)].learned]
 
     @property
     def cases(self) -> list[Case]:
-        """Return the cases in running order."""
+        """The cases in running order."""
         return cases(self.task)
 
     @property
     def batch(self) -> int:
-        """Largest number of states that a solver is given at once: test states are scored in portions of this."""
+        """Largest number of states in one call; test states are scored in portions of this size."""
         return max(self.task.timing.batch_sizes)
 
     def problem(self, case: Case) -> Problem:
-        """Pose a case in full; `blinded` before it leaves for a solver's worker."""
+        """Return the full problem of a case, to be `blinded` before it is sent to the worker of a solver."""
         environment = self.environment
         return pose(
             self.task, self.registry, case, batch=self.batch, device=environment.device, threads=environment.threads
         )
 
     def foreseen(self, outlooks: Mapping[str, Cell]) -> Plan:
-        """Return the plan with cells that know what they are predicted to cost, by their keys."""
+        """Return the plan with the predicted costs of `outlooks`, which holds the cells by their keys."""
         return replace(self, cells=tuple(outlooks[cell.key] for cell in self.cells))
 
 
@@ -119,10 +106,10 @@ def cells_of(task: Task) -> tuple[Cell, ...]:
 
 
 def fingerprints(plan: Plan, fits: Mapping[str, str]) -> dict[str, str]:
-    """Hash, for each cell by its key, all that its result depends on: task, solver, code, fit, libraries, hardware."""
+    """Return a hash of everything on which the result of each cell depends: task, code, fit, libraries, hardware."""
     task, reference = plan.task, plan.task.reference_spec
-    names = {spec.name for spec in task.specs} | ({reference.name} if reference else set())
-    code = {name: code_of(plan.registry, name) for name in names}
+    specs = [*task.specs, *([] if reference is None else [reference])]
+    code = {spec.name: code_of(plan.registry, "solvers", spec.name) for spec in specs}
     common = {
         "task": task.model_dump(
             mode="json", include={"model", "ensemble", "times", "states", "seed", "metrics", "keep"}
@@ -131,6 +118,7 @@ def fingerprints(plan: Plan, fits: Mapping[str, str]) -> dict[str, str]:
         "timing": task.timing.model_dump(mode="json"),
         "limits": task.limits.model_dump(mode="json"),
         "reference": [task.reference, code[reference.name] if reference else None],
+        "plugins": {f"{kind} {name}": code_of(plan.registry, kind, name) for kind, name in task.named(plan.registry)},
         "core": provenance.core_code(),
         "hardware": provenance.hardware(),
         "threads": plan.environment.threads,
@@ -146,10 +134,9 @@ def fingerprints(plan: Plan, fits: Mapping[str, str]) -> dict[str, str]:
     return found
 
 
-def code_of(registry: Registry, solver: str) -> str:
-    """Hash the plugin that provides a solver: its code and weights, and every distribution that it requires."""
-    files, distribution = (
-        registry.code_of(registry.find("solvers", solver)),
-        registry.distribution_of("solvers", solver),
-    )
-    return provenance.fingerprint([hash_files(files), required(distribution) if distribution else {}])
+def code_of(registry: Registry, kind: Kind, name: str) -> str:
+    """Return a hash of the plugin that provides a name: its code and weights, and what it requires."""
+    entry = registry.find(kind, name)
+    distribution = registry.distribution_of(entry)
+    versions = required(distribution) if distribution else provenance.versions()
+    return provenance.fingerprint([hash_files(registry.code_of(entry)), versions])

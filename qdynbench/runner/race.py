@@ -1,151 +1,118 @@
-"""The timing of a case: rounds A B C A B C ..., so that a drift of the machine hits every solver alike."""
+"""The timing of a case in rounds A B C A B C ..., so that a drift of the machine affects all solvers alike."""
 
 from __future__ import annotations
 
+import functools
 import math
 import time
 import uuid
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 
 from qdynbench.contract.spec import SolverSpec
 from qdynbench.record.schema import CellRecord, SolveTiming, Status
 from qdynbench.runner.fleet import Fleet
 from qdynbench.runner.observer import Observer
-from qdynbench.runner.plan import Cell, Plan
+from qdynbench.runner.plan import Plan
 from qdynbench.task.case import Case, Purpose
 from qdynbench.workers import protocol as to
 from qdynbench.workers.process import Worker, WorkerFailure
 
 SHORTEST_ROUND = 0.02
-"""Seconds: calls shorter than this are repeated within a round, well above the clock and the scheduler."""
+"""Seconds. Shorter calls are repeated within a round, so that it takes much longer than the clock can resolve."""
 FEWEST_ROUNDS = 3
 SETTLE = 0.04
-"""Seconds of rest before a round: idle threads of OpenMP and OpenBLAS go on spinning for up to 27 ms, and would take a
-core from the solver that comes next."""
+"""Seconds of pause before a round. Idle threads of OpenMP and OpenBLAS keep spinning for up to 27 ms, and would take a
+core from the next solver."""
 STAGED_SETS = 2
-"""Sets of timing states that calls alternate between: a solver that remembers its last answer gains nothing by it."""
+"""Number of sets of states that calls alternate between, so that a solver gains nothing by remembering an answer."""
+
+Draw = Callable[[Purpose, int, int], to.States]
+"""Draws the states `start` to `stop` for a purpose."""
 
 
 @dataclass
 class _Contestant:
-    """A solver in the rounds of one batch size."""
+    """A solver in the rounds of one batch size: a call takes `states` states, a round `calls` calls."""
 
     record: CellRecord
     worker: Worker
     states: int
-    warm_up: float = 0.0
-    calls: int = 1
-    rounds: int = FEWEST_ROUNDS
+    calls: int
+    rounds: int
+    spent: float
+    seconds: list[float] = field(default_factory=list)
 
 
 def time_case(plan: Plan, case: Case, records: list[CellRecord], fleet: Fleet, observer: Observer) -> None:
-    """Time every cell of a case and complete its record; a worker that fails here ends its own cell only."""
+    """Time every cell of a case and complete its record; a worker that fails here ends only its own cell."""
     identity = uuid.uuid4().hex[:12]
-    cells = {str(cell.spec): cell for cell in plan.of_case(case)}
     racing = [record for record in records if not record.complete]
-    spent: dict[str, float] = {record.solver: 0.0 for record in racing}
-    started = time.perf_counter()
+    limit = plan.task.limits.seconds
+    started, spent = time.perf_counter(), 0.0
     for batch in plan.task.timing.batch_sizes:
-        field = []
-        drawn = _Drawn(plan, case, fleet)
-        for record in [record for record in racing if record.status is Status.OK]:
-            contestant = _Contestant(
-                record,
-                fleet.solver(SolverSpec.parse(record.solver)),
-                min(batch, plan.task.timing.subset.get(record.solver, batch)),
-            )
-            if _attempt(record, lambda c=contestant, d=drawn: _stage(plan, c, d)):  # type: ignore[misc]
-                spent[record.solver] += contestant.warm_up
-                field.append(contestant)
-        _race(plan, batch, field, cells, observer, spent)
+        spent += _race(plan, case, batch, racing, fleet, observer)
     for record in racing:
         if record.status is Status.OK:
-            _attempt(record, lambda r=record: _peak(plan, r, fleet))  # type: ignore[misc]
+            with _ending(record):
+                peak = fleet.solver(SolverSpec.parse(record.solver)).ask(to.PeakMemory(), seconds=limit)
+                record.ledger.peak_memory_host, record.ledger.peak_memory_device = peak.host, peak.device
+                record.ledger.rest_memory_host = peak.rest
         record.ledger.rounds_id = identity
         record.complete = True
-    if racing and (overhead := time.perf_counter() - started - sum(spent.values())) > 0:
-        for record in racing:
-            record.ledger.overhead = (record.ledger.overhead or 0.0) + overhead / len(racing)
+    overhead = max(0.0, time.perf_counter() - started - spent)
+    for record in racing:
+        record.ledger.overhead = (record.ledger.overhead or 0.0) + overhead / len(racing)
 
 
-class _Drawn:
-    """The states of one batch size, drawn once for all solvers."""
+def _race(plan: Plan, case: Case, batch: int, racing: list[CellRecord], fleet: Fleet, observer: Observer) -> float:
+    """Run the rounds of one batch size, and return the seconds that the solvers took."""
+    cells = {str(cell.spec): cell for cell in plan.of_case(case)}
+    limit = plan.task.limits.seconds
 
-    def __init__(self, plan: Plan, case: Case, fleet: Fleet) -> None:
-        self._case = case
-        self._limit = plan.task.limits.seconds
-        self._fleet = fleet
-        self._known: dict[tuple[Purpose, int], to.States] = {}
+    @functools.cache
+    def draw(purpose: Purpose, start: int, stop: int) -> to.States:  # once for all solvers
+        return fleet.scorer.ask(to.DrawStates(case, purpose, start, stop), seconds=limit).states
 
-    def states(self, purpose: Purpose, start: int, stop: int) -> to.States:
-        """Return the states `start` to `stop` of a purpose."""
-        if (purpose, stop) not in self._known:
-            request = to.DrawStates(self._case, int(purpose), start, stop)
-            self._known[purpose, stop] = self._fleet.scorer.ask(request, seconds=self._limit).states
-        return self._known[purpose, stop]
-
-
-def _stage(plan: Plan, contestant: _Contestant, drawn: _Drawn) -> None:
-    """Give a worker its timing states, warm it up with others, and choose how often to call it."""
-    timing, limit = plan.task.timing, plan.task.limits.seconds
-    states = contestant.states
-    warm_up = drawn.states(Purpose.WARM_UP, 1, 1 + states)
-    seconds = contestant.worker.ask(to.Call(warm_up), seconds=limit).seconds
-    for_rounds = drawn.states(Purpose.TIMING, 0, STAGED_SETS * states)
-    contestant.worker.ask(to.Stage(for_rounds, STAGED_SETS), seconds=limit)
-    contestant.warm_up = seconds
-    contestant.calls = max(1, math.ceil(SHORTEST_ROUND / max(seconds, 1e-9)))
-    affordable = timing.seconds / max(seconds * contestant.calls, 1e-9)
-    contestant.rounds = int(max(FEWEST_ROUNDS, min(timing.rounds, affordable)))
-
-
-def _race(
-    plan: Plan,
-    batch: int,
-    field: list[_Contestant],
-    cells: dict[str, Cell],
-    observer: Observer,
-    spent: dict[str, float],
-) -> None:
-    seconds: dict[str, list[float]] = {contestant.record.solver: [] for contestant in field}
+    contestants = []
+    for record in racing:
+        if record.status is Status.OK:
+            with _ending(record):
+                contestants.append(_staged(plan, record, batch, fleet, draw))
     for number in range(plan.task.timing.rounds):
-        for contestant in field:
-            record = contestant.record
-            if number >= contestant.rounds or record.status is not Status.OK:
-                continue
-            observer.phase(cells[record.solver], f"time {batch}")
-
-            def one_round(contestant: _Contestant = contestant, number: int = number) -> None:
-                request = to.TimeRound(contestant.states, number, contestant.calls, SETTLE)
-                timed = contestant.worker.ask(request, seconds=plan.task.limits.seconds)
-                seconds[contestant.record.solver].append(timed.seconds * batch / contestant.states)
-                spent[contestant.record.solver] += timed.seconds * contestant.calls + timed.settled
-
-            _attempt(record, one_round)
-    for contestant in field:
-        if contestant.record.status is Status.OK:
-            contestant.record.ledger.solve.append(
-                SolveTiming(
-                    batch_size=batch,
-                    seconds=seconds[contestant.record.solver],
-                    calls=contestant.calls,
-                    timed_states=contestant.states,
-                )
-            )
+        for one in contestants:
+            if number < one.rounds and one.record.status is Status.OK:
+                observer.phase(cells[one.record.solver], f"time {batch}")
+                with _ending(one.record):
+                    request = to.TimeRound(one.states, number, one.calls, SETTLE)
+                    timed = one.worker.ask(request, seconds=limit)
+                    one.seconds.append(timed.seconds * batch / one.states)
+                    one.spent += timed.seconds * one.calls + timed.settled
+    for one in contestants:
+        if one.record.status is Status.OK:
+            timing = SolveTiming(batch_size=batch, seconds=one.seconds, calls=one.calls, timed_states=one.states)
+            one.record.ledger.solve.append(timing)
+    return sum(one.spent for one in contestants)
 
 
-def _peak(plan: Plan, record: CellRecord, fleet: Fleet) -> None:
-    peak = fleet.solver(SolverSpec.parse(record.solver)).ask(to.PeakMemory(), seconds=plan.task.limits.seconds)
-    record.ledger.peak_memory_host, record.ledger.peak_memory_device = peak.host, peak.device
-    record.ledger.rest_memory_host = peak.rest
+def _staged(plan: Plan, record: CellRecord, batch: int, fleet: Fleet, draw: Draw) -> _Contestant:
+    """Warm a worker up, give it the states to be timed, and choose how often to call it."""
+    timing, limit = plan.task.timing, plan.task.limits.seconds
+    worker = fleet.solver(SolverSpec.parse(record.solver))
+    states = min(batch, timing.subset.get(record.solver, batch))
+    warm_up = worker.ask(to.Call(draw(Purpose.WARM_UP, 1, 1 + states)), seconds=limit).seconds
+    worker.ask(to.Stage(draw(Purpose.TIMING, 0, STAGED_SETS * states), STAGED_SETS), seconds=limit)
+    calls = max(1, math.ceil(SHORTEST_ROUND / max(warm_up, 1e-9)))
+    affordable = timing.seconds / max(warm_up * calls, 1e-9)
+    rounds = int(max(FEWEST_ROUNDS, min(timing.rounds, affordable)))
+    return _Contestant(record, worker, states, calls, rounds, spent=warm_up)
 
 
-def _attempt(record: CellRecord, act: Callable[[], None]) -> bool:
-    """Run one step of a cell's timing; a failure ends the cell with its status, its accuracy stays."""
+@contextmanager
+def _ending(record: CellRecord) -> Iterator[None]:
+    """End a cell with its status when a step of its timing fails; its accuracy stays."""
     try:
-        act()
+        yield
     except WorkerFailure as failure:
         record.status, record.reason, record.details = failure.as_status(), failure.reason, failure.details
-        return False
-    return True

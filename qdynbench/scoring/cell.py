@@ -4,23 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
+from qdynbench.contract.initial import Initial
+from qdynbench.contract.metric import Metric
 from qdynbench.contract.window import Pair, ScoreContext, Window
+from qdynbench.errors import InvalidOutput
 from qdynbench.record.schema import Score
 from qdynbench.scoring.kept import KeptTrajectories, joined
+from qdynbench.scoring.reference import Cursor
+from qdynbench.scoring.source import CaseSource
 from qdynbench.task.case import Case, Purpose
-
-if TYPE_CHECKING:
-    import torch
-
-    from qdynbench.contract.initial import Initial
-    from qdynbench.contract.metric import Metric
-    from qdynbench.scoring.reference import Cursor
-    from qdynbench.scoring.source import CaseSource
 
 Bounds = Mapping[str, NDArray[np.float64]]
 """For each metric that was certified, the reference's own error up to each time, shape `(T+1,)`."""
@@ -37,6 +34,7 @@ class Portion:
         metrics: that have a value.
         observing: that lack their reference and keep curves of the prediction alone.
         kept: whole trajectories of the first states.
+        reached: index of the next time to be scored.
     """
 
     context: ScoreContext
@@ -44,6 +42,7 @@ class Portion:
     metrics: dict[str, Metric]
     observing: dict[str, Metric]
     kept: KeptTrajectories
+    reached: int = 0
 
     def take(self, start: int, tensors: Mapping[str, torch.Tensor]) -> None:
         """Score some times of the prediction.
@@ -53,6 +52,9 @@ class Portion:
             tensors: states `(B, k, 2**N)` as "states", and observables by name.
         """
         given = dict(tensors)
+        if start != self.reached:
+            raise InvalidOutput(f"a block that starts at time index {self.reached} expected, one at {start} came")
+        self.reached += next(iter(given.values())).shape[1]
         prediction = Window(self.context, start, given.pop("states", None), given)
         keep_readable(self.metrics, prediction)
         keep_readable(self.observing, prediction)

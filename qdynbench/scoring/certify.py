@@ -2,24 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from qdynbench.contract.problem import Problem
 from qdynbench.contract.window import ScoreContext, Window
-from qdynbench.scoring.cell import keep_readable
-from qdynbench.task.case import Purpose
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from qdynbench.contract.problem import Problem
-    from qdynbench.physics.operators import PauliSum
-    from qdynbench.scoring.cell import Bounds
-    from qdynbench.scoring.source import CaseSource
-    from qdynbench.task.case import Case
+from qdynbench.physics.operators import PauliSum
+from qdynbench.scoring.cell import Bounds, keep_readable
+from qdynbench.scoring.source import CaseSource
+from qdynbench.task.case import Case, Purpose
 
 CERTIFIED_STATES = 2
 

@@ -5,17 +5,13 @@ It is no metric of a trajectory but a phase of its own, `qdynbench.runner.echo`,
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from qdynbench.physics.distances import ray_distance
 from qdynbench.record.schema import Score
 from qdynbench.stats import bootstrap_mean
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
 
 ECHO = "echo_infidelity"
 

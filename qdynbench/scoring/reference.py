@@ -4,21 +4,20 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from contextlib import contextmanager
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
 from qdynbench.contract.initial import Given, Initial
+from qdynbench.contract.problem import Problem
+from qdynbench.contract.solver import Block, Solver
 from qdynbench.contract.validation import checked_blocks, tensors_in
 from qdynbench.contract.window import Pair, ScoreContext, Window
-from qdynbench.errors import InputError
+from qdynbench.errors import Infeasible, InputError, QdynbenchError, Unsupported
 from qdynbench.record.schema import kept_notes
-
-if TYPE_CHECKING:
-    from qdynbench.contract.problem import Problem
-    from qdynbench.contract.solver import Block, Solver
 
 KEPT_BYTES = 600e6
 """A trajectory up to this size is kept for the next solver of the case, with the observables computed on it."""
@@ -28,13 +27,18 @@ REMEMBERED_FROM = 12
 """Of a longer trajectory of so many spins the observables alone are kept: less than a hundredth of its bytes."""
 
 
+class NoReference(QdynbenchError):
+    """The reference does not take a case, which shows only when it is asked; the case then has none."""
+
+
 class Reference:
     """A prepared reference solver for one problem; where it yields observables, so do its windows."""
 
     def __init__(self, solver: Solver, problem: Problem) -> None:
         self.problem = problem
         self.solver = solver
-        solver.prepare(problem)
+        with _refusals():
+            solver.prepare(problem)
         self._said: list[list[str]] = []
         self._kept: dict[Any, list[Window]] = {}
         self._known: dict[Any, dict[int, dict[str, torch.Tensor]]] = {}
@@ -43,7 +47,8 @@ class Reference:
         """Solve, in time order, checked like any solver's output."""
         given = Given(initial.to(self.problem.device))
         self._said.append(given.notes)
-        yield from checked_blocks(self.solver.solve(given), self.problem, given.initial)
+        with _refusals():
+            yield from checked_blocks(self.solver.solve(given), self.problem, given.initial)
 
     @property
     def notes(self) -> list[str]:
@@ -96,6 +101,14 @@ class Reference:
         for block in self.blocks(initial):
             tensors = {name: tensor.cpu() for name, tensor in tensors_in(block).items()}
             yield Window(context, block.start, tensors.pop("states", None), tensors)
+
+
+@contextmanager
+def _refusals() -> Iterator[None]:
+    try:
+        yield
+    except (Infeasible, Unsupported) as error:
+        raise NoReference(str(error)) from error
 
 
 class Cursor:

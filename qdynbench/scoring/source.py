@@ -3,27 +3,23 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from qdynbench.contract.build import build, outlook
-from qdynbench.contract.initial import vector_bytes
+from qdynbench.contract.initial import Initial, vector_bytes
 from qdynbench.contract.metric import Metric
-from qdynbench.errors import InputError
+from qdynbench.contract.problem import Problem
+from qdynbench.contract.solver import Cost, Solver
+from qdynbench.errors import InputError, InvalidOutput
+from qdynbench.plugins.registry import Registry
 from qdynbench.scoring.echo import Echo
 from qdynbench.scoring.reference import Reference
 from qdynbench.task.case import Case, Purpose, draw, generator
 from qdynbench.task.pose import pose
+from qdynbench.task.spec import Task, Training
 from qdynbench.text import memory
-
-if TYPE_CHECKING:
-    from qdynbench.contract.initial import Initial
-    from qdynbench.contract.problem import Problem
-    from qdynbench.contract.solver import Cost, Solver
-    from qdynbench.plugins.registry import Registry
-    from qdynbench.task.spec import Task, Training
 
 TRAINING_BATCH = 256
 """States that the reference is told to expect in one call when it makes training data."""
@@ -49,7 +45,7 @@ class CaseSource:
         self.task, self.registry = task, registry
         self._device, self._threads, self._memory = device, threads, memory
         self.ensemble = registry.load("ensembles", task.ensemble)()
-        self.names = list(registry.entries["metrics"]) if task.metrics == "all" else list(task.metrics)
+        self.names = [name for kind, name in task.named(registry) if kind == "metrics"]
         self.metrics = [kind for name in self.names if (kind := _metric(registry, name)) is not None]
         self._references: dict[str, tuple[Case, Reference]] = {}
 
@@ -104,6 +100,8 @@ class CaseSource:
     def training_trajectories(self, size: int, start: int, stop: int) -> NDArray[np.complex128]:
         """Return exact training trajectories, shape `(stop - start, T+1, 2**size)`."""
         training, case = self._training(), Case(size, 0)
+        if size not in training.sizes or not 0 <= start < stop <= training.trajectories:
+            raise InvalidOutput(f"trajectories {start} to {stop} of {size} spins are not in the training data")
         ensemble = self.registry.load("ensembles", training.ensemble)()
         drawn = draw(self.task, ensemble, case, Purpose.TRAINING, start, stop)
         problem = pose(

@@ -8,20 +8,16 @@ from __future__ import annotations
 
 import itertools
 import math
-from typing import TYPE_CHECKING, Annotated, Literal, Self
+from typing import Annotated, Literal, Self
 
+import numpy as np
 from pydantic import Field, FiniteFloat, NonNegativeFloat, PositiveFloat, PositiveInt, model_validator
 
-from qdynbench.contract.model import Coupling, Model, bonds_of, spread, without_zeros
+from qdynbench.contract.model import Coupling, Model, Term, bonds_of, spread, without_zeros
 from qdynbench.errors import InputError
 from qdynbench.physics.drive import Drive, Segment
 from qdynbench.physics.operators import PauliSum
 from qdynbench.task.models import ising_terms
-
-if TYPE_CHECKING:
-    import numpy as np
-
-    from qdynbench.contract.model import Term
 
 Boundary = Literal["open", "periodic"]
 

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from qdynbench.contract.problem import Problem
+from qdynbench.plugins.registry import Registry
 from qdynbench.task.case import Case, Purpose, generator
 from qdynbench.task.load import model_of
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    import numpy as np
-    from numpy.typing import NDArray
-
-    from qdynbench.plugins.registry import Registry
-    from qdynbench.task.spec import Task
+from qdynbench.task.spec import Task
 
 
 def pose(

@@ -23,6 +23,7 @@ from pydantic import (
 
 from qdynbench.contract.spec import SolverSpec
 from qdynbench.errors import InputError
+from qdynbench.plugins.registry import Kind, Registry
 
 _Entry = TypeVar("_Entry", int, str)
 
@@ -227,6 +228,17 @@ class Task(_Section):
         amplitudes = sum(1 << size for size in self.sizes)
         each = amplitudes * (self.times.steps + 1) * 2 * int(np.dtype(np.complex64).itemsize)
         return min(self.keep.trajectories, self.states) * each * len(self.solvers) * len(self.seeds)
+
+    def named(self, registry: Registry) -> list[tuple[Kind, str]]:
+        """Return what decides about results beside the solvers: families, ensembles and metrics, by kind and name."""
+        metrics = list(registry.entries["metrics"]) if self.metrics == "all" else self.metrics
+        found: list[tuple[Kind, str]] = [("models", str(self.model["family"])), ("ensembles", self.ensemble)]
+        if self.training is not None:
+            found += [
+                ("models", str((self.training.model or self.model)["family"])),
+                ("ensembles", self.training.ensemble),
+            ]
+        return [*found, *(("metrics", name) for name in metrics)]
 
     @property
     def reference_spec(self) -> SolverSpec | None:

@@ -155,6 +155,6 @@ def check_forty_spins(solver: type[MatrixProductSolver], model: PauliSum) -> tor
     assert float((energy - energy[:, :1]).abs().max()) > 0
     cost = built.estimate(problem)
     assert cost is not None
-    assert 0.1 < cost.seconds < 60
+    assert 1e7 < cost.operations < 1e12
     assert cost.bytes < 1e9
     return energy

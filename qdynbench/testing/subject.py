@@ -37,8 +37,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 SEED = 20190522
-LARGEST_COST = {"seconds": 60.0, "bytes": 4e9}
-"""What a solver may predict for one exercise before the kit declines to pose it."""
+LARGEST_OPERATIONS, LARGEST_BYTES = 1e12, 4e9
+"""What a solver may predict for one exercise before the kit declines to pose it: some minutes, and the memory."""
 
 TRAINING_SIZES = (2, 3)
 TRAINING_COUNT = 16
@@ -52,7 +52,7 @@ class Run:
     Attributes:
         tensors: `states` `(B, T+1, 2**N)` or named observables, over the whole grid, on the CPU in double precision.
         single: whether the solver gave single precision.
-        promised: `Solver.promised_error()` after the run.
+        promised: `Cost.error` of what the solver predicts for the problem.
         blocks: how many blocks it took.
     """
 
@@ -247,8 +247,8 @@ class Subject:
         said, cost = outlook(solver, problem)
         if said is not None:
             return said
-        if cost is not None and (cost.seconds > LARGEST_COST["seconds"] or cost.bytes > LARGEST_COST["bytes"]):
-            return f"predicted to take {cost.seconds:.3g} s and {cost.bytes:.3g} bytes"
+        if cost is not None and (cost.operations > LARGEST_OPERATIONS or cost.bytes > LARGEST_BYTES):
+            return f"predicted to take {cost.operations:.3g} operations and {cost.bytes:.3g} bytes"
         return None
 
     def prepared(self, exercise: Exercise, solver: Solver | None = None) -> Solver:
@@ -281,7 +281,8 @@ class Subject:
                 columns.setdefault(name, []).append(tensor.to("cpu", double, copy=True))
         whole = {name: torch.cat(parts, dim=1) for name, parts in columns.items()}
         count = max(len(parts) for parts in columns.values())
-        return Run(whole, single, solver.promised_error(), count)
+        cost = solver.estimate(solver.problem)
+        return Run(whole, single, None if cost is None else cost.error, count)
 
     @cached_property
     def recorded(self) -> list[tuple[Block, Tensors]]:

@@ -29,11 +29,6 @@ the transposition from the basis axis first to last takes three times as long.""
 DEVICE_BLOCK_BYTES = 256e6
 """A block of this size hides the launch of its kernels on a GPU."""
 
-# Rates for `dense_cost` in flops per second, measured on two shared CPU cores at 7 to 11 spins and rounded down.
-DIAGONALISATION_RATE = 2.5e10
-PRODUCT_RATE = 4e10
-CALL_SECONDS = 1e-3
-
 
 class EigenbasisPropagator:
     """Evolves batches of states under one Hermitian matrix over one time grid; hbar = 1.
@@ -45,7 +40,7 @@ class EigenbasisPropagator:
     Args:
         matrix: real symmetric or complex Hermitian, shape `(2**N, 2**N)`, in units of energy.
         problem: gives the time grid (equally spaced, from 0) and the device.
-        dtype: of the evolved states, `torch.complex128` or `torch.complex64`. Phases are double in both.
+        dtype: type of the evolved states, `torch.complex128` or `torch.complex64`. Phases are double in both.
     """
 
     def __init__(
@@ -112,11 +107,11 @@ def _multiply(matrix: torch.Tensor, columns: torch.Tensor, out: torch.Tensor) ->
 
 
 def dense_cost(problem: Problem, *, real: bool = True, itemsize: int = 16) -> Cost:
-    """Predict memory (bytes) and time (seconds, two CPU cores) of `EigenbasisPropagator` for `problem`.
+    """Predict the cost of `EigenbasisPropagator` for `problem`, of any size; no error is promised.
 
-    Counts 5 matrices for the diagonalisation (the operator, the eigenvectors and the workspace of LAPACK's divide and
-    conquer), `9 D**3` flops for it and `4 D**2` for each state and time, four times as many where the matrix
-    is complex for the former and twice for the latter. No size is too large to ask for.
+    The memory is that of 5 matrices (the operator, the eigenvectors and the workspace of LAPACK's divide and conquer)
+    and 3 blocks. The diagonalisation takes `9 D**3` operations, each state and time `4 D**2`; where the matrix is
+    complex, four times and twice as many.
 
     Args:
         problem: the size, time grid and largest batch.
@@ -127,6 +122,5 @@ def dense_cost(problem: Problem, *, real: bool = True, itemsize: int = 16) -> Co
     columns = float(problem.batch * (problem.steps + 1))
     matrix_bytes = dim**2 * (8 if real else 16)
     block_bytes = min(LARGEST_BLOCK_BYTES, dim * columns * itemsize)
-    diagonalisation = 9 * dim**3 * (1 if real else 4) / DIAGONALISATION_RATE
-    product = 4 * dim**2 * columns * (1 if real else 2) / PRODUCT_RATE
-    return Cost(bytes=5 * matrix_bytes + 3 * block_bytes, seconds=CALL_SECONDS + diagonalisation + product)
+    operations = 9 * dim**3 * (1 if real else 4) + 4 * dim**2 * columns * (1 if real else 2)
+    return Cost(5 * matrix_bytes + 3 * block_bytes, operations)

@@ -32,10 +32,10 @@ LARGEST_VECTOR = 14
 OBSERVABLES_BUDGET = 4e6
 """Bytes of a block of observables."""
 
-SECONDS_PER_ENTRY = 4e-9
-"""Of the singular value decomposition of a matrix of side `2 D`, by `(2 D)**3`; measured at D = 16 to 128."""
 FIRST_BOND, BOND_GROWTH = 4.0, 1.1
-"""Bond dimension after time t, about `FIRST_BOND * exp(BOND_GROWTH * J * t)`: an Ising chain, cutoff 1e-16."""
+"""The bonds of an Ising chain at cutoff 1e-16 have about the dimension `FIRST_BOND * exp(BOND_GROWTH * J * t)`."""
+SMALLEST_UPDATE = 64
+"""Side of the largest matrix whose decomposition takes no longer than the calls around it."""
 
 
 class Evolving(ABC):
@@ -86,9 +86,7 @@ class MatrixProductSolver(Solver):
     yields: Literal["auto", "states", "observables"] = "auto"
 
     peer: ClassVar[str]
-    """What `install` installs, for error messages."""
-    update_seconds: ClassVar[float]
-    """Time of the smallest update of a bond."""
+    """Name of the package that holds the tensors, for messages."""
 
     def __post_init__(self) -> None:
         """Check the parameters.
@@ -107,12 +105,12 @@ class MatrixProductSolver(Solver):
 
     @property
     def label(self) -> str:
-        """Bond dimension and cutoff: without them a figure of this solver says nothing."""
+        """Bond dimension and cutoff: without them a result of this solver says nothing."""
         return f"bond dimension {self.chi}, cutoff {self.cutoff:g}"
 
     @abstractmethod
     def absent(self) -> str | None:
-        """Say that the package that holds the tensors is not there, or None."""
+        """Return that the package which holds the tensors is missing, and how to install it, or None."""
 
     @abstractmethod
     def product(self, spinors: NDArray[np.complex128]) -> Evolving:
@@ -123,7 +121,7 @@ class MatrixProductSolver(Solver):
         """Return the state of amplitudes `(2**N,)`, without truncation."""
 
     def supports(self, problem: Problem) -> str | None:
-        """Say no without the package, on a GPU, and to a single spin, which has no bond."""
+        """Refuse a missing package, a GPU, and a single spin, which has no bond."""
         if (reason := self.absent()) is not None:
             return reason
         if problem.device != "cpu":
@@ -135,7 +133,10 @@ class MatrixProductSolver(Solver):
         return max(1, math.ceil(abs(action) / self.step - 1e-9))
 
     def estimate(self, problem: Problem) -> Cost:
-        """Predict from the number of updates of a bond and the cost of one; the growth of the bonds is a guess."""
+        """Count the updates of bonds, each a singular value decomposition; the growth of the bonds is a guess.
+
+        No error is promised: neither the discarded weight nor the time step bounds it.
+        """
         size, largest = problem.size, min(self.chi, 2 ** (problem.size // 2))
         coupling = max(
             (abs(t.coefficient) for h in problem.hamiltonians for t in h.terms if len(t.sites) > 1), default=0
@@ -144,15 +145,14 @@ class MatrixProductSolver(Solver):
         bonds = np.minimum(FIRST_BOND * np.exp(exponent), largest)
         steps = sum(self.substeps(problem.hamiltonians[index], action) for index, action in problem.pieces(0))
         updates = self.gates_per_step * steps * (size - 1)
-        seconds = float(np.sum(updates * (self.update_seconds + SECONDS_PER_ENTRY * (2 * bonds) ** 3)))
+        # About 20 operations for each number of the decomposition of a complex matrix of side 2 D, times D.
+        operations = 20 * updates * float(np.sum(np.maximum(2 * bonds, SMALLEST_UPDATE) ** 3))
         amplitudes = problem.amplitudes if self._writes_states(size) else 4.0 * size
         columns = block_length(problem, problem.batch) if self._writes_states(size) else problem.steps
-        seconds += problem.steps * 5e-4 * size + 1e-8 * problem.steps * amplitudes * largest
+        operations += 8 * problem.steps * amplitudes * largest  # to write the states out
         tensors = 2 * size * largest**2 + 40.0 * largest**2
-        return Cost(
-            bytes=1.5e8 + 16.0 * (problem.batch * (tensors + columns * amplitudes) + 3 * amplitudes),
-            seconds=problem.batch * seconds,
-        )
+        held = problem.batch * (tensors + columns * amplitudes) + 3 * amplitudes
+        return Cost(1.5e8 + 16.0 * held, problem.batch * operations)
 
     def solve(self, given: Given) -> Iterator[Block]:
         """Yield states `(B, k, 2**N)` or observables; "truncation" of shape `(B, k)` stands beside both.
@@ -266,7 +266,7 @@ class TebdSolver(MatrixProductSolver):
     G. Vidal, Phys. Rev. Lett. 93, 040502 (2004). Chains are open, every term acts on one site or two neighbours.
 
     Attributes:
-        order: of the Trotter decomposition: the error of a state at a fixed time is proportional to `step**order`.
+        order: of the Trotter decomposition; the error of a state at a fixed time is proportional to `step**order`.
     """
 
     order: Literal[2, 4] = 4
@@ -277,7 +277,7 @@ class TebdSolver(MatrixProductSolver):
         self.gates_per_step = 5.5 if self.order == 4 else 1.5
 
     def supports(self, problem: Problem) -> str | None:
-        """Say no to terms that are no gate on neighbouring sites, by name."""
+        """Refuse terms that are no gate on neighbouring sites, by name."""
         reason = super().supports(problem)
         if reason is not None:
             return reason

@@ -32,7 +32,7 @@ class Evolution(ABC):
             out: shape `(B, m, 2**N)`, contiguous, of the dtype of `states`.
         """
 
-    def window(self, batch: int, action: float) -> int:
+    def stretch(self, batch: int, action: float) -> int:
         """Return how many steps of `action` one call of `evolve` on `batch` states covers best."""
         return 1
 
@@ -58,7 +58,7 @@ class SteppingSolver(Solver):
 
     @property
     def dtype(self) -> torch.dtype:
-        """Of the states: complex128 or complex64."""
+        """Type of the states: complex128 or complex64."""
         return torch.complex64 if self.precision == "single" else torch.complex128
 
     def prepare(self, problem: Problem) -> None:
@@ -77,7 +77,7 @@ class SteppingSolver(Solver):
     def _static(self, now: torch.Tensor) -> Iterator[Block]:
         batch, dim = now.shape
         problem, [evolution] = self.problem, self._evolutions
-        length = min(problem.steps, evolution.window(batch, problem.dt))
+        length = min(problem.steps, evolution.stretch(batch, problem.dt))
         buffer = torch.empty(batch * length * dim, dtype=self.dtype, device=now.device)
         for start in range(1, problem.steps + 1, length):
             count = min(length, problem.steps + 1 - start)

@@ -23,6 +23,11 @@ def flips(hamiltonian: PauliSum) -> set[tuple[int, ...]]:
     return {term.flipped for term in hamiltonian.terms}
 
 
+def entries_per_row(hamiltonian: PauliSum) -> int:
+    """Return how many entries a row of the matrix has at most, the diagonal among them even where it is zero."""
+    return len(flips(hamiltonian) | {()})
+
+
 @functools.lru_cache(maxsize=16)
 def commuting(hamiltonian: PauliSum) -> bool:
     """Return whether all strings commute: any two differ in their letters on an even number of shared sites."""

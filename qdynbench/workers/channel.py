@@ -1,7 +1,7 @@
-"""A socket that carries the messages of `qdynbench.workers.protocol`: msgpack, then raw arrays. Never pickle.
+"""A socket for the messages of `qdynbench.workers.protocol`, as msgpack followed by raw arrays, without pickle.
 
-Pickle would let whatever runs in a worker run in the main process too, and would carry whole objects where a blind
-solver must only get numbers. What does not decode as one of the types that are expected is refused.
+Pickle would let code of a worker run in the main process, and would carry whole objects where a blind solver must get
+only numbers. A message that does not decode as one of the expected types is refused.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import math
 import select
 import socket
 import struct
+from collections.abc import Callable
 from types import UnionType
 from typing import TypeVar
 
@@ -21,10 +22,14 @@ from qdynbench.record.schema import Score
 from qdynbench.workers.protocol import Message
 
 _LENGTHS = struct.Struct("!QQ")
+_ARRAY = 1
+"""Code by which a message refers to an array that follows it."""
 _LONGEST = 1 << 28
-"""Bytes of a message without its arrays."""
+"""Largest number of bytes of a message without its arrays."""
 _KINDS = {"bool", "int64", "float32", "float64", "complex64", "complex128"}
 
+TICK = 0.05
+"""Seconds between two looks at what goes on while the other side is waited for."""
 Array = NDArray[np.generic]
 Layout = list[tuple[str, list[int]]]
 """Type and shape of each array."""
@@ -32,11 +37,11 @@ M = TypeVar("M", bound=Message)
 
 
 class ChannelClosed(Exception):
-    """The other side is gone."""
+    """The other side has closed the connection."""
 
 
 class BadMessage(Exception):
-    """The other side has sent something that is none of the messages expected from it."""
+    """The other side has sent something other than the expected messages."""
 
 
 class Channel:
@@ -44,6 +49,10 @@ class Channel:
 
     def __init__(self, stream: socket.socket) -> None:
         self._stream = stream
+        self.watch: Callable[[], None] | None = None
+        """Called every `TICK` seconds while the other side is waited for; it may raise, also within a message."""
+        self.largest = math.inf
+        """Bytes that the arrays of a message may have."""
 
     def send(self, message: Message) -> None:
         """Send one message.
@@ -56,7 +65,7 @@ class Channel:
         def hook(thing: object) -> object:
             if isinstance(thing, np.ndarray):
                 arrays.append(np.ascontiguousarray(thing))
-                return len(arrays) - 1
+                return msgspec.msgpack.Ext(_ARRAY, (len(arrays) - 1).to_bytes(4, "big"))
             if isinstance(thing, Score):
                 return thing.model_dump()
             if isinstance(thing, np.generic):
@@ -65,13 +74,10 @@ class Channel:
 
         body = msgspec.msgpack.encode(message, enc_hook=hook)
         layout = msgspec.msgpack.encode([(array.dtype.name, array.shape) for array in arrays])
-        try:
-            self._stream.sendall(_LENGTHS.pack(len(body), len(layout)) + body + layout)
-            for array in arrays:
-                if array.size:
-                    self._stream.sendall(_bytes_of(array))
-        except OSError as error:
-            raise ChannelClosed(str(error)) from error
+        self._flush(memoryview(_LENGTHS.pack(len(body), len(layout)) + body + layout))
+        for array in arrays:
+            if array.size:
+                self._flush(_bytes_of(array))
 
     def receive(self, expected: type[M] | UnionType) -> M:
         """Wait for one message.
@@ -81,26 +87,32 @@ class Channel:
 
         Raises:
             ChannelClosed: the other side is gone.
-            BadMessage: something else came; nothing can be received after it.
+            BadMessage: something else came; no further message can be received.
         """
         lengths = _LENGTHS.unpack(self._read(_LENGTHS.size))
         if max(lengths) > _LONGEST:
             raise BadMessage(f"a message of {max(lengths)} bytes came")
         body, packed = (bytes(self._read(length)) for length in lengths)
         try:
-            arrays = [self._array(name, shape) for name, shape in msgspec.msgpack.decode(packed, type=Layout)]
+            layout = msgspec.msgpack.decode(packed, type=Layout)
+            if sum(16.0 * math.prod(map(float, shape)) for _, shape in layout) > self.largest:
+                raise ValueError(f"arrays of shapes {[shape for _, shape in layout]} are more than the memory limit")
+            arrays = [self._array(name, shape) for name, shape in layout]
 
-            def hook(kind: type, thing: object) -> object:
-                return Score.model_validate(thing) if kind is Score else arrays[_index(thing)]
+            def array(code: int, data: memoryview) -> Array:
+                return arrays[int.from_bytes(data, "big") if code == _ARRAY else -1]
 
-            message: M = msgspec.msgpack.decode(body, type=expected, dec_hook=hook)
-        except (msgspec.MsgspecError, IndexError, TypeError, ValueError, MemoryError) as error:
+            def read(kind: type, thing: object) -> object:
+                if kind is Score:
+                    return Score.model_validate(thing)
+                if not isinstance(thing, np.ndarray):
+                    raise TypeError(f"an array expected, a {type(thing).__name__} came")
+                return thing
+
+            message: M = msgspec.msgpack.decode(body, type=expected, ext_hook=array, dec_hook=read)
+        except (msgspec.MsgspecError, IndexError, TypeError, ValueError, MemoryError, RecursionError) as error:
             raise BadMessage(f"an unexpected message came: {error}") from error
         return message
-
-    def poll(self, seconds: float) -> bool:
-        """Wait at most `seconds` for something to receive (or for the other side to go)."""
-        return bool(select.select([self._stream], [], [], seconds)[0])
 
     def close(self) -> None:
         """Close this side."""
@@ -109,8 +121,6 @@ class Channel:
     def _array(self, name: str, shape: list[int]) -> Array:
         if name not in _KINDS or min(shape, default=0) < 0:
             raise ValueError(f"an array of type {name!r} and shape {shape}")
-        if math.prod(shape) > np.iinfo(np.int64).max // 16:
-            raise ValueError(f"an array of shape {shape}")
         array: Array = np.empty(shape, dtype=name)
         if array.size:
             self._fill(_bytes_of(array))
@@ -121,8 +131,24 @@ class Channel:
         self._fill(memoryview(buffer))
         return buffer
 
+    def _wait(self, *, to_write: bool = False) -> None:
+        while self.watch is not None:
+            readable, writable = ([], [self._stream]) if to_write else ([self._stream], [])
+            if any(select.select(readable, writable, [], TICK)):
+                return
+            self.watch()
+
+    def _flush(self, view: memoryview) -> None:
+        while len(view):
+            self._wait(to_write=True)
+            try:
+                view = view[self._stream.send(view) :]
+            except OSError as error:
+                raise ChannelClosed(str(error)) from error
+
     def _fill(self, view: memoryview) -> None:
         while len(view):
+            self._wait()
             try:
                 got = self._stream.recv_into(view)
             except OSError as error:
@@ -130,12 +156,6 @@ class Channel:
             if got == 0:
                 raise ChannelClosed("end of stream")
             view = view[got:]
-
-
-def _index(thing: object) -> int:
-    if not isinstance(thing, int):
-        raise TypeError("an array is referred to by its number")
-    return thing
 
 
 def _bytes_of(array: Array) -> memoryview:

@@ -1,26 +1,23 @@
-"""The clocks: the core owns them, and stops them only when the device has finished."""
+"""Clocks of the core, which wait for the device before they start and stop."""
 
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 
 @dataclass
 class Stopwatch:
-    """Sums wall-clock seconds over one or more timed stretches."""
+    """Sums the wall-clock seconds of one or more timed sections."""
 
     device: str = "cpu"
     seconds: float = 0.0
 
     @contextmanager
     def running(self) -> Iterator[None]:
-        """Time the body; the device is synchronised on both sides."""
+        """Time the body of the `with` statement; the device is synchronised before and after it."""
         synchronize(self.device)
         start = time.perf_counter()
         try:
@@ -31,7 +28,7 @@ class Stopwatch:
 
 
 def synchronize(device: str) -> None:
-    """Wait until the device has done all that was asked of it."""
+    """Wait until the device has finished its work."""
     if device.startswith("cuda"):
         import torch
 

@@ -1,4 +1,4 @@
-"""What a solver's worker hands to its fit: training data over the channel, and a way to report."""
+"""The arguments of a fit in the worker of a solver: training data over the channel, and a context."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from qdynbench.workers.protocol import Need, Note, Progress, Trajectories
 
 
 class RemoteData:
-    """Training data that lives in the scorer's process; this one never sees the Hamiltonian behind it."""
+    """Training data from the process of the scorer; this process never sees the Hamiltonian behind it."""
 
     def __init__(self, channel: Channel, sizes: list[int], times: NDArray[np.float64], count: int) -> None:
         self.sizes: Sequence[int] = tuple(sizes)
@@ -40,18 +40,17 @@ class RemoteData:
 
 @dataclasses.dataclass(frozen=True)
 class Context:
-    """What the core offers to a fit."""
+    """See `qdynbench.contract.learned.FitContext`."""
 
     channel: Channel
     folder: Path
     seed: int
     device: str
 
-    def progress(self, fraction: float, **figures: float) -> None:
-        """Pass the progress of the fit to the main process."""
-        numbers = {name: float(value) for name, value in figures.items()}
-        self.channel.send(Progress(float(fraction), numbers))
+    def progress(self, fraction: float, **numbers: float) -> None:
+        """Send the progress of the fit to the main process."""
+        self.channel.send(Progress(float(fraction), {name: float(value) for name, value in numbers.items()}))
 
     def note(self, text: str) -> None:
-        """Pass a remark to the main process."""
+        """Send a remark to the main process."""
         self.channel.send(Note(str(text)))

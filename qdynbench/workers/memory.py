@@ -1,4 +1,4 @@
-"""The memory of this process: what it holds now, and the largest since a moment, on the host and on the device."""
+"""Current and peak memory of this process, on host and device."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _STATUS = Path("/proc/self/status")
 
 
 def reset_peak(device: str) -> None:
-    """Start anew: later peaks count from here."""
+    """Reset the peaks, so that they count from now on."""
     with contextlib.suppress(OSError):  # not Linux, or a container that forbids it
         _CLEAR.write_text("5")  # reset the peak resident set size, proc(5)
     if device.startswith("cuda"):
@@ -22,9 +22,9 @@ def reset_peak(device: str) -> None:
 
 
 def peak_host() -> int:
-    """Return the largest resident set in bytes, interpreter and libraries included.
+    """Return the peak resident set in bytes, including the interpreter and libraries.
 
-    Where the system cannot reset the count it is the peak since the process started.
+    If the system cannot reset it, this is the peak since the process started.
     """
     if _STATUS.exists():
         for line in _STATUS.read_text().splitlines():
@@ -35,14 +35,14 @@ def peak_host() -> int:
 
 
 def resident() -> int:
-    """Return the resident set of this process in bytes, as it is now."""
+    """Return the current resident set of this process in bytes."""
     import psutil
 
     return int(psutil.Process().memory_info().rss)
 
 
 def peak_device(device: str) -> int | None:
-    """Return the largest memory allocated on the device in bytes, or None without one."""
+    """Return the peak memory allocated on the device in bytes, or None on the CPU."""
     if not device.startswith("cuda"):
         return None
     import torch

@@ -1,4 +1,4 @@
-"""The main process's side of a worker: start it, ask it, watch its time and memory, and say how it ended."""
+"""The handle of a worker in the main process: start it, ask it, limit its time and memory, report how it ended."""
 
 from __future__ import annotations
 
@@ -22,19 +22,17 @@ from qdynbench.record.schema import Status
 from qdynbench.workers.channel import BadMessage, Channel, ChannelClosed, pair
 from qdynbench.workers.protocol import Answer, Event, Failed, Message, Request, Setting
 
-TICK = 0.05
-"""Seconds between two looks at a worker's memory; reading it takes some 20 microseconds of this process."""
 LEAVING_SECONDS = 5.0
-"""Time that a worker has to end once its connection is gone."""
+"""Seconds that a worker has to end after its connection is closed."""
 
 
 class WorkerFailure(Exception):
-    """A request did not end well.
+    """A request failed.
 
     Attributes:
-        status: that a cell which ends like this has, or "input" for wrong parameters.
+        status: status of a cell that ends with this failure, or "input" for wrong parameters.
         reason: one line for the report.
-        details: a traceback or the end of the worker's log.
+        details: a traceback, or the end of the log of the worker.
         alive: whether the worker can take further requests.
     """
 
@@ -46,21 +44,21 @@ class WorkerFailure(Exception):
         self.alive = alive
 
     def as_status(self) -> Status:
-        """Return the status of a cell that ended like this."""
+        """Return the status of a cell that ends with this failure."""
         if self.status == "input":
             return Status.FAILED
-        return Status(self.status) if self.status in set(Status) else Status.INVALID
+        return Status(self.status) if self.status in set(Status) - {Status.OK} else Status.INVALID
 
 
 @dataclass(frozen=True)
 class Environment:
-    """What every worker of a run is given.
+    """The environment of the workers of a run.
 
     Attributes:
-        threads: CPU threads.
+        threads: number of CPU threads.
         device: "cpu" or "cuda".
-        memory: limit of resident bytes.
-        logs: folder of the workers' standard output and error.
+        memory: limit of resident bytes of each worker.
+        logs: folder for the standard output and error of the workers.
     """
 
     threads: int
@@ -69,21 +67,21 @@ class Environment:
     logs: Path
 
     def variables(self) -> dict[str, str]:
-        """Return the environment variables that fix the number of threads before any library starts its own."""
+        """Return the environment variables that set the number of threads before a library starts its threads."""
         names = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS")
         return {**os.environ, **dict.fromkeys(names, str(self.threads)), "PYTHONUNBUFFERED": "1"}
 
     def setting(self, files: tuple[Path, ...]) -> Setting:
-        """Return what a worker is told of this when it loads what it holds, with the single-file plugins."""
+        """Return this environment and the single-file plugins as they are sent to a worker."""
         return Setting([str(path) for path in files], self.threads, self.device, self.memory)
 
 
 Handler = Callable[[Event], None]
-"""Takes an event that a worker sends before its answer."""
+"""A function that takes an event that a worker sends before its answer."""
 
 
 class Worker:
-    """One live worker process."""
+    """One running worker process."""
 
     def __init__(self, role: str, name: str, environment: Environment) -> None:
         self.name = name
@@ -98,9 +96,10 @@ class Worker:
                 stdout=log,
                 stderr=log,
                 env=environment.variables(),
-                start_new_session=True,  # Ctrl-C is for the main process, which ends its workers itself
+                start_new_session=True,  # Ctrl-C reaches only the main process, which ends its workers itself
             )
         self.channel = Channel(ours)
+        self.channel.largest = environment.memory
         self._watched = psutil.Process(self._process.pid)
         self._log_start = self.log.stat().st_size
         self._last_used = 0
@@ -109,18 +108,19 @@ class Worker:
         """Send a request and wait for its answer.
 
         Args:
-            request: what is asked for.
-            seconds: wall-clock limit.
+            request: the request.
+            seconds: limit of wall-clock time.
             on_event: takes the events that come before the answer.
 
         Raises:
-            WorkerFailure: any other end than an answer.
+            WorkerFailure: there is no answer, or it is that the request failed.
         """
+        self._limit(request, seconds)
         self.tell(request)
         return self.answer(request, seconds=seconds, on_event=on_event)
 
     def tell(self, message: Message) -> None:
-        """Send a message, to wait for what comes of it later.
+        """Send a message without waiting for an answer.
 
         Raises:
             WorkerFailure: the worker is gone.
@@ -129,20 +129,25 @@ class Worker:
             self.channel.send(message)
 
     def answer(self, request: Request[Answer], *, seconds: float, on_event: Handler | None = None) -> Answer:
-        """Wait for the answer to a request that was already sent; see `ask`."""
-        deadline = time.monotonic() + seconds
+        """Wait for the answer to a request that was sent before, see `ask`."""
+        watch = self._limit(request, seconds)
         while True:
-            while not self.channel.poll(TICK):
-                self._watch(deadline, seconds, request.doing)
-            self._watch(deadline, seconds, request.doing)
+            watch()
             with self._lost():
                 message: Message = self.channel.receive(_expected(type(request)))
             if isinstance(message, Failed):
                 raise WorkerFailure(message.status, message.reason, message.details, alive=True)
             if not isinstance(message, Event):
-                return cast(Answer, message)  # `_expected` lets nothing else through
+                self.channel.watch = None
+                return cast(Answer, message)  # `_expected` allows no other type
             if on_event is not None:
                 on_event(message)
+
+    def _limit(self, request: Request[Answer], seconds: float) -> Callable[[], None]:
+        """Watch time and memory from now on, also within a message, and return the function that does."""
+        watch = functools.partial(self._watch, time.monotonic() + seconds, seconds, request.doing)
+        self.channel.watch = watch
+        return watch
 
     def _watch(self, deadline: float, seconds: float, doing: str) -> None:
         if time.monotonic() > deadline:
@@ -166,7 +171,7 @@ class Worker:
         except ChannelClosed:
             try:
                 code = self._process.wait(timeout=LEAVING_SECONDS)
-            except subprocess.TimeoutExpired:  # a solver that closes files which are not its own
+            except subprocess.TimeoutExpired:  # the solver has closed files that are not its own
                 self.kill()
                 raise WorkerFailure("crashed", "the worker closed its connection", self.tail(), alive=False) from None
             self.kill()
@@ -180,18 +185,18 @@ class Worker:
             raise WorkerFailure("invalid", str(error), self.tail(), alive=False) from error
 
     def tail(self, characters: int = 2000) -> str:
-        """Return the end of what the worker has printed."""
+        """Return the end of the output of the worker."""
         with self.log.open("rb") as log:
             log.seek(max(self._log_start, self.log.stat().st_size - characters))
             return log.read().decode(errors="replace").strip()
 
     @property
     def alive(self) -> bool:
-        """Whether the process runs."""
+        """Whether the process is running."""
         return self._process.poll() is None
 
     def kill(self) -> None:
-        """End the process at once, with every process that it started."""
+        """End the process at once, with all processes that it has started."""
         if self.alive:
             try:
                 os.killpg(self._process.pid, signal.SIGKILL)
@@ -203,6 +208,6 @@ class Worker:
 
 @functools.cache
 def _expected(request: type[Request[Answer]]) -> type[Message] | UnionType:
-    """Return the union of all that may come after a request."""
+    """Return the union of the types of messages that may follow a request."""
     kinds: list[type[Message]] = [request.answer, Failed, *request.events]
     return functools.reduce(operator.or_, kinds)

@@ -1,7 +1,7 @@
-"""What travels between the main process and its workers: one type for each request, and one for its answer.
+"""The messages between the main process and its workers: one type for each request, and one for its answer.
 
-A request names its answer, so that a type checker follows `worker.ask(Prepare(problem)).prepare_time`. While it works
-on some requests a solver's process sends events before its answer, those that the request allows and no other.
+A request names its answer, so that a type checker follows `worker.ask(Prepare(problem)).prepare_time`. During some
+requests the worker sends events before its answer: only those that the request allows.
 """
 
 from __future__ import annotations
@@ -12,36 +12,38 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from qdynbench.contract.problem import Problem
+from qdynbench.contract.problem import Knowledge, Problem
 from qdynbench.contract.solver import Cost
 from qdynbench.physics.drive import Drive
 from qdynbench.physics.operators import PauliSum
 from qdynbench.record.schema import Score
-from qdynbench.task.case import Case
+from qdynbench.task.case import Case, Purpose
 
 Vectors = NDArray[np.complex128]
 States = dict[str, Vectors]
 """Initial states as `qdynbench.contract.initial.Initial.arrays` gives them."""
+Json = dict[str, Any]
+"""A JSON object."""
 
 
 class Message(msgspec.Struct, frozen=True, tag=True):
-    """Anything that travels; arrays among its fields travel beside it as they are."""
+    """A message; arrays among its fields are sent after it without conversion."""
 
 
 class Event(Message, frozen=True):
-    """What a solver's process says before its answer."""
+    """A message that a solver's process sends before its answer."""
 
 
 Answer = TypeVar("Answer", bound=Message)
 
 
 class Request(Message, Generic[Answer], frozen=True):
-    """What the main process asks for; `Request[Prepared]` is answered by `Prepared`.
+    """A request of the main process; `Request[Prepared]` is answered by `Prepared`.
 
     Class attributes:
-        answer: the type of the answer.
-        doing: what the worker is doing, for messages: the name of the class, unless it says otherwise.
-        events: what may come before the answer.
+        answer: type of the answer.
+        doing: name of the activity in messages to the user; default: the name of the class.
+        events: types of the events that may come before the answer.
     """
 
     answer: ClassVar[type[Message]]
@@ -55,17 +57,15 @@ class Request(Message, Generic[Answer], frozen=True):
 
 
 class Done(Message, frozen=True):
-    """The answer to a request that only has to be carried out."""
+    """The answer to a request that returns nothing."""
+
+
+NO_REFERENCE = "no_reference"
+"""Status of a failure of the scorer: the reference turned out not to take the case."""
 
 
 class Failed(Message, frozen=True):
-    """The answer to a request that raised an exception.
-
-    Attributes:
-        status: of the cell, or "input" for wrong parameters.
-        reason: one line for the report.
-        details: the traceback.
-    """
+    """The answer to a request that raised an exception: status of the cell or "input", one line, and the traceback."""
 
     status: str
     reason: str
@@ -76,19 +76,14 @@ class Failed(Message, frozen=True):
 
 
 class Piece(Event, frozen=True):
-    """Some times of a trajectory: states `(B, k, 2**N)` as "states", and observables by name.
-
-    Attributes:
-        start: index into the time grid of the first.
-        arrays: what the solver yielded.
-    """
+    """Some times of a trajectory, from index `start` on: states `(B, k, 2**N)` as "states", and observables by name."""
 
     start: int
     arrays: dict[str, NDArray[np.generic]]
 
 
 class Need(Event, frozen=True):
-    """A fit needs training trajectories `start` to `stop` of one size; `Trajectories` come back."""
+    """A fit needs training trajectories `start` to `stop` of one size; it gets `Trajectories`."""
 
     size: int
     start: int
@@ -96,14 +91,14 @@ class Need(Event, frozen=True):
 
 
 class Progress(Event, frozen=True):
-    """A fit has come so far: a fraction between 0 and 1, with named values such as the loss."""
+    """The progress of a fit from 0 to 1, with named values such as the loss."""
 
     fraction: float
     values: dict[str, float]
 
 
 class Note(Event, frozen=True):
-    """A fit has something to say."""
+    """A remark of a fit."""
 
     text: str
 
@@ -112,13 +107,13 @@ class Note(Event, frozen=True):
 
 
 class Posed(msgspec.Struct, frozen=True):
-    """A problem as it travels, see `qdynbench.contract.problem.Problem`."""
+    """A `qdynbench.contract.problem.Problem` in a form that can be sent."""
 
     size: int
     times: NDArray[np.float64]
-    hamiltonian: dict[str, Any] | None
-    drive: dict[str, Any] | None
-    parameters: dict[str, Any] | None
+    hamiltonian: Json | None
+    drive: Json | None
+    parameters: Json | None
     batch: int
     device: str
     threads: int
@@ -126,14 +121,14 @@ class Posed(msgspec.Struct, frozen=True):
 
     @classmethod
     def of(cls, problem: Problem) -> Posed:
-        """Write a problem, with the Hamiltonian or drive that it has."""
-        dynamics, parameters = problem.dynamics, problem.parameters
+        """Convert a problem."""
+        dynamics = problem.dynamics
         return cls(
             problem.size,
             problem.times,
             dynamics.to_json() if isinstance(dynamics, PauliSum) else None,
             dynamics.to_json() if isinstance(dynamics, Drive) else None,
-            None if parameters is None else dict(parameters),
+            None if problem.parameters is None else dict(problem.parameters),
             problem.batch,
             problem.device,
             problem.threads,
@@ -141,26 +136,16 @@ class Posed(msgspec.Struct, frozen=True):
         )
 
     def problem(self) -> Problem:
-        """Read the problem back."""
-        dynamics: PauliSum | Drive | None = None
-        if self.hamiltonian is not None:
-            dynamics = PauliSum.from_json(self.hamiltonian)
-        elif self.drive is not None:
-            dynamics = Drive.from_json(self.drive)
+        """Return the problem."""
+        static = None if self.hamiltonian is None else PauliSum.from_json(self.hamiltonian)
+        dynamics = static if self.drive is None else Drive.from_json(self.drive)
         return Problem(
             self.size, self.times, dynamics, self.parameters, self.batch, self.device, self.threads, self.entangled
         )
 
 
 class Setting(msgspec.Struct, frozen=True):
-    """What a worker works with.
-
-    Attributes:
-        files: single-file plugins.
-        threads: CPU threads.
-        device: "cpu" or "cuda".
-        memory: limit of resident bytes.
-    """
+    """The single-file plugins, the CPU threads, the device and the limit of resident bytes of a worker."""
 
     files: list[str]
     threads: int
@@ -172,27 +157,26 @@ class Setting(msgspec.Struct, frozen=True):
 
 
 class Loaded(Message, frozen=True):
-    """What a solver says of itself once it is built.
+    """The properties of a solver that was built.
 
     Attributes:
-        knowledge: see `Solver`.
+        knowledge, label, accuracy, protocol: see `Solver`.
         learned: whether it has to be fitted first.
-        label, accuracy, protocol: see `Solver`.
         shipped: folders of weights that came with it.
-        foundation: weights that its fit starts from, see `qdynbench.record.manifest.foundation_of`; None from scratch.
+        starts_from: folder of the weights from which its fit starts, or None.
     """
 
-    knowledge: str
+    knowledge: Knowledge
     learned: bool
     label: str
-    accuracy: list[str]
-    protocol: list[str]
-    shipped: list[str]
-    foundation: dict[str, Any] | None
+    accuracy: tuple[str, ...]
+    protocol: tuple[str, ...]
+    shipped: tuple[str, ...]
+    starts_from: str | None
 
 
 class Load(Request[Loaded], frozen=True):
-    """Import a solver's class and build it, from `name[key=value]`."""
+    """Import the class of a solver and build it from `name[key=value]`."""
 
     doing = "loading"
     solver: str
@@ -200,34 +184,28 @@ class Load(Request[Loaded], frozen=True):
 
 
 class Examined(Message, frozen=True):
-    """Why a solver does not take a problem, or None, and what it predicts for one that it takes."""
+    """Why a solver refuses a problem, or None, and its predicted cost."""
 
     refusal: str | None
     cost: Cost | None
 
 
 class Examine(Request[Examined], frozen=True):
-    """Say whether the solver takes a problem and what it predicts."""
+    """Ask whether the solver takes a problem, and what it will cost."""
 
     problem: Posed
 
 
 class Fitted(Message, frozen=True):
-    """Seconds of a fit, without those that it waited for data."""
+    """Seconds of a fit, without the time in which it waited for data."""
 
     seconds: float
 
 
 class Fit(Request[Fitted], frozen=True):
-    """Fit the solver on data that is asked for by `Need`, and save what it learned.
+    """Fit the solver and save its weights to the empty folder `save_to`; `folder` is for checkpoints.
 
-    Attributes:
-        sizes: numbers of spins.
-        times: grid of the training trajectories, shape `(T+1,)`.
-        count: trajectories per size.
-        seed: for everything random in the fit.
-        folder: for checkpoints.
-        save_to: an empty folder for what was learned.
+    The solver asks by `Need` for data: `count` trajectories of each size over `times`, shape `(T+1,)`.
     """
 
     events = (Need, Progress, Note)
@@ -240,13 +218,13 @@ class Fit(Request[Fitted], frozen=True):
 
 
 class Restore(Request[Done], frozen=True):
-    """Load what an earlier fit saved."""
+    """Load the weights of an earlier fit."""
 
     folder: str
 
 
 class Prepared(Message, frozen=True):
-    """Seconds of `prepare`, and of one before it that imports and compiles, in a process that had prepared nothing."""
+    """Seconds of `prepare`; `start_up_time` is that of a first one, with imports and compilation, in a new process."""
 
     start_up_time: float | None
     prepare_time: float
@@ -265,18 +243,13 @@ class Called(Message, frozen=True):
 
 
 class Call(Request[Called], frozen=True):
-    """Solve once and drop the result: states that are neither scored nor timed again."""
+    """Solve once and drop the result, for states that are neither scored nor timed again."""
 
     states: States
 
 
 class Solved(Message, frozen=True):
-    """What came of a solve beside its blocks.
-
-    Attributes:
-        notes: what the solver had to say.
-        precision: "double" or "single", of the states that it yielded; empty where it yielded observables.
-    """
+    """The remarks of the solver, and the precision of its states: "double", "single", or "" without states."""
 
     notes: list[str]
     precision: str
@@ -290,14 +263,14 @@ class Solve(Request[Solved], frozen=True):
 
 
 class Returned(Message, frozen=True):
-    """Where an echo has ended, states `(n, 2**N)`, or why it cannot go back; neither where there are observables."""
+    """The final states of an echo `(n, 2**N)`, or why there is no way back; neither if the solver has no states."""
 
     states: Vectors | None
     refusal: str | None
 
 
 class LeadBack(Request[Returned], frozen=True):
-    """Lead states over the grid of the problem that is prepared, and back by another."""
+    """Evolve states over the grid of the prepared problem, and back by another problem."""
 
     doing = "echo"
     states: States
@@ -305,28 +278,21 @@ class LeadBack(Request[Returned], frozen=True):
 
 
 class Stage(Request[Done], frozen=True):
-    """Keep the states of the timed calls of one batch size on the device: `sets` sets, one after the other."""
+    """Keep `sets` sets of states, one after the other, on the device for the timed calls of one batch size."""
 
     states: States
     sets: int
 
 
 class Timed(Message, frozen=True):
-    """Seconds of one call of a round, and of the rest before it."""
+    """Seconds of one call of a round, and of the pause before the round."""
 
     seconds: float
     settled: float
 
 
 class TimeRound(Request[Timed], frozen=True):
-    """Let the machine settle and time some calls.
-
-    Attributes:
-        batch: states of a call.
-        number: of the round.
-        calls: in the round.
-        settle: seconds of rest before.
-    """
+    """Pause for `settle` seconds and time some calls with `batch` states each, as round `number`."""
 
     doing = "time"
     batch: int
@@ -336,7 +302,7 @@ class TimeRound(Request[Timed], frozen=True):
 
 
 class Peak(Message, frozen=True):
-    """Largest memory since `Prepare` on host and device, and what was held before the first problem, in bytes."""
+    """Peak memory since `Prepare` on host and device, and the memory before the first problem, in bytes."""
 
     host: int
     device: int | None
@@ -344,7 +310,7 @@ class Peak(Message, frozen=True):
 
 
 class PeakMemory(Request[Peak], frozen=True):
-    """Say how much memory it took."""
+    """Ask for the peak memory."""
 
     doing = "peak"
 
@@ -359,7 +325,7 @@ class EnsembleTraits(Message, frozen=True):
 
 
 class LoadTask(Request[EnsembleTraits], frozen=True):
-    """Take a task as JSON."""
+    """Load a task from JSON."""
 
     doing = "loading"
     task: str
@@ -367,14 +333,14 @@ class LoadTask(Request[EnsembleTraits], frozen=True):
 
 
 class Opened(Message, frozen=True):
-    """What the accuracy of a case can be measured against.
+    """The reference of a case.
 
     Attributes:
         refusal: why there is no reference, or None.
-        cost: that the reference predicts.
-        method: second method that certifies it; empty where it is not certified.
-        uncertified: why it is not, else empty.
-        excess: why not even the initial states of one call can be drawn, or None.
+        cost: the predicted cost of the reference.
+        method: second method that certifies the reference; empty if it is not certified.
+        uncertified: why the reference is not certified; empty if it is.
+        excess: why the initial states of one call cannot be drawn, or None.
     """
 
     refusal: str | None
@@ -385,7 +351,7 @@ class Opened(Message, frozen=True):
 
 
 class OpenCase(Request[Opened], frozen=True):
-    """Say what the reference of a case costs and how it is certified, or why there is none."""
+    """Ask what the reference of a case will cost and how it is certified, or why there is none."""
 
     doing = "open"
     case: Case
@@ -399,24 +365,24 @@ class Drawn(Message, frozen=True):
 
 
 class DrawStates(Request[Drawn], frozen=True):
-    """Draw the states `start` to `stop` of one purpose, see `qdynbench.task.case.Purpose`."""
+    """Draw the states `start` to `stop` for one purpose."""
 
     doing = "states"
     case: Case
-    purpose: int
+    purpose: Purpose
     start: int
     stop: int
 
 
 class Trajectories(Message, frozen=True):
-    """Training trajectories `(B, T+1, 2**N)`, and the seconds that the reference has taken for them."""
+    """Training trajectories `(B, T+1, 2**N)`, and the seconds that the reference took for them."""
 
     seconds: float
     states: Vectors
 
 
 class MakeTrajectories(Request[Trajectories], frozen=True):
-    """Make training trajectories."""
+    """Compute training trajectories."""
 
     doing = "trajectories"
     need: Need
@@ -425,8 +391,7 @@ class MakeTrajectories(Request[Trajectories], frozen=True):
 class BeginPortion(Request[Drawn], frozen=True):
     """Begin to score the test states `start` to `stop` of a case, and return them; `start` 0 begins a new cell.
 
-    Attributes:
-        referenced: whether there is a reference; without one only metrics that need none have a value.
+    Without a reference (`referenced` is false) only metrics that need none have a value.
     """
 
     doing = "begin"
@@ -444,7 +409,7 @@ class ScorePiece(Request[Done], frozen=True):
 
 
 class Scored(Message, frozen=True):
-    """The scores of a cell, the metrics that it has no value of, and what the reference had to say."""
+    """The scores of a cell, the metrics without a value, and the remarks of the reference."""
 
     scores: list[Score]
     left_out: list[str]
@@ -465,7 +430,7 @@ class EchoScored(Message, frozen=True):
 
 
 class ScoreEcho(Request[EchoScored], frozen=True):
-    """Score states that came back, and add the values to the curves of the cell."""
+    """Score the final states of an echo, and add the values to the file of curves of the cell."""
 
     doing = "echo"
     case: Case

@@ -1,7 +1,7 @@
-"""The process that knows the answer: it draws states, runs the reference, makes training data and scores predictions.
+"""The process of the scorer: it draws states, runs the reference, computes training data and scores predictions.
 
 It is a process of its own, so that a solver under test never shares memory with the Hamiltonian that it must not see,
-and so that the memory of the reference is not counted as the solver's.
+and so that the memory of the reference does not count as memory of the solver.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from qdynbench.workers.clock import Stopwatch
 
 
 class ScorerSide:
-    """Answers the requests about one task."""
+    """Answers requests about one task."""
 
     requests = to.ScorerRequest
 
@@ -45,7 +45,7 @@ class ScorerSide:
             case to.OpenCase():
                 return self._open(request)
             case to.DrawStates():
-                drawn = self._source.draw(request.case, Purpose(request.purpose), request.start, request.stop)
+                drawn = self._source.draw(request.case, request.purpose, request.start, request.stop)
                 return to.Drawn(drawn.arrays())
             case to.MakeTrajectories():
                 return self._trajectories(request.need)

@@ -1,4 +1,4 @@
-"""The solver's process: holds one solver, times it, checks what it yields. Knows the solver's problem and no more."""
+"""The process of a solver: it holds one solver, times it and checks its output; it knows only what the solver may."""
 
 from __future__ import annotations
 
@@ -20,7 +20,6 @@ from qdynbench.contract.spec import SolverSpec
 from qdynbench.contract.validation import checked_blocks, tensors_in
 from qdynbench.errors import InputError, Unsupported
 from qdynbench.plugins.registry import Registry
-from qdynbench.record.manifest import foundation_of
 from qdynbench.record.schema import kept_notes
 from qdynbench.workers import memory
 from qdynbench.workers import protocol as to
@@ -29,11 +28,11 @@ from qdynbench.workers.clock import Stopwatch
 from qdynbench.workers.fit_side import Context, RemoteData
 
 PIECE = 64e6
-"""Bytes of a block that travel to the scorer in one message."""
+"""Number of bytes of a block that are sent in one message."""
 
 
 class SolverSide:
-    """Answers the requests about one solver."""
+    """Answers requests about one solver."""
 
     requests = to.SolverRequest
 
@@ -45,7 +44,7 @@ class SolverSide:
         self._staged: dict[int, list[Initial]] = {}
         self._started = False
         self._reads_states = False
-        """Whether the solver has asked for state vectors: then they are made before a clock runs."""
+        """Whether the solver has asked for state vectors; they are then computed before a clock runs."""
         self._at_rest = 0
 
     def answer(self, request: to.SolverRequest) -> to.Message:  # noqa: PLR0911 - one for each request
@@ -69,7 +68,7 @@ class SolverSide:
             case to.LeadBack():
                 return self._lead_back(self._initial(request.states), request.problem.problem())
             case to.Stage():
-                return self._stage(self._initial(request.states), request.sets)
+                return self._stage(request.states, request.sets)
             case to.TimeRound():
                 return self._time_round(request)
             case to.PeakMemory():
@@ -87,13 +86,13 @@ class SolverSide:
         learned = solver if isinstance(solver, LearnedSolver) else None
         start = None if learned is None else learned.starts_from()
         return to.Loaded(
-            knowledge=solver.knowledge.value,
+            knowledge=solver.knowledge,
             learned=learned is not None,
             label=solver.label,
-            accuracy=list(solver.accuracy),
-            protocol=list(solver.protocol),
-            shipped=[] if learned is None else [os.fspath(folder) for folder in learned.shipped()],
-            foundation=None if start is None else foundation_of(start),
+            accuracy=tuple(solver.accuracy),
+            protocol=tuple(solver.protocol),
+            shipped=() if learned is None else tuple(map(os.fspath, learned.shipped())),
+            starts_from=None if start is None else os.fspath(start),
         )
 
     def _learned(self) -> LearnedSolver:
@@ -108,11 +107,11 @@ class SolverSide:
         with watch.running():
             solver.fit(data, context)
         solver.save(Path(request.save_to))
-        # Waiting for trajectories is the reference's cost, which has a clock of its own.
+        # Waiting for trajectories is a cost of the reference, which has a clock of its own.
         return to.Fitted(watch.seconds - data.waited.seconds)
 
     def _prepare(self, problem: Problem) -> to.Prepared:
-        """Prepare from scratch; the first problem twice, so that imports and compilation have their own clock."""
+        """Prepare from scratch, the first problem twice, so that imports and compilation are timed separately."""
         memory.reset_peak(self._device)
         self._staged.clear()
         self._reads_states = False
@@ -127,19 +126,19 @@ class SolverSide:
         return watch.seconds
 
     def _initial(self, states: to.States) -> Initial:
-        """Place initial states on the device, with their vectors if the solver is known to read them."""
+        """Return initial states on the device, with their vectors if the solver has been seen to read them."""
         initial = Initial(**states, memory=self._memory).to(self._device)
-        self._ready(initial)
+        return self._ready(initial)
+
+    def _ready(self, initial: Initial) -> Initial:
+        if self._reads_states:
+            initial.states  # noqa: B018 - computed now, before a clock runs
         return initial
 
-    def _ready(self, initial: Initial) -> None:
-        if self._reads_states:
-            initial.states  # noqa: B018 - made now, before a clock runs
-
     def _time(self, given: Given) -> float:
-        """Return the seconds that it takes to obtain every block; blocks are dropped, as a streaming reader would.
+        """Return the seconds that it takes to obtain all blocks, which are dropped.
 
-        Vectors that are made of spinors meanwhile are what the solver is given, and no cost of its own.
+        State vectors that are computed from spinors meanwhile are given to the solver, so their time does not count.
         """
         initial, watch = given.initial, Stopwatch(self._device)
         before = initial.making
@@ -175,7 +174,7 @@ class SolverSide:
         return to.Returned(np.concatenate(ended) if ended else None, None)
 
     def _last(self, initial: Initial) -> torch.Tensor | None:
-        """Solve and return the last states, complex128, shape `(B, 2**N)`, or None for a solver without any."""
+        """Solve and return the last states, complex128, shape `(B, 2**N)`; None for a solver without state vectors."""
         last = None
         for block in checked_blocks(self._solver.solve(Given(initial)), self._solver.problem, initial):
             if block.states is None:
@@ -184,12 +183,10 @@ class SolverSide:
                 last = block.states[:, -1].to(torch.complex128, copy=True)
         return last
 
-    def _stage(self, initial: Initial, sets: int) -> to.Done:
-        count = len(initial) // sets
-        staged = [initial[number * count : (number + 1) * count] for number in range(sets)]
-        for one in staged:
-            self._ready(one)
-        self._staged[count] = staged
+    def _stage(self, states: to.States, sets: int) -> to.Done:
+        count = len(next(iter(states.values()))) // sets
+        cuts = [slice(number * count, (number + 1) * count) for number in range(sets)]
+        self._staged[count] = [self._initial({name: array[cut] for name, array in states.items()}) for cut in cuts]
         return to.Done()
 
     def _time_round(self, request: to.TimeRound) -> to.Timed:
@@ -212,7 +209,7 @@ def _normalised(states: torch.Tensor) -> Initial:
 
 
 def pieces(block: Block) -> Iterator[to.Piece]:
-    """Cut a checked block along time into messages of bounded size."""
+    """Cut a checked block into messages of bounded size, each with some of its times."""
     tensors = tensors_in(block)
     length = next(iter(tensors.values())).shape[1]
     bytes_per_time = sum(t.numel() * t.element_size() for t in tensors.values()) / length

@@ -1,6 +1,6 @@
 """A worker process: `python -m qdynbench.workers.worker ROLE FD` answers requests until its socket closes.
 
-ROLE is "solver" (holds one solver and what it may know) or "scorer" (holds the task, its reference and the metrics).
+ROLE is "solver" (one solver and what it may know) or "scorer" (the task, its reference and the metrics).
 """
 
 from __future__ import annotations
@@ -15,8 +15,9 @@ from types import UnionType
 from typing import Protocol, TypeVar
 
 from qdynbench.errors import Infeasible, InputError, InvalidOutput, QdynbenchError, Unsupported
+from qdynbench.scoring.reference import NoReference
 from qdynbench.workers.channel import Channel, ChannelClosed
-from qdynbench.workers.protocol import Failed, Message
+from qdynbench.workers.protocol import NO_REFERENCE, Failed, Message
 
 PR_SET_PDEATHSIG = 1
 
@@ -26,11 +27,11 @@ R = TypeVar("R", bound=Message)
 
 
 class Side(Protocol[R_contra]):
-    """One side of a run, which answers the requests that it knows."""
+    """The code of a worker, which answers one set of requests."""
 
     @property
     def requests(self) -> UnionType:
-        """The union of their types."""
+        """The union of the types of requests."""
 
     def answer(self, request: R_contra) -> Message:
         """Answer one request."""
@@ -51,43 +52,44 @@ def main(role: str, descriptor: int) -> None:
 
 
 def serve(channel: Channel, side: Side[R]) -> None:
-    """Answer requests until the socket closes; an exception is an answer as well."""
+    """Answer requests until the socket closes; the answer to a request that raises is `Failed`."""
     while True:
         try:
             request: R = channel.receive(side.requests)
             try:
-                answer = side.answer(request)
+                channel.send(side.answer(request))  # what cannot be written as a message raises before a byte is sent
             except ChannelClosed:
                 return
             except Exception as error:
-                answer = Failed(status_of(error), describe(error), traceback.format_exc())
-            channel.send(answer)
+                channel.send(Failed(status_of(error), describe(error), traceback.format_exc()))
         except ChannelClosed:
             return
 
 
+STATUSES: tuple[tuple[type[Exception], str], ...] = (
+    (InputError, "input"),
+    (InvalidOutput, "invalid"),
+    (NoReference, NO_REFERENCE),
+    (Unsupported, "unsupported"),
+    (Infeasible, "infeasible"),
+    (MemoryError, "out_of_memory"),
+)
+
+
 def status_of(error: Exception) -> str:
-    """Return the status that an exception means for the cell it ended."""
-    if isinstance(error, InputError):
-        return "input"
-    if isinstance(error, InvalidOutput):
-        return "invalid"
-    if isinstance(error, Unsupported):
-        return "unsupported"
-    if isinstance(error, Infeasible):
-        return "infeasible"
-    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError" or _torch_out_of_memory(error):
+    """Return the status of a cell that ends with this exception."""
+    if type(error).__name__ == "OutOfMemoryError" or _torch_out_of_memory(error):
         return "out_of_memory"
-    return "failed"
+    return next((status for kind, status in STATUSES if isinstance(error, kind)), "failed")
 
 
 def _torch_out_of_memory(error: Exception) -> bool:
-    # On the CPU torch has no class of its own for it.
+    # For the memory of the CPU torch has no exception class of its own.
     return isinstance(error, RuntimeError) and "can't allocate memory" in str(error)
 
 
 def describe(error: Exception) -> str:
-    """Return the error in one line, as precise as it says itself."""
+    """Return an error as one line of text."""
     text = str(error).strip()
     if isinstance(error, QdynbenchError):
         return text
@@ -95,7 +97,7 @@ def describe(error: Exception) -> str:
 
 
 def die_with_parent() -> None:
-    """Have the kernel end this process when the main process goes, even by SIGKILL (Linux)."""
+    """Ask the system to end this process when the main process ends, even by SIGKILL (Linux only)."""
     if sys.platform == "linux":
         parent = os.getppid()
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)

@@ -5,8 +5,11 @@ import dataclasses
 import numpy as np
 import pytest
 
-from qdynbench import Drive, PauliSum, Problem, Segment
-from qdynbench.toolkit.schedule import action, strength, stretches
+from qdynbench.contract.problem import Problem
+from qdynbench.physics.drive import Drive, Segment
+from qdynbench.physics.operators import PauliSum
+from qdynbench.toolkit.schedule import piece_count, stretches, total_action
+from qdynbench.toolkit.strings import norm_bound
 
 BONDS = PauliSum.from_terms(2, [(1.5, "ZZ", (0, 1))])
 FIELDS = PauliSum.from_terms(2, [(-0.5, "X", (0,)), (0.25, "Y", (1,))])
@@ -67,8 +70,14 @@ def test_every_step_is_covered_once_by_its_own_pieces(longest: int) -> None:
 
 
 def test_the_action_bounds_the_phase() -> None:
-    assert strength(FIELDS) == 0.75
-    assert np.abs(np.linalg.eigvalsh(FIELDS.to_dense())).max() < strength(FIELDS) + 1e-12
-    assert action(static(10)) == pytest.approx(1.5)
+    assert norm_bound(FIELDS) == 0.75
+    assert np.abs(np.linalg.eigvalsh(FIELDS.to_dense())).max() < norm_bound(FIELDS) + 1e-12
+    assert total_action(static(10)) == pytest.approx(1.5)
     problem = driven(6, Segment(BONDS, 0.3), Segment(FIELDS, 0, kick=-0.8))
-    assert action(problem) == pytest.approx(0.6 * 1.5 + 2 * 0.8 * 0.75)
+    assert total_action(problem) == pytest.approx(0.6 * 1.5 + 2 * 0.8 * 0.75)
+
+
+def test_the_pieces_are_counted() -> None:
+    assert piece_count(static(10)) == 10
+    problem = driven(10, Segment(BONDS, 0.3), Segment(FIELDS, 0.25))
+    assert piece_count(problem) == sum(len(problem.pieces(step)) for step in range(10)) > 10

@@ -36,7 +36,7 @@ class LinearPropagator(LearnedSolver):
         """Propagator, snapshot rank and residual of each training size; empty before `fit` or `load`."""
 
     def supports(self, problem: Problem) -> str | None:
-        """Say no to sizes and time steps without training data, once that is known."""
+        """Refuse sizes and time steps without training data, once that is known."""
         if not self.learned_steps:
             return None
         if problem.size not in self.learned_steps:
@@ -47,10 +47,11 @@ class LinearPropagator(LearnedSolver):
         return None
 
     def estimate(self, problem: Problem) -> Cost:
-        """Predict the table of powers and its product with the states."""
+        """Count the table of powers, and its product with the states."""
         dim = 2.0 ** min(problem.size, 300)
-        products = 8 * dim**2 * problem.steps * (dim + problem.batch)
-        return Cost(bytes=2 * dim**2 * 16 + 2 * POWERS_BYTES, seconds=1e-3 + products / 5e9)
+        powers = max(1.0, min(problem.steps, POWERS_BYTES // (16 * dim**2)))
+        operations = 8 * dim**2 * (powers * dim + problem.steps * problem.batch)
+        return Cost(2 * dim**2 * 16 + 2 * POWERS_BYTES, operations)
 
     def fit(self, data: TrainingData, context: FitContext) -> None:
         """Solve the least-squares problem of every size; report its snapshot rank and residual."""

@@ -1,4 +1,4 @@
-"""Which tolerance makes dynamiqs keep a wanted error: its own is meant for one amplitude and one step.
+"""Which tolerance makes dynamiqs keep a wanted error, and in how many steps; its own is meant for one step.
 
 The rules are fits to the error against exact diagonalisation, for random states on the mixed-field Ising chain of 2 to
 10 spins; `tests/test_dynamiqs.py` holds the largest error on the grid to between a hundredth of the tolerance and the
@@ -12,7 +12,7 @@ import math
 from typing import Literal
 
 from qdynbench import Problem
-from qdynbench.toolkit.schedule import total_action
+from qdynbench.toolkit.schedule import piece_count, total_action
 
 Method = Literal["dopri8", "tsit5", "expm"]
 
@@ -41,6 +41,13 @@ def local(method: Method, tolerance: float, problem: Problem) -> float:
     factor, order = INTERPOLATION[method]
     adding_up = tolerance / (ERROR_PER_ACTION[method] * max(1.0, total_action(problem)))
     return float(min(adding_up, (tolerance / factor) ** (1 / order)))
+
+
+def steps_of(method: Method, tolerance: float, problem: Problem) -> float:
+    """Return about how many steps dynamiqs takes; two for every piece of a drive, which starts anew."""
+    phase, order = max(1.0, total_action(problem)), {"dopri8": 8, "tsit5": 5}[method]
+    starts = 1 if problem.drive is None else piece_count(problem)
+    return float(0.1 * phase * local(method, tolerance, problem) ** (-1 / order) + 2 * starts)
 
 
 def absolute(method: Method, tolerance: float, problem: Problem) -> float:

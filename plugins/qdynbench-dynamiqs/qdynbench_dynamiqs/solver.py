@@ -16,9 +16,9 @@ from torch.utils.dlpack import from_dlpack
 
 from qdynbench import Block, Cost, Given, Knowledge, Problem, Solver, block_length
 from qdynbench.toolkit.peers import missing
-from qdynbench.toolkit.schedule import Stretch, stretches
-from qdynbench_dynamiqs.cost import predicted
-from qdynbench_dynamiqs.matching import Method, absolute, smallest
+from qdynbench.toolkit.schedule import Stretch, piece_count, stretches
+from qdynbench.toolkit.strings import flips
+from qdynbench_dynamiqs.matching import Method, absolute, smallest, steps_of
 
 if TYPE_CHECKING:
     from qdynbench import PauliSum
@@ -34,6 +34,9 @@ BLOCK_BYTES = 512e6
 """Every block is one call of `sesolve`, which starts anew, so that a block had better hold the whole grid."""
 
 LARGEST_NUMBER_OF_STEPS = 100_000_000
+
+LIBRARY_BYTES, COPIES = 5e8, 6
+"""What JAX and its compiler hold of themselves, and how often XLA holds the arrays of a step."""
 
 Key = tuple[int, bool]
 """Number of a Hamiltonian, and whether it acts backwards (a kick of negative strength)."""
@@ -61,15 +64,8 @@ class Dynamiqs(Solver):
         if not 0 < self.tolerance < 1:
             raise ValueError(f"tolerance={self.tolerance}: a number between 0 and 1 expected")
 
-    def promised_error(self) -> float:
-        """Return the tolerance; with `expm`, rounding."""
-        if self.method != "expm":
-            return self.tolerance
-        problem: Problem | None = getattr(self, "problem", None)
-        return 1e-11 if problem is None else 1e-11 + 10 * smallest("expm", problem)
-
     def supports(self, problem: Problem) -> str | None:
-        """Say no without dynamiqs, on a GPU, and to a tolerance that double precision cannot reach."""
+        """Refuse without dynamiqs, on a GPU, and a tolerance that double precision cannot reach."""
         if ABSENT is not None:
             return ABSENT
         if problem.device != "cpu":
@@ -79,8 +75,22 @@ class Dynamiqs(Solver):
         return None
 
     def estimate(self, problem: Problem) -> Cost:
-        """Predict memory and time, compilation included; finite at any size."""
-        return predicted(self.method, self.tolerance, problem)
+        """Count products with the diagonals of H, or with dense exponentials; `expm` promises rounding."""
+        dim, pieces = 2.0 ** min(problem.size, 300), 1 if problem.drive is None else piece_count(problem)
+        amplitudes = dim * problem.batch
+        # What is saved stands in the loop's buffer, in the result and, for the next block, once more.
+        saved = 3 * 16 * amplitudes * max(1.0, min(problem.steps, BLOCK_BYTES / (16 * amplitudes)))
+        if self.method == "expm":
+            operations = 8 * dim * (20 * pieces * dim**2 + max(problem.steps, pieces) * amplitudes)
+            error = 1e-11 + 10 * smallest("expm", problem)
+            return Cost(LIBRARY_BYTES + 10 * 16 * dim**2 + saved, operations, error)
+        # A string that flips m spins lies on at most `2**m` diagonals.
+        diagonals = [sum(2.0 ** len(sites) for sites in flips(operator)) for operator in problem.hamiltonians]
+        largest = min(max([1.0, *diagonals]), dim)
+        stages = {"dopri8": 14, "tsit5": 7}[self.method]
+        operations = amplitudes * stages * (8 * largest + 4 * stages) * steps_of(self.method, self.tolerance, problem)
+        arrays = 16 * dim * (largest * len(problem.hamiltonians) + (stages + 6) * problem.batch)
+        return Cost(LIBRARY_BYTES + COPIES * arrays + saved, operations, error=self.tolerance)
 
     def prepare(self, problem: Problem) -> None:
         """Build the Hamiltonians, by diagonals where these are few."""

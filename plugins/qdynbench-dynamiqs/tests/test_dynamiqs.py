@@ -133,9 +133,9 @@ def test_the_estimate_is_finite_and_grows(method: str) -> None:
         for size in (6, 60)
     )
     assert 1e4 < small.bytes < 1e9
-    assert 1 < small.seconds < 20  # the compilation
+    assert 1e5 < small.operations < 1e10
     assert 1e19 < large.bytes < math.inf
-    assert 1e9 < large.seconds < math.inf
+    assert 2.0**54 < large.operations / small.operations < math.inf
 
 
 def test_without_dynamiqs_the_solver_says_how_to_install_it() -> None:

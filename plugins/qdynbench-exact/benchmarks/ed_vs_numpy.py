@@ -45,7 +45,7 @@ def ratios(
         ],
     )
     matrix: NDArray[np.float64] = operator.to_dense().real.copy()
-    problem = Problem(size=spins, times=np.linspace(0, 0.002 * steps, steps + 1), hamiltonian=operator, batch=states)
+    problem = Problem(size=spins, times=np.linspace(0, 0.002 * steps, steps + 1), dynamics=operator, batch=states)
     random = np.random.default_rng(0)
     psi = random.normal(size=(states, 2**spins)) + 1j * random.normal(size=(states, 2**spins))
     psi /= np.linalg.norm(psi, axis=1, keepdims=True)

@@ -27,18 +27,11 @@ if TYPE_CHECKING:
 
 MARGIN = 4
 """With this the error came out between 0.2 and 0.9 of the tolerance, from 1e-4 to 1e-10, by both methods."""
-
 LEAST_RTOL = 100 * EPSILON["double"]
-"""The smallest that scipy takes; it is relative to each amplitude: a step rounds to about this in the 2-norm."""
-
+"""Smallest `rtol` that scipy takes. It is relative to each amplitude, so a step rounds to about this in the 2-norm."""
 METHODS = {"DOP853": scipy.integrate.DOP853, "RK45": scipy.integrate.RK45}
-
-# Of an entry of the matrix and a state, in scipy's product, which runs on one core; and of the stages' sums, for each
-# amplitude and stage before it. Measured at 8 to 18 spins.
-ENTRY_SECONDS = 1e-9
-SUM_SECONDS = 1.5e-9
-PRODUCT_SECONDS = 2e-5
-ENTRY_BYTES = 140  # while the matrix is built
+ENTRY_BYTES = 140
+"""Memory for an entry of the matrix while it is built."""
 
 
 class AdaptiveOde(SteppingSolver):
@@ -58,12 +51,8 @@ class AdaptiveOde(SteppingSolver):
     tolerance: float = 1e-10
     method: Literal["DOP853", "RK45"] = "DOP853"
 
-    def promised_error(self) -> float:
-        """Return ten times the tolerance: one state may take more of the error than the average does."""
-        return 10 * self.tolerance
-
     def supports(self, problem: Problem) -> str | None:
-        """Say no to a GPU, to single precision, and to a tolerance below rounding."""
+        """Refuse a GPU, single precision, and a tolerance below rounding."""
         if problem.device != "cpu":
             return "scipy integrates on the CPU"
         if self.precision == "single":
@@ -75,7 +64,10 @@ class AdaptiveOde(SteppingSolver):
         return refused(problem, self.tolerance, self.precision)
 
     def estimate(self, problem: Problem) -> Cost:
-        """Predict memory and time from the number of steps that the order and the tolerance need."""
+        """Count the steps that the order and the tolerance ask for, each with its products and sums of stages.
+
+        Ten times the tolerance is promised: one state may take more of the error than the average does.
+        """
         dim = 2.0 ** min(problem.size, 300)
         entries = dim * sum(len(flips(hamiltonian)) for hamiltonian in problem.hamiltonians)
         action = total_action(problem)
@@ -83,11 +75,10 @@ class AdaptiveOde(SteppingSolver):
         stages, order, reach = {"DOP853": (12, 8, 12.0), "RK45": (6, 5, 9.8)}[self.method]
         local = MARGIN * self.tolerance / max(1.0, action)
         steps = max(1.0, action * local ** (-1 / order) / reach)
-        products = steps * stages + problem.steps * 0.1
-        batch = problem.batch
-        seconds = products * (PRODUCT_SECONDS + batch * (entries * ENTRY_SECONDS + dim * stages * SUM_SECONDS))
-        block = block_length(problem, batch)
-        return Cost(bytes=entries * ENTRY_BYTES + (block + 6 * stages + 12) * batch * dim * 16, seconds=0.01 + seconds)
+        # Every stage is a product, and a sum of the stages before it.
+        operations = steps * stages * problem.batch * (8 * entries + 4 * stages * dim)
+        vectors = (block_length(problem, problem.batch) + 6 * stages + 12) * problem.batch
+        return Cost(entries * ENTRY_BYTES + vectors * dim * 16, operations, error=10 * self.tolerance)
 
     def evolution(self, hamiltonian: PauliSum) -> OdeEvolution:
         """Build the sparse matrix."""
@@ -103,7 +94,7 @@ class OdeEvolution(Evolution):
         hamiltonian: H.
         problem: the size and the grid.
         method: one of scipy's solvers.
-        atol: root mean square, over all amplitudes, of the error of a step.
+        atol: error allowed to a step, as the root mean square over all amplitudes.
     """
 
     def __init__(
@@ -112,7 +103,7 @@ class OdeEvolution(Evolution):
         self._generator = (-1j * hamiltonian.to_sparse()).tocsr()
         self._problem, self._method, self._atol = problem, method, atol
 
-    def window(self, batch: int, action: float) -> int:
+    def stretch(self, batch: int, action: float) -> int:
         """Return a block: the integration starts anew with each."""
         return block_length(self._problem, batch)
 

@@ -24,11 +24,6 @@ if TYPE_CHECKING:
 
     from qdynbench import PauliSum
 
-# Measured on two shared CPU cores at 8 to 18 spins.
-ENTRY_SECONDS = 1e-9  # for each stored entry, state and product
-CALL_SECONDS = 3e-5
-BUILD_SECONDS = 2e-7  # for each stored entry
-
 LONGEST_SINGLE = 4.0
 """Largest `|| s H ||` of one call in single precision."""
 
@@ -49,18 +44,14 @@ class Taylor(SteppingSolver):
 
     tolerance: float = 1e-10
 
-    def promised_error(self) -> float:
-        """Return the tolerance."""
-        return self.tolerance
-
     def supports(self, problem: Problem) -> str | None:
-        """Say no to a GPU, and to a tolerance below rounding."""
+        """Refuse a GPU, and a tolerance below rounding."""
         if problem.device != "cpu":
             return "QuSpin's ExpmMultiplyParallel runs on the CPU"
         return refused(problem, self.tolerance, self.precision)
 
     def estimate(self, problem: Problem) -> Cost:
-        """Predict memory and time from the stored entries and the products that the series take."""
+        """Count the stored entries of the matrices, and the products with them that the series take."""
         dim, itemsize = 2.0 ** min(problem.size, 300), self.dtype.itemsize
         entries = dim * sum(len(flips(hamiltonian)) for hamiltonian in problem.hamiltonians)
         entry_bytes = 4 + itemsize // (2 if all(operator.is_real for operator in problem.hamiltonians) else 1)
@@ -70,8 +61,7 @@ class Taylor(SteppingSolver):
         block = block_length(problem, problem.batch, itemsize) * problem.batch * dim * itemsize
         # QuSpin sorts and adds the entries of the matrix as it builds it, which takes twice the matrix for a while.
         size = 2 * entries * entry_bytes + block + 5 * problem.batch * dim * itemsize
-        seconds = entries * (BUILD_SECONDS + problem.batch * products * ENTRY_SECONDS) + problem.steps * CALL_SECONDS
-        return Cost(bytes=size, seconds=seconds)
+        return Cost(size, operations=8 * entries * problem.batch * products, error=self.tolerance)
 
     def prepare(self, problem: Problem) -> None:
         """Build the sparse matrices and divide every piece of the grid into series."""
@@ -89,7 +79,7 @@ class TaylorEvolution(Evolution):
     Args:
         hamiltonian: H.
         problem: the size and the grid.
-        dtype: of the states.
+        dtype: type of the states.
         cut: `tol` of every series.
     """
 
@@ -120,7 +110,7 @@ class TaylorEvolution(Evolution):
             self._series[key] = ExpmMultiplyParallel(self._matrix, a=-1j * action / count, dtype=self._dtype), count
         return self._series[key]
 
-    def window(self, batch: int, action: float) -> int:
+    def stretch(self, batch: int, action: float) -> int:
         """Return a block: between its steps the states stay in columns."""
         return block_length(self._problem, batch, self._dtype.itemsize)
 

@@ -137,7 +137,7 @@ def test_the_estimate_in_sectors_is_smaller(posed) -> None:
     problem = posed(xxz(14), 0.05, 20, batch=1)
     full, split = (ExactDiagonalization(sector=sector).estimate(problem) for sector in ("none", "auto"))
     assert split.bytes < full.bytes / 5
-    assert split.seconds < full.seconds / 50
+    assert 0 < split.operations < full.operations / 50
 
 
 @pytest.mark.parametrize("dt", [0.17, 0.25])
@@ -163,13 +163,15 @@ def test_a_long_drive_keeps_its_promise(posed, product, evolve, exact, error) ->
     problem = posed(Drive((Segment(bonds, 1.0), Segment(flips, 0.0, 0.6))), 1.0, 1000)
     states, solver = product(4), ExactDiagonalization()
     found = evolve(solver, problem, states)
-    assert error(found, exact(problem, states)) < solver.promised_error() < 1e-9
+    promised = solver.estimate(problem).error
+    assert promised is not None
+    assert error(found, exact(problem, states)) < promised < 1e-9
 
 
 def test_a_driven_estimate_is_finite_and_grows_with_the_hamiltonians(models, posed) -> None:
     drive = models["kicked"](8)
     short = Drive(drive.segments[:2])
     several, few = (ExactDiagonalization().estimate(posed(model, 0.5, 20)) for model in (drive, short))
-    assert several.seconds > 1.5 * few.seconds
+    assert 1.5 * few.operations < several.operations < 3 * few.operations
     assert several.bytes > few.bytes
     assert "static" in (ExactDiagonalization(mode="per_state").supports(posed(drive, 0.5, 20)) or "")

@@ -39,18 +39,17 @@ def evolutions(size: int, action: float, threads: int, rounds: int) -> dict[str,
     from qdynbench_matrix_free.chebyshev import Chebyshev
     from quspin.tools.evolution import ExpmMultiplyParallel
 
-    from qdynbench import Initial, Problem
+    from qdynbench import Given, Initial, Problem
     from qdynbench.testing.exercise import uniform_chain
 
     operator, state = uniform_chain(size), random_state(size)
     results: dict[str, np.ndarray] = {}
 
     def chebyshev(tolerance: float = 1e-10) -> np.ndarray:
-        problem = Problem(size=size, times=np.array([0, action]), hamiltonian=operator, threads=threads)
+        problem = Problem(size=size, times=np.array([0, action]), dynamics=operator, threads=threads)
         solver = Chebyshev(tolerance=tolerance)
-        solver.problem = problem
         solver.prepare(problem)
-        *_, last = solver.solve(Initial(state))
+        *_, last = solver.solve(Given(Initial(state)))
         assert last.states is not None  # noqa: S101 - for the type checker
         return last.states[0, -1].numpy()
 
@@ -91,17 +90,16 @@ def memory(size: int, action: float, threads: int) -> tuple[float, float]:
     import numpy as np
     from qdynbench_matrix_free.chebyshev import Chebyshev
 
-    from qdynbench import Initial, Problem
+    from qdynbench import Given, Initial, Problem
     from qdynbench.testing.exercise import uniform_chain
     from qdynbench.workers.memory import peak_host, reset_peak, resident
 
     def evolved(state: torch.Tensor) -> float:
         spins = state.shape[1].bit_length() - 1
-        problem = Problem(size=spins, times=np.array([0, action]), hamiltonian=uniform_chain(spins), threads=threads)
+        problem = Problem(size=spins, times=np.array([0, action]), dynamics=uniform_chain(spins), threads=threads)
         solver = Chebyshev()
-        solver.problem = problem
         solver.prepare(problem)
-        for _ in solver.solve(Initial(state)):
+        for _ in solver.solve(Given(Initial(state))):
             pass
         return solver.estimate(problem).bytes
 

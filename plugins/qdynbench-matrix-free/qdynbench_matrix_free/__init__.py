@@ -11,7 +11,7 @@ def register_solvers(register: Register) -> None:
     register(
         "chebyshev",
         "qdynbench_matrix_free.chebyshev:Chebyshev",
-        summary="Chebyshev expansion, matrix-free, one for a whole window of times",
+        summary="Chebyshev expansion, matrix-free, one for a whole stretch of times",
     )
     register(
         "krylov",

@@ -19,11 +19,11 @@ import torch
 from pauli_kernels import PauliOperator
 
 from qdynbench import Cost, Problem, block_length, rounded_up
-from qdynbench.toolkit.rounding import refused
-from qdynbench.toolkit.schedule import piece_count, total_action
+from qdynbench.toolkit.rounding import error_per_piece, refused
+from qdynbench.toolkit.schedule import total_action
 from qdynbench.toolkit.stepping import Evolution, SteppingSolver
-from qdynbench_matrix_free import cost
-from qdynbench_matrix_free.chebyshev import ROUNDING_SHARE, count_terms
+from qdynbench.toolkit.strings import entries_per_row
+from qdynbench_matrix_free.chebyshev import count_terms
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -33,21 +33,16 @@ if TYPE_CHECKING:
     from qdynbench import Block, Given, PauliSum
 
 BASIS_BYTES = 64e6
-"""Of the bases of as many states as are evolved together, although never fewer than one."""
-
-STEP_SECONDS = 2e-4
-"""For the calls that make one basis vector of each state of a group."""
-
+"""Largest memory for the bases of the states that are evolved together; there is always room for one."""
 TYPICAL = 0.6
-"""Of the bound of `|| H ||` is what a state feels of it: it decides about windows, not about errors."""
-
+"""A typical state sees about 60 % of the bound of `|| H ||`. Used to choose stretches, never for error control."""
 SHORTER = 0.8
-"""Time that is tried next to one that a basis does not reach."""
+"""Where a basis does not reach a time, this part of it is tried next."""
 
 _nodes, _weights = np.polynomial.legendre.leggauss(64)
 NODES, WEIGHTS = (_nodes + 1) / 2, _weights / 2
-"""Of the integral of the bound over 0 to 1; exact for polynomials of degree 127, and the integrand of n basis vectors
-is nearly one of degree n - 1 where the bound is of use."""
+"""Quadrature of the bound's integral over 0 to 1. It is exact for polynomials of degree 127; with n basis vectors the
+integrand is nearly a polynomial of degree n - 1 where the bound is of use."""
 
 
 class Krylov(SteppingSolver):
@@ -58,7 +53,7 @@ class Krylov(SteppingSolver):
 
     Attributes:
         tolerance: 2-norm error of a state at the last time; every step has an equal share of it.
-        dimension: largest number of basis vectors; fewer are made where a window needs fewer.
+        dimension: largest number of basis vectors; fewer are made where a stretch of the grid needs fewer.
     """
 
     accuracy = ("tolerance",)
@@ -68,49 +63,37 @@ class Krylov(SteppingSolver):
 
     @property
     def error_bound(self) -> float:
-        """The bounds of the last `solve` added up over its windows, in each the largest of all states; no rounding."""
+        """Sum over the stretches of the last `solve` of the largest bound of all states; rounding is left out."""
         return sum(evolution.bound for evolution in self._evolutions if isinstance(evolution, KrylovEvolution))
 
-    def promised_error(self) -> float:
-        """Return the tolerance."""
-        return self.tolerance
-
     def supports(self, problem: Problem) -> str | None:
-        """Say no to a tolerance below rounding, and to a space of one dimension."""
+        """Refuse a tolerance below rounding, and a space of one dimension."""
         if self.dimension < 2:
             return f"dimension={self.dimension}: a Krylov space that moves a state has at least 2 dimensions"
         return refused(problem, self.tolerance, self.precision)
 
     def estimate(self, problem: Problem) -> Cost:
-        """Predict memory from bases and window, and time from products and the sums that make vectors orthogonal."""
+        """Count bases and states for memory, and for time the products, the orthogonalisation and the combinations."""
         dim, itemsize, batch = 2.0 ** min(problem.size, 300), self.dtype.itemsize, problem.batch
-        share = (1 - ROUNDING_SHARE) * self.tolerance / piece_count(problem)
+        share = error_per_piece(problem, self.tolerance)
         action = TYPICAL * total_action(problem) / problem.steps
-        window = 1 if problem.drive is not None else longest_window(problem, batch, self.dimension, action, share)
-        bases = bases_of(action * window, self.dimension, share * window)
-        vectors = min(self.dimension, count_terms(action * window / bases, share * window / bases)) + 1
+        length = longest_stretch(problem, batch, self.dimension, action, share)
+        bases = bases_of(action * length, self.dimension, share * length)
+        vectors = min(self.dimension, count_terms(action * length / bases, share * length / bases)) + 1
         group = group_of(batch, vectors, dim, itemsize)
-        # Beside the bases: the states now and those of the window, twice while a matrix product writes them.
-        size = dim * itemsize * (group * (vectors + 1) + batch * (2 * window + 1) + len(problem.hamiltonians) / 2)
-        passes = max((cost.passes_of(operator) for operator in problem.hamiltonians), default=1)
-        per_state = vectors * cost.product_seconds(dim, passes, itemsize)
-        per_state += cost.combine_seconds(dim, 4 * vectors, vectors // 2, vectors, itemsize)
-        per_state += cost.combine_seconds(dim, 2 * vectors, window, vectors, itemsize)
-        calls = math.ceil(batch / group) * vectors * STEP_SECONDS
-        windows = math.ceil(problem.steps / window) * bases
-        seconds = cost.PREPARE_SECONDS + windows * (batch * per_state / min(2, problem.threads) + calls)
-        return Cost(bytes=size, seconds=seconds)
-
-    def prepare(self, problem: Problem) -> None:
-        """Sort the strings of each H."""
-        self._share = (1 - ROUNDING_SHARE) * self.tolerance / piece_count(problem)
-        super().prepare(problem)
+        # Beside the bases: the states now and those of the stretch, twice while a matrix product writes them.
+        held = group * (vectors + 1) + batch * (2 * length + 1) + len(problem.hamiltonians) / 2
+        passes = max(map(entries_per_row, problem.hamiltonians), default=1)
+        # A vector is a product, and is made orthogonal to half as many vectors on average, twice, by complex numbers.
+        basis = vectors * (4 * (5 + passes) + 16 * vectors)
+        operations = math.ceil(problem.steps / length) * bases * (basis + 8 * vectors * length)
+        return Cost(held * dim * itemsize, batch * dim * operations, error=self.tolerance)
 
     def evolution(self, hamiltonian: PauliSum) -> KrylovEvolution:
         """Build the matrix-free operator."""
         problem = self.problem
         operator = PauliOperator(hamiltonian.size, hamiltonian.terms, self.dtype, problem.device, problem.threads)
-        return KrylovEvolution(operator, problem, self.dimension, self._share)
+        return KrylovEvolution(operator, problem, self.dimension, error_per_piece(problem, self.tolerance))
 
     def solve(self, given: Given) -> Iterator[Block]:
         """Yield the trajectory, add up the error bound anew and report it in `notes`."""
@@ -131,7 +114,7 @@ class KrylovEvolution(Evolution):
         share: error allowed to each step.
 
     Attributes:
-        bound: of the 2-norm error of all calls so far, added up.
+        bound: sum of the bounds of the 2-norm error over all calls so far.
     """
 
     def __init__(self, operator: PauliOperator, problem: Problem, dimension: int, share: float) -> None:
@@ -139,10 +122,10 @@ class KrylovEvolution(Evolution):
         self._radius = (operator.upper - operator.lower) / 2
         self.bound = 0.0
 
-    def window(self, batch: int, action: float) -> int:
-        """Return over how many steps a basis is expected to go."""
+    def stretch(self, batch: int, action: float) -> int:
+        """Return over how many steps a basis is expected to reach."""
         z = TYPICAL * self._radius * abs(action)
-        return longest_window(self._problem, batch, self._dimension, z, self._share)
+        return longest_stretch(self._problem, batch, self._dimension, z, self._share)
 
     def evolve(self, states: torch.Tensor, actions: NDArray[np.float64], out: torch.Tensor) -> None:
         """Evolve groups of states, each in as many Krylov spaces in turn as the bound asks for."""
@@ -191,8 +174,8 @@ class _KrylovSpace:
         operator: H.
         states: shape `(B, 2**N)`.
         basis: memory for the vectors, shape `(B, n + 1, 2**N)`; as many are made as are expected to be needed.
-        action: to be reached.
-        allowed: error there.
+        action: action s that the spaces are to reach.
+        allowed: error allowed there.
     """
 
     def __init__(
@@ -253,17 +236,16 @@ def _inverse(numbers: NDArray[np.float64], smallest: float, like: torch.Tensor) 
     return torch.from_numpy(inverse).to(like.device, like.dtype.to_real())
 
 
-def longest_window(problem: Problem, batch: int, dimension: int, z: float, share: float) -> int:
+def longest_stretch(problem: Problem, batch: int, dimension: int, z: float, share: float) -> int:
     """Return how many steps of `|| H || s = z` a basis of `dimension` vectors covers and a block holds."""
-    most = block_length(problem, batch) if problem.steps > 0 else 1
-    window = min(most, problem.steps)
-    while window > 1 and count_terms(z * window, share * window) > dimension:
-        window = int(window / 1.4)
-    return max(1, window)
+    length = min(block_length(problem, batch), problem.steps) if problem.drive is None else 1
+    while length > 1 and count_terms(z * length, share * length) > dimension:
+        length = int(length / 1.4)
+    return max(1, length)
 
 
 def bases_of(z: float, dimension: int, share: float) -> int:
-    """Return how many bases of `dimension` vectors one after the other it takes to go `|| H || s = z` far."""
+    """Return how many bases of `dimension` vectors, one after the other, reach `|| H || s = z`."""
     bases = 1
     while count_terms(z / bases, share / bases) > dimension:
         bases *= 2

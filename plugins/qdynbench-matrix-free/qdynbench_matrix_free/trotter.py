@@ -27,11 +27,6 @@ if TYPE_CHECKING:
 
 TILE_SITES = ProductFormula.tile_sites
 
-GATE_SECONDS = 1.2e-9  # of a thread, for each amplitude and gate; measured at 7 to 20 spins
-PASS_SECONDS = 3e-9  # for each amplitude that is fetched and put back
-CALL_SECONDS = 2e-5
-PREPARE_SECONDS = 3e-3
-
 
 class Trotter(SteppingSolver):
     """Evolves all states by gates on one, two and three sites.
@@ -61,7 +56,7 @@ class Trotter(SteppingSolver):
         return f"order {self.order}, {step}, no error control"
 
     def supports(self, problem: Problem) -> str | None:
-        """Say no to a GPU and to strings on more sites than a tile has."""
+        """Refuse a GPU, and strings on more sites than a tile has."""
         if problem.device != "cpu":
             return "the gates are compiled for the CPU"
         for operator in problem.hamiltonians:
@@ -71,23 +66,19 @@ class Trotter(SteppingSolver):
         return None
 
     def estimate(self, problem: Problem) -> Cost:
-        """Predict memory and time from the gates and the passes over the states."""
+        """Count the vectors that are held, and the gates and passes over the states; no error is promised."""
         dim, itemsize = 2.0 ** min(problem.size, 300), self.dtype.itemsize
+        products = [self.product(operator, problem.threads) for operator in problem.hamiltonians]
         pieces = Counter((k, round(s, 12)) for step in range(problem.steps) for k, s in problem.pieces(step))
-        work, passes, vectors = 0.0, 0, 0.0
-        for index, operator in enumerate(problem.hamiltonians):
-            product = self.product(operator, problem.threads)
-            for (_, action), times in (item for item in pieces.items() if item[0][0] == index):
-                one = product.work(action)
-                passes += times * one.passes
-                work += times * GATE_SECONDS * one.gates
-                vectors += one.phases
-        work += passes * PASS_SECONDS
+        operations, phases = 0, 0
+        for (index, action), times in pieces.items():
+            work = products[index].work(action)
+            # A gate of one spin multiplies by two complex numbers; a pass fetches and puts back, and multiplies by one.
+            operations += times * (16 * work.gates + 24 * work.passes)
+            phases += work.phases
         block = block_length(problem, problem.batch, itemsize) if problem.size <= TILE_SITES or problem.drive else 1
-        seconds = PREPARE_SECONDS + work * dim * problem.batch / max(1, problem.threads)
-        if problem.size > TILE_SITES:
-            seconds += passes * CALL_SECONDS
-        return Cost(bytes=((block + 2) * problem.batch + vectors + 1) * dim * itemsize, seconds=seconds)
+        vectors = (block + 2) * problem.batch + phases + 1
+        return Cost(vectors * dim * itemsize, float(operations) * dim * problem.batch)
 
     def division(self, action: float) -> tuple[float, int]:
         """Return an action's internal step and the number of them; rounding of the grid makes no further step."""
@@ -121,8 +112,8 @@ class GateEvolution(Evolution):
         """Exponentiate the gates of a step."""
         self._product.prepare(action)
 
-    def window(self, batch: int, action: float) -> int:
-        """Return a block where a state fits into a tile, and goes through all steps there; else one step."""
+    def stretch(self, batch: int, action: float) -> int:
+        """Return the length of a block where a state fits into a tile, and goes through all steps there; else 1."""
         fits = self._product.size <= TILE_SITES
         return block_length(self._solver.problem, batch, self._solver.dtype.itemsize) if fits else 1
 

@@ -187,10 +187,10 @@ def test_the_estimate_is_finite_and_grows(samples: int) -> None:
         for size, steps, batch in ((4, 50, 1), (7, 500, 256), (60, 50, 1))
     )
     assert 1e8 < small.bytes < 1e9
-    assert 2 < small.seconds < 20  # the compilation
-    assert long.seconds > 1000
+    assert 1e6 < small.operations < 1e10
+    assert 2500 < long.operations / small.operations < 1e6  # ten times the steps, 256 times the states
     assert 1e19 < large.bytes < math.inf
-    assert 20 < large.seconds < math.inf
+    assert small.operations < large.operations < math.inf
 
 
 def test_without_netket_the_solver_says_how_to_install_it() -> None:

@@ -33,10 +33,9 @@ class QuimbTebd(TebdSolver):
     """
 
     peer = "quimb"
-    update_seconds = 1e-3
 
     def absent(self) -> str | None:
-        """Say that quimb is absent or too old."""
+        """Return that quimb is absent or too old, or None."""
         return missing(REQUIREMENT, INSTALL)
 
     def prepare(self, problem: Problem) -> None:

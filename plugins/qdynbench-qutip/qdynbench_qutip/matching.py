@@ -1,4 +1,4 @@
-"""Which options make QuTiP end at a wanted error: its own tolerances are meant for one amplitude and one step.
+"""Which options make QuTiP end at a wanted error, and in how many steps; its own tolerances are meant for one step.
 
 The rules are fits to the error at the last time against exact diagonalisation, for random states on the mixed-field
 Ising chain of 2 to 10 spins, `action` (below) 0.4 to 800 and tolerances 1e-4 to 1e-12. They aim at an error between a
@@ -11,7 +11,7 @@ import math
 from typing import Literal
 
 from qdynbench import Problem
-from qdynbench.toolkit.schedule import total_action
+from qdynbench.toolkit.schedule import piece_count, total_action
 from qdynbench.toolkit.strings import norm_bound
 
 Method = Literal["vern9", "adams", "krylov", "diag"]
@@ -20,7 +20,7 @@ ERROR_PER_ACTION = {"vern9": 0.03, "adams": 12.0}
 """Error at the last time in units of the local one and of the action `sum |coefficients| t`, which bounds `|E| t`."""
 
 OUTLIER = {"vern9": 0.35, "adams": 0.75}
-"""One state's error in units of the tolerance and of `sqrt(batch)`, where all other states of the batch stand still:
+"""Error of one state in units of the tolerance and of `sqrt(batch)`, where all other states of the batch stand still:
 QuTiP holds the root mean square over all amplitudes of the batch to its tolerance."""
 
 KRYLOV_ERROR_PER_STEP = 0.3
@@ -36,11 +36,22 @@ def smallest(problem: Problem) -> float:
     return ROUNDING * max(1.0, total_action(problem))
 
 
+def promised(method: Method, tolerance: float, problem: Problem) -> float:
+    """Return the largest 2-norm error of a state; in a batch, that of a state which moves alone.
+
+    `diag` promises rounding. QuTiP's eigenvectors of a degenerate Hamiltonian amplify it: they are not orthogonal.
+    """
+    if method == "diag":
+        return 1e-11 + 10 * smallest(problem)
+    if method == "krylov":
+        return tolerance
+    return tolerance * max(1.0, OUTLIER[method] * math.sqrt(problem.batch))
+
+
 def options(method: Method, tolerance: float, problem: Problem, krylov_dim: int) -> dict[str, object]:
     """Return the options of `qutip.SESolver` that end at a 2-norm error of about `tolerance`."""
     # Normalising the output would hide a part of the error, and is not made for batches.
     common: dict[str, object] = {"method": method, "normalize_output": False, "progress_bar": ""}
-    phase = max(1.0, total_action(problem))
     if method == "diag":
         return common
     if method == "krylov":
@@ -59,8 +70,22 @@ def options(method: Method, tolerance: float, problem: Problem, krylov_dim: int)
             "nsteps": 10**9,
         }
     # The norm of a state does not change, so an absolute tolerance does; it is a root mean square over amplitudes.
-    local = tolerance / (ERROR_PER_ACTION[method] * phase)
+    local = local_error(method, tolerance, problem)
     return {**common, "atol": local / math.sqrt(problem.dimension), "rtol": 0.0, "nsteps": 10**9}
+
+
+def local_error(method: Literal["vern9", "adams"], tolerance: float, problem: Problem) -> float:
+    """Return the error of one step that adds up to `tolerance`."""
+    return tolerance / (ERROR_PER_ACTION[method] * max(1.0, total_action(problem)))
+
+
+def steps_of(method: Literal["vern9", "adams"], tolerance: float, problem: Problem) -> float:
+    """Return about how many steps QuTiP takes. Every piece of a drive starts anew, at the shortest by one step."""
+    local, phase = local_error(method, tolerance, problem), max(1.0, total_action(problem))
+    starts = 0 if problem.drive is None else piece_count(problem)
+    if method == "vern9":
+        return float(phase / 9 * local ** (-1 / 9) + 1 + 2 * starts)
+    return phase * (6 + 2.7 * max(0.0, -math.log10(local) - 6)) + 10 * starts
 
 
 def krylov_steps(local: float, problem: Problem, dim: int) -> float:

@@ -5,7 +5,6 @@ N. Lambert et al., "QuTiP 5: The Quantum Toolbox in Python", arXiv:2412.04705 (2
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -14,9 +13,9 @@ import torch
 
 from qdynbench import Block, Cost, Given, Knowledge, Problem, Solver, block_length
 from qdynbench.toolkit.peers import missing
-from qdynbench.toolkit.schedule import Stretch, stretches
-from qdynbench_qutip.cost import predicted
-from qdynbench_qutip.matching import OUTLIER, Method, options, smallest
+from qdynbench.toolkit.schedule import Stretch, piece_count, stretches
+from qdynbench.toolkit.strings import entries_per_row
+from qdynbench_qutip.matching import Method, krylov_steps, krylov_tolerance, options, promised, smallest, steps_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -70,20 +69,8 @@ class QuTiP(Solver):
         """The protocol, where states are not evolved together."""
         return "state by state" if self.method == "krylov" else ""
 
-    def promised_error(self) -> float:
-        """Return the tolerance; for batches evolved together, what one state that moves alone may have.
-
-        `diag` promises rounding. QuTiP's eigenvectors of a degenerate Hamiltonian amplify it: they are not orthogonal.
-        """
-        problem: Problem | None = getattr(self, "problem", None)
-        if self.method == "diag":
-            return 1e-11 if problem is None else 1e-11 + 10 * smallest(problem)
-        if self.method == "krylov" or problem is None:
-            return self.tolerance
-        return self.tolerance * max(1.0, OUTLIER[self.method] * math.sqrt(problem.batch))
-
     def supports(self, problem: Problem) -> str | None:
-        """Say no without QuTiP, on a GPU, and to a tolerance that double precision cannot reach."""
+        """Refuse without QuTiP, on a GPU, and a tolerance that double precision cannot reach."""
         if ABSENT is not None:
             return ABSENT
         if problem.device != "cpu":
@@ -93,8 +80,27 @@ class QuTiP(Solver):
         return None
 
     def estimate(self, problem: Problem) -> Cost:
-        """Predict memory and time; finite at any size."""
-        return predicted(self.method, self.tolerance, self.krylov_dim, problem)
+        """Count products with H, sums of stages or basis vectors, and the states of the grid."""
+        dim, pieces = 2.0 ** min(problem.size, 300), piece_count(problem)
+        amplitudes, error = dim * problem.batch, promised(self.method, self.tolerance, problem)
+        entries = max(map(entries_per_row, problem.hamiltonians), default=1)
+        sparse, length = 32 * dim * entries, block_length(problem, problem.batch)
+        if self.method == "diag":  # as a general complex matrix
+            operations = 200 * dim**3 * len(problem.hamiltonians) + 8 * pieces * dim * amplitudes
+            return Cost(16 * (5 * dim**2 + (4 + length) * amplitudes), operations, error)
+        if self.method == "krylov":
+            vectors = int(min(self.krylov_dim, dim))
+            bases = krylov_steps(krylov_tolerance(self.tolerance, problem, vectors), problem, vectors)
+            bases += 0 if problem.drive is None else pieces
+            # A vector is a product, and is made orthogonal to half of the others on average.
+            operations = 8 * amplitudes * vectors * (bases * (entries + 1.5 * vectors) + pieces)
+            times = max(1.0, min(problem.steps, BLOCK_BYTES / (16 * amplitudes)))
+            return Cost(sparse + 16 * (3 * vectors * dim + times * (amplitudes + 2 * dim)), operations, error)
+        # Products, additions and vectors of a step, and additions that interpolate a time of the grid.
+        products, additions, vectors, each = (16, 200, 27, 26) if self.method == "vern9" else (1, 20, 20, 20)
+        steps = steps_of(self.method, self.tolerance, problem)
+        operations = amplitudes * (steps * (8 * products * entries + 4 * additions) + pieces * 4 * each)
+        return Cost(sparse + 16 * (vectors + length) * amplitudes, operations, error)
 
     def prepare(self, problem: Problem) -> None:
         """Build the QuTiP solver of every Hamiltonian, in the form that is quickest at this size."""
@@ -148,7 +154,7 @@ class QuTiP(Solver):
         ket = qutip.Qobj(state[:, None], dims=[[len(state)], [1]])
         for index, duration in stretch.pieces:
             solver = self._solvers[index, duration < 0]
-            # Of one piece there may be many steps; of several pieces only the last ends at a time of the grid.
+            # One piece may last many steps; of several pieces only the last ends at a time of the grid.
             length = self.problem.dt if len(stretch.pieces) == 1 else abs(duration)
             # `SESolver.step` refuses Krylov in QuTiP 5.3 ("start must be called first"), so it is `run`.
             reached = solver.run(ket, length * np.arange(stretch.count + 1)).states[1:]

@@ -51,9 +51,11 @@ def test_the_tolerance_is_met_and_not_overdone(method: str, size: int, steps: in
     problem = posed(uniform_chain(size), dt, steps, batch=8)
     states = product_initial(size, 8, seed=2).states
     solver = QuTiP(method=method, tolerance=tolerance, krylov_dim=16)  # type: ignore[arg-type]  # parametrised
+    promised = solver.estimate(problem).error
+    assert promised is not None
     found = errors(trajectory(solver, problem, states), exact(problem, states))
     typical = found.square().mean(dim=0).sqrt()
-    assert found.max() < solver.promised_error()
+    assert found.max() < promised
     assert typical.max() < tolerance
     if method != "krylov":
         assert typical[-1] > tolerance / 100
@@ -70,9 +72,10 @@ def test_a_lone_moving_state_stays_within_the_promise(method: str) -> None:
     chosen = np.full(64, np.abs(energies).argmin())
     chosen[10] = np.abs(energies).argmax()
     states = torch.from_numpy(np.ascontiguousarray(vectors[:, chosen].T.astype(np.complex128)))
-    solver = QuTiP(method=method)  # type: ignore[arg-type]  # parametrised
-    found = errors(trajectory(solver, problem, states), exact(problem, states)).max()
-    assert 1e-10 < found < solver.promised_error() < 1e-9
+    promised = QuTiP(method=method).estimate(problem).error  # type: ignore[arg-type]  # parametrised
+    assert promised is not None
+    found = errors(trajectory(QuTiP(method=method), problem, states), exact(problem, states)).max()
+    assert 1e-10 < found < promised < 1e-9
 
 
 @installed
@@ -149,11 +152,10 @@ def test_the_estimate_is_finite_and_grows(method: str) -> None:
         for n in (6, 60)
     )
     assert 1e5 < small.bytes < 1e9
-    assert 1e-3 < small.seconds < 10
+    assert 1e6 < small.operations < 1e10
     assert math.isfinite(large.bytes)
     assert large.bytes > 1e19
-    assert math.isfinite(large.seconds)
-    assert large.seconds > 1e9
+    assert 2.0**54 < large.operations / small.operations < math.inf
 
 
 def test_without_qutip_the_solver_says_how_to_install_it() -> None:

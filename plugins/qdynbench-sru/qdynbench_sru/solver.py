@@ -39,13 +39,6 @@ RANDOM = "random"
 LOCAL_WIDTH = 8
 """Default number of channels of the `local` encoder, whatever the sizes."""
 
-# Cost of the compiled rollouts, measured on two shared CPU cores and rounded up: seconds for each step, each channel
-# and token of `local`, each multiplication of `padded`, and each of its weights, which every step reads anew.
-SECONDS_PER_STEP = 5e-6
-SECONDS_PER_CHANNEL = 1e-8
-SECONDS_PER_PRODUCT = 4e-11
-SECONDS_PER_WEIGHT = 2e-10
-
 
 class SimpleRecurrentUnit(LearnedSolver):
     """Predicts the change of the state per step by simple recurrent units, from the initial state on.
@@ -134,7 +127,7 @@ class SimpleRecurrentUnit(LearnedSolver):
         return f"{text}; fine-tuned from {self.start}" if self.start != RANDOM else text
 
     def supports(self, problem: Problem) -> str | None:
-        """Say no to a time step that is no multiple of the trained one and, for `padded`, to a size not trained on."""
+        """Refuse a time step that is no multiple of the trained one and, for `padded`, a size not trained on."""
         trained = self._architecture
         if trained is None:
             return None
@@ -147,7 +140,7 @@ class SimpleRecurrentUnit(LearnedSolver):
         return None
 
     def estimate(self, problem: Problem) -> Cost:
-        """Predict memory and time, finite at any size; `local` is linear in the number of amplitudes."""
+        """Predict the cost of the rollout; that of `local` is linear in the number of amplitudes."""
         amplitudes = 2.0 ** min(problem.size, 300)
         columns = amplitudes * problem.batch
         block = 16 * columns * max(1.0, min(problem.steps + 1, 32e6 / (16 * columns)))
@@ -155,13 +148,14 @@ class SimpleRecurrentUnit(LearnedSolver):
         if self.encoder == "local":
             tables = amplitudes * (8 * 5 * 4 * width * 3 + 40 * problem.size)
             work = columns * (16 + 4 * (7 + self.layers * width))
-            step = SECONDS_PER_CHANNEL * columns * width * self.layers
+            # A channel takes three products with the channels below it, and two sigmoids.
+            step = columns * width * self.layers * (6 * width + 40)
         else:
             parameters = width * (4 * amplitudes + 3 * width * self.layers)
             tables, work = 8 * parameters, 32 * columns
-            step = (SECONDS_PER_WEIGHT + SECONDS_PER_PRODUCT * problem.batch) * parameters
-        steps = problem.steps * self._every(problem)
-        return Cost(bytes=tables + work + block, seconds=steps * (SECONDS_PER_STEP + step))
+            # Every step reads all weights anew, which takes as long as to multiply five states by them.
+            step = 2 * (problem.batch + 5) * parameters
+        return Cost(tables + work + block, problem.steps * self._every(problem) * step)
 
     def fit(self, data: TrainingData, context: FitContext) -> None:
         """Train, or go on training from the checkpoint in the context's folder, to the same result.

@@ -28,10 +28,9 @@ class TenpyTebd(TebdSolver):
     """
 
     peer = "TeNPy"
-    update_seconds = 1.5e-3
 
     def absent(self) -> str | None:
-        """Say that TeNPy is absent or too old."""
+        """Return that TeNPy is absent or too old, or None."""
         return missing(REQUIREMENT, INSTALL)
 
     def prepare(self, problem: Problem) -> None:
@@ -67,10 +66,9 @@ class TenpyTdvp(MatrixProductSolver):
     """
 
     peer = "TeNPy"
-    update_seconds = 1.8e-2
 
     def absent(self) -> str | None:
-        """Say that TeNPy is absent or too old."""
+        """Return that TeNPy is absent or too old, or None."""
         return missing(REQUIREMENT, INSTALL)
 
     def supports(self, problem: Problem) -> str | None:

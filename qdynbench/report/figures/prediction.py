@@ -54,7 +54,9 @@ class Pair:
 class Prediction(Figure):
     """Predicted against measured time and memory, with the diagonal and a band of a factor of three.
 
-    A solver predicts `prepare` and one `solve` of the largest batch. Measured are their two times together, and the
+    A solver predicts the bytes and operations of `prepare` and one `solve` of the largest batch. Right before a cell
+    runs, the core turns its operations into seconds by what the same solver has taken at smaller sizes in the same run;
+    of its first size the time is a first guess. Measured are the times of `prepare` and `solve` together, and the
     largest memory of the worker without what it held before its first problem. That includes three batches of states
     which the core hands over (one for the call, two for the timed rounds) and what libraries take late.
     """
@@ -90,7 +92,7 @@ class Prediction(Figure):
             entries = [_summary([pair for pair in pairs if pair.point.spec.name == name]) for pairs in kinds]
             table.rows.append([name, *entries[0], *entries[1]])
         table.notes = [
-            "Prediction over outcome, of prepare and one solve of the largest batch.",
+            "Prediction right before the cell ran over outcome, of prepare and one solve of the largest batch.",
             f"Counted where one of the two is at least {1e3 * RESOLVED_SECONDS:g} ms or "
             f"{write.memory(RESOLVED_BYTES)}. Memory: beyond what the worker held before its first problem.",
             *_unpredicted(found),
@@ -109,19 +111,18 @@ def times(found: list[Point]) -> list[Pair]:
     """Return predicted and measured seconds of the points that have both."""
     spent = ((point.cell.ledger.prepare_time, point.seconds) for point in found)
     measured = [0.0 if prepare is None or not solve else prepare + solve[0] for prepare, solve in spent]
-    return _pairs(found, "seconds", measured, RESOLVED_SECONDS)
+    predicted = [cell.predicted.seconds if cell.predicted else 0.0 for cell in (point.cell for point in found)]
+    return _pairs(found, predicted, measured, RESOLVED_SECONDS)
 
 
 def memories(found: list[Point]) -> list[Pair]:
     """Return predicted and measured bytes of the points that have both."""
-    return _pairs(found, "bytes", [point.memory or 0.0 for point in found], RESOLVED_BYTES)
+    predicted = [cell.predicted.bytes if cell.predicted else 0.0 for cell in (point.cell for point in found)]
+    return _pairs(found, predicted, [point.memory or 0.0 for point in found], RESOLVED_BYTES)
 
 
-def _pairs(found: list[Point], key: str, measured: list[float], resolved: float) -> list[Pair]:
-    both = [
-        (point, (point.cell.predicted or {}).get(key, 0.0), outcome)
-        for point, outcome in zip(found, measured, strict=True)
-    ]
+def _pairs(found: list[Point], predicted: list[float], measured: list[float], resolved: float) -> list[Pair]:
+    both = zip(found, predicted, measured, strict=True)
     return [Pair(*one, max(one[1:]) >= resolved) for one in both if one[0].solved and one[1] > 0 and one[2] > 0]
 
 

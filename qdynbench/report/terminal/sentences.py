@@ -19,7 +19,7 @@ from qdynbench.analysis.findings import (
     Skill,
 )
 from qdynbench.analysis.ranking import Unsolved
-from qdynbench.record.schema import Score, Status
+from qdynbench.record.schema import PredictedCost, Score, Status
 from qdynbench.report.terminal.numbers import score, skill
 
 ACCURACY = {
@@ -120,9 +120,9 @@ def gap(found: Gap) -> str:
             return "not in this run"
 
 
-def prediction(cost: dict[str, float]) -> str:
+def prediction(cost: PredictedCost) -> str:
     """Write what a cell was predicted to cost: `34.4 GB and 19.2 s`."""
-    return f"{write.memory(cost['bytes'])} and {write.duration(cost['seconds'])}"
+    return f"{write.memory(cost.bytes)} and {write.duration(cost.seconds)}"
 
 
 def averaged(seeds: Sequence[int]) -> list[str]:

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import torch
 
 from qdynbench.contract.metric import CurveMetric
+from qdynbench.contract.window import Pair, ScoreContext
 from qdynbench.physics import charges
-
-if TYPE_CHECKING:
-    from qdynbench.contract.window import Pair, ScoreContext
 
 
 class ChargeDrift(CurveMetric):

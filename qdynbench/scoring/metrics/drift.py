@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from typing import TYPE_CHECKING
+
+import torch
 
 from qdynbench.contract.metric import CurveMetric
-
-if TYPE_CHECKING:
-    import torch
-
-    from qdynbench.contract.window import Pair, Window
+from qdynbench.contract.window import Pair, Window
 
 
 class Drift(CurveMetric):

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar
+
+import torch
 
 from qdynbench.contract.metric import CurveMetric
-
-if TYPE_CHECKING:
-    import torch
-
-    from qdynbench.contract.window import Pair
-    from qdynbench.physics.observables import Axis
+from qdynbench.contract.window import Pair
+from qdynbench.physics.observables import Axis
 
 
 class AxisMagnetization(CurveMetric):

@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from qdynbench.contract.metric import CurveMetric
+from qdynbench.contract.window import Pair
 from qdynbench.physics.distances import magnitude_divergence
 from qdynbench.stats import Interval, bootstrap_ratio_of_means
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from numpy.typing import NDArray
-
-    from qdynbench.contract.window import Pair
 
 PERSISTENCE = "persistence_relative_entropy"
 """Name of the curve of persistence's own D, which is kept beside the skill."""

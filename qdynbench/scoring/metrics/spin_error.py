@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import torch
 
 from qdynbench.contract.metric import CurveMetric
-
-if TYPE_CHECKING:
-    from qdynbench.contract.window import Pair, Window
+from qdynbench.contract.window import Pair, Window
 
 
 class SpinError(CurveMetric):

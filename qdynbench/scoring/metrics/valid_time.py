@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from qdynbench.contract.metric import Metric
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    from qdynbench.contract.window import Pair, ScoreContext
+from qdynbench.contract.window import Pair, ScoreContext
 
 
 class ValidTime(Metric):

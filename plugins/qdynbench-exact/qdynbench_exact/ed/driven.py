@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 import torch
 
 from qdynbench import Block, Cost, Problem, block_length
-from qdynbench.toolkit.eigenbasis import CALL_SECONDS, DIAGONALISATION_RATE, PRODUCT_RATE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -28,8 +27,6 @@ Step = tuple[tuple[int, float], ...]
 DIGITS = 11
 """Pieces that agree in so many decimals are the same: a grid rarely meets a boundary to the last bit."""
 
-STEP_SECONDS = 3e-5  # of a step, whatever it multiplies
-
 LARGEST_SHARE = 4
 """Unitaries that are kept, at most, for each Hamiltonian of the drive."""
 
@@ -40,7 +37,7 @@ class DrivenPropagator:
     Args:
         matrices: the Hamiltonians, each of shape `(2**N, 2**N)`, in the order of `problem.hamiltonians`.
         problem: gives the drive, the grid and the device.
-        dtype: of the states; all unitaries are made in double precision.
+        dtype: type of the states; all unitaries are made in double precision.
     """
 
     def __init__(self, matrices: Sequence[Matrix], problem: Problem, dtype: torch.dtype = torch.complex128) -> None:
@@ -50,12 +47,6 @@ class DrivenPropagator:
         self._steps = grid_steps(problem)
         eye = torch.eye(problem.dimension, dtype=torch.complex128, device=problem.device)
         self._unitaries = {step: self._apply(step, eye).to(dtype) for step in repeated_steps(problem, self._steps)}
-
-    @property
-    def largest_phase(self) -> float:
-        """The sum of `|E| s` over the grid, of the largest energies: their rounding grows with it."""
-        largest = [float(energies.abs().max()) for energies, _ in self._systems]
-        return sum(largest[k] * abs(action) for step in self._steps for k, action in step)
 
     def _apply(self, step: Step, columns: torch.Tensor) -> torch.Tensor:
         """Return the columns of shape `(2**N, M)` after the pieces of a step."""
@@ -100,18 +91,12 @@ def repeated_steps(problem: Problem, steps: Sequence[Step]) -> list[Step]:
 
 
 def driven_cost(problem: Problem, *, real: bool, itemsize: int) -> Cost:
-    """Predict memory (bytes) and time (seconds, two CPU cores) of `DrivenPropagator`."""
+    """Predict the cost of `DrivenPropagator`: diagonalisations, and products of matrices with states or unitaries."""
     dim, kept = 2.0 ** min(problem.size, 300), len(problem.hamiltonians)
     steps = grid_steps(problem)
     unitaries = set(repeated_steps(problem, steps))
     products = float(problem.batch) * sum(1 if step in unitaries else 2 * len(step) for step in steps)
     products += dim * sum(2 * len(step) for step in unitaries)
-    diagonalisation = 9 * dim**3 * (1 if real else 4) / DIAGONALISATION_RATE
+    operations = kept * 9 * dim**3 * (1 if real else 4) + 8 * dim**2 * products
     block_bytes = block_length(problem, problem.batch, itemsize) * problem.batch * dim * itemsize
-    return Cost(
-        bytes=(kept + len(unitaries) + 5) * 16 * dim**2 + 2 * block_bytes,
-        seconds=CALL_SECONDS
-        + kept * diagonalisation
-        + 8 * dim**2 * products / PRODUCT_RATE
-        + len(steps) * STEP_SECONDS,
-    )
+    return Cost((kept + len(unitaries) + 5) * 16 * dim**2 + 2 * block_bytes, operations)

@@ -16,7 +16,7 @@ import torch
 from quspin.basis import spin_basis_1d
 
 from qdynbench import Block, Cost, Problem, block_length
-from qdynbench.toolkit.eigenbasis import CALL_SECONDS, DIAGONALISATION_RATE, LARGEST_BLOCK_BYTES, PRODUCT_RATE
+from qdynbench.toolkit.eigenbasis import LARGEST_BLOCK_BYTES
 from qdynbench.toolkit.strings import flips
 
 if TYPE_CHECKING:
@@ -28,10 +28,6 @@ if TYPE_CHECKING:
 NEGLIGIBLE = 1e-14
 """Weight of a state in a sector below which it is rounding."""
 
-# Of an entry of a projector and a state, and of a sector's basis; measured at 8 to 14 spins.
-ENTRY_SECONDS = 5e-9
-BASIS_SECONDS = 5e-3
-
 
 class SectorPropagator:
     """Evolves batches of states under one Hamiltonian, sector by sector. All sectors are diagonalised when it is made.
@@ -39,8 +35,8 @@ class SectorPropagator:
     Args:
         matrix: H, shape `(2**N, 2**N)`.
         problem: gives the grid.
-        dtype: of the states; the sectors are diagonalised in double precision.
-        symmetries: what H commutes with, and all of these with each other in every sector.
+        dtype: type of the states; the sectors are diagonalised in double precision.
+        symmetries: symmetries of H that commute with each other in every sector.
     """
 
     def __init__(
@@ -48,7 +44,6 @@ class SectorPropagator:
     ) -> None:
         self.problem, self.dtype = problem, dtype
         self._sectors = [_Sector(matrix, space, dtype) for space in projectors(problem.size, symmetries)]
-        self.energies = torch.cat([sector.energies for sector in self._sectors])
 
     def blocks(self, states: torch.Tensor) -> Iterator[Block]:
         """Yield the trajectories of all states, shape `(B, k, 2**N)`; the first column is `states` itself."""
@@ -71,7 +66,7 @@ class _Sector:
 
     def __init__(self, matrix: scipy.sparse.csr_array, space: scipy.sparse.csc_array, dtype: torch.dtype) -> None:
         block = torch.from_numpy((space.conj().T @ (matrix @ space)).toarray())
-        self.energies, vectors = torch.linalg.eigh(block)
+        self._energies, vectors = torch.linalg.eigh(block)
         self._vectors = vectors.to(dtype if vectors.is_complex() else dtype.to_real())
         # scipy converts a matrix of another type at every product.
         self._space = space.tocsr().astype(np.complex128)
@@ -85,7 +80,7 @@ class _Sector:
 
     def at(self, coefficients: torch.Tensor, times: torch.Tensor) -> Any:
         """Return the states at some times, shape `(2**N, B * k)`, the time running fastest."""
-        phases = torch.exp(-1j * torch.outer(self.energies, times))
+        phases = torch.exp(-1j * torch.outer(self._energies, times))
         turned = (coefficients[:, :, None] * phases[:, None, :]).flatten(1).to(_complex(self._vectors))
         return self._space @ _multiply(self._vectors, turned).numpy()
 
@@ -122,7 +117,7 @@ def projectors(size: int, symmetries: Collection[Symmetry]) -> Iterator[scipy.sp
 
 
 def sector_cost(problem: Problem, operator: PauliSum, symmetries: Collection[Symmetry], itemsize: int) -> Cost:
-    """Predict memory (bytes) and time (seconds, two CPU cores) of `SectorPropagator`.
+    """Predict the cost of `SectorPropagator`: as for the whole matrix, but sector by sector, and the projectors.
 
     The sectors of one magnetization are taken as equally large, and the states as spread over all sectors.
     """
@@ -139,11 +134,7 @@ def sector_cost(problem: Problem, operator: PauliSum, symmetries: Collection[Sym
         squares += space * block
     columns = float(problem.batch * (problem.steps + 1))
     entries = dim * (number * flipped + len(flips(operator)))
-    seconds = 9 * cubes * (1 if real else 4) / DIAGONALISATION_RATE
-    seconds += columns * (4 * squares * (1 if real else 2) / PRODUCT_RATE + dim * number * ENTRY_SECONDS)
+    operations = 9 * cubes * (1 if real else 4) + columns * (4 * squares * (1 if real else 2) + 8 * dim * number)
     block_bytes = min(LARGEST_BLOCK_BYTES, dim * columns * itemsize)
     largest = max(spaces) / number
-    return Cost(
-        bytes=(squares + 4 * largest**2) * (8 if real else 16) + entries * 40 + 4 * block_bytes,
-        seconds=CALL_SECONDS + len(spaces) * number * BASIS_SECONDS + seconds,
-    )
+    return Cost((squares + 4 * largest**2) * (8 if real else 16) + entries * 40 + 4 * block_bytes, operations)

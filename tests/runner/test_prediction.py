@@ -1,0 +1,72 @@
+"""From operations to seconds: a first guess, one size, several sizes, and what is refused."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from qdynbench.runner.prediction import FIRST, Paces, dense_pace
+
+
+@pytest.fixture
+def guess() -> float:
+    """Return the seconds of an operation of which nothing is known yet."""
+    return FIRST * dense_pace()
+
+
+def test_an_operation_takes_as_long_as_arithmetic_does() -> None:
+    assert 1e-13 < dense_pace() < 1e-8
+
+
+def test_before_anything_has_run_the_pace_is_a_guess(guess: float) -> None:
+    assert Paces(2).seconds("ed", 1e9) == pytest.approx(1e9 * guess)
+
+
+def test_a_constant_and_a_pace_are_told_from_two_sizes(guess: float) -> None:
+    paces = Paces(2)
+    for operations in (1e8, 1e10):
+        paces.learn("ed", operations, 0.1 + 7 * guess * operations)
+    for operations in (1e6, 1e9, 1e13):
+        assert paces.seconds("ed", operations) == pytest.approx(0.1 + 7 * guess * operations, rel=0.02)
+    assert paces.seconds("taylor", 1e9) == pytest.approx(1e9 * guess)
+
+
+@pytest.mark.parametrize("slower", [0.01, 1.0, 100.0])
+def test_of_one_size_as_much_grows_as_the_guess_allows(slower: float, guess: float) -> None:
+    paces = Paces(2)
+    paces.learn("ed", 1e6, slower * guess * 1e6)
+    assert paces.seconds("ed", 1e6) == pytest.approx(slower * guess * 1e6, rel=1e-2)
+    assert paces.seconds("ed", 1e9) == pytest.approx((slower + min(1.0, slower) * 999) * guess * 1e6, rel=1e-2)
+
+
+def test_seeds_of_one_size_are_weighed_against_each_other(guess: float) -> None:
+    paces = Paces(2)
+    for seconds in (1.0, 1.1, 1.2):
+        paces.learn("ed", 1e6, seconds)
+    assert paces.seconds("ed", 1e6) == pytest.approx(1.1, rel=0.02)
+
+
+def test_shorter_times_at_larger_sizes_do_not_run_below_zero() -> None:
+    paces = Paces(2)
+    for operations, seconds in ((1e6, 3.0), (1e7, 2.0), (1e8, 1.0)):
+        paces.learn("ed", operations, seconds)
+    assert 0.5 < paces.seconds("ed", 1e9) < 100
+
+
+def test_nothing_is_learned_from_a_cell_without_operations() -> None:
+    paces = Paces(2)
+    paces.learn("persistence", 0.0, 1e-5)
+    assert paces.seconds("persistence", 0.0) == 0
+
+
+def test_a_solver_that_has_not_run_is_refused_for_what_no_machine_could_do(guess: float) -> None:
+    paces = Paces(2)
+    assert paces.at_least("ed", 1e9) == pytest.approx(1e9 * guess / FIRST / 2)
+    paces.learn("ed", 1e6, 1.0)
+    assert paces.at_least("ed", 1e9) == paces.seconds("ed", 1e9) > 1
+
+
+def test_huge_numbers_stay_finite() -> None:
+    paces = Paces(2)
+    paces.learn("ed", 1e8, 0.1)
+    assert np.isfinite(paces.seconds("ed", 1e90))
