@@ -93,6 +93,13 @@ def test_every_snippet_of_a_page_works(page: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("page", LINKED, ids=name_of)
+def test_snippets_import_what_is_public(page: Path) -> None:
+    for block in BLOCK.finditer(page.read_text()):
+        private = re.findall(r"^\s*(?:from|import) qdynbench\.(?!toolkit\b|testing\b)\S+", block["body"], re.MULTILINE)
+        assert not private
+
+
+@pytest.mark.parametrize("page", LINKED, ids=name_of)
 def test_links_between_documents_lead_somewhere(page: Path) -> None:
     for target, anchor in re.findall(r"\]\((?!http)([^)#]*)#?([^)]*)\)", page.read_text()):
         found = page.parent / target if target else page
