@@ -7,9 +7,12 @@ import re
 import shlex
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
+
+from qdynbench import InputError, load_task
 
 ROOT = Path(__file__).parents[2]
 BLOCK = re.compile(
@@ -25,7 +28,12 @@ LITTLE_DATA = ["--set", "training.trajectories=30"]
 ELSEWHERE = ("pip install", "pre-commit", "python benchmarks", "qdynbench sru", "python plugins")
 """Run by `.ci/run` (installation) or too long for a test (benchmarks, training)."""
 
-PAGES = sorted([ROOT / "README.md", *(ROOT / "docs").glob("*.md")])
+PAGES = sorted([ROOT / "README.md", *(ROOT / "docs").rglob("*.md"), *ROOT.glob("kernels/*/README.md")])
+LINKED = sorted([*PAGES, ROOT / "CHANGELOG.md", *ROOT.glob("plugins/*/README.md")])
+
+
+def name_of(page: Path) -> str:
+    return str(page.relative_to(ROOT))
 
 
 def execute(command: list[str], folder: Path) -> None:
@@ -37,18 +45,37 @@ def execute(command: list[str], folder: Path) -> None:
     assert done.returncode == 0, f"{shlex.join(command)}\n{done.stdout[-3000:]}\n{done.stderr[-3000:]}"
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def install(folder: Path) -> None:
+    """Make the package in a folder known as `pip install -e .` would: by its name, version and entry points."""
+    project = tomllib.loads((folder / "pyproject.toml").read_text())["project"]
+    about = folder / f"{project['name'].replace('-', '_')}-{project['version']}.dist-info"
+    about.mkdir()
+    (about / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {project['name']}\nVersion: {project['version']}\n")
+    points = [f"{name} = {target}" for name, target in project["entry-points"]["qdynbench"].items()]
+    (about / "entry_points.txt").write_text("\n".join(["[qdynbench]", *points]))
+
+
+def smaller(command: list[str], folder: Path) -> list[str]:
+    """Return `qdynbench run TASK ...` on a small scale."""
+    task = folder / command[2]
+    try:
+        trained = load_task(task if task.is_file() else command[2]).training is not None
+    except InputError:  # a task of the page's own package
+        trained = False
+    return [*command, *SMALLER, *(LITTLE_DATA if trained else [])]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
 def test_every_snippet_of_a_page_works(page: Path, tmp_path: Path) -> None:
-    if page.name == "README.md":  # the page's first command, on a small scale, so that `compare sru ed` has a run
+    if page == ROOT / "README.md":  # the page's first command, on a small scale, so that `compare sru ed` has a run
         execute(["qdynbench", "run", "ising_mixed", *SMALLER, "--solver", "sru", "--solver", "ed"], tmp_path)
-    text = page.read_text()
-    for block in BLOCK.finditer(text):
+    for block in BLOCK.finditer(page.read_text()):
         language, title, body = block["language"], block["title"], block["body"]
         if title:
             (tmp_path / title).parent.mkdir(parents=True, exist_ok=True)
             (tmp_path / title).write_text(body)
-            if language == "yaml" and not re.search(rf"^qdynbench run {title}(?!.*--dry-run)", text, re.MULTILINE):
-                execute(["qdynbench", "run", title, *SMALLER, *LITTLE_DATA], tmp_path)
+            if title == "pyproject.toml":
+                install(tmp_path)
             elif title.startswith("test_"):
                 execute([sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", title], tmp_path)
         elif language == "python":
@@ -56,14 +83,32 @@ def test_every_snippet_of_a_page_works(page: Path, tmp_path: Path) -> None:
         elif language == "bash":
             for line in body.splitlines():
                 if line and not line.startswith(ELSEWHERE):
-                    extra = [*SMALLER, *LITTLE_DATA] if line.startswith("qdynbench run") else []
+                    command = shlex.split(line)
                     if line.startswith("qdynbench run paper/"):
                         # They train for minutes: only their plan is made here, the plugin's tests draw their figures.
-                        extra = [] if "--dry-run" in line else ["--dry-run"]
-                    execute([*shlex.split(line), *extra], tmp_path)
+                        command += [] if "--dry-run" in line else ["--dry-run"]
+                    elif line.startswith("qdynbench run"):
+                        command = smaller(command, tmp_path)
+                    execute(command, tmp_path)
 
 
-def test_links_between_documents_lead_somewhere() -> None:
-    for page in PAGES:
-        for target in re.findall(r"\]\((?!http)([^)#]+)", page.read_text()):
-            assert (page.parent / target).exists(), f"{page.name} links to {target}"
+@pytest.mark.parametrize("page", LINKED, ids=name_of)
+def test_snippets_import_what_is_public(page: Path) -> None:
+    for block in BLOCK.finditer(page.read_text()):
+        private = re.findall(r"^\s*(?:from|import) qdynbench\.(?!toolkit\b|testing\b)\S+", block["body"], re.MULTILINE)
+        assert not private
+
+
+@pytest.mark.parametrize("page", LINKED, ids=name_of)
+def test_links_between_documents_lead_somewhere(page: Path) -> None:
+    for target, anchor in re.findall(r"\]\((?!http)([^)#]*)#?([^)]*)\)", page.read_text()):
+        found = page.parent / target if target else page
+        assert found.exists(), f"a link to {target}"
+        if anchor:
+            assert anchor in anchors(found), f"a link to {target}#{anchor}"
+
+
+def anchors(page: Path) -> set[str]:
+    """Return the anchors of a page's headings, as GitHub makes them."""
+    headings = re.findall(r"^#+ (.*)$", page.read_text(), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
