@@ -20,7 +20,7 @@ import numpy as np
 import torch
 
 import qdynbench
-from qdynbench.contract.initial import Initial
+from qdynbench.contract.initial import Given, Initial
 from qdynbench.plugins.registry import Registry
 from qdynbench.record import provenance
 from qdynbench.record.results import Run
@@ -84,12 +84,11 @@ def exactness() -> Iterator[Row]:
         problem = pose(task, registry, Case(size, 0), batch=3, device="cpu", threads=torch.get_num_threads())
         states = draw(task, registry.load("ensembles", task.ensemble)(), Case(size, 0), Purpose.TEST, 0, 3).states
         solver = registry.load("solvers", "ed")()
-        solver.problem = problem
-        solver.prepare(solver.problem)
+        solver.prepare(problem)
         found = np.concatenate(
-            [b.states.numpy().copy() for b in solver.solve(Initial(torch.from_numpy(states)))], axis=1
+            [b.states.numpy().copy() for b in solver.solve(Given(Initial(states)))], axis=1
         )
-        expected = independent_evolution(problem, states, range(1, problem.steps + 1))
+        expected = independent_evolution(problem, states.numpy(), range(1, problem.steps + 1))
         worst = max(worst, float(np.linalg.norm(found[:, 1:] - expected, axis=-1).max()))
     yield "`ed` against scipy's expm, 2 to 8 spins, 500 steps: 2-norm error", f"{worst:.1e}", "at most 1e-12"
 
