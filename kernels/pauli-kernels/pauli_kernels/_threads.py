@@ -11,8 +11,8 @@ from itertools import pairwise
 from typing import Any
 
 OPTIONS: dict[str, Any] = {"cache": True, "nogil": True, "error_model": "numpy", "fastmath": {"contract", "nsz"}}
-"""Of all loops that numba compiles here: machine code is kept on disk, other threads run meanwhile; no fast mathematics
-that would let a NaN disappear or regroup sums."""
+"""Options of all loops that numba compiles here: machine code is kept on disk, other threads run meanwhile; no fast
+mathematics that would let a NaN disappear or regroup sums."""
 
 TASKS = 2
 """Ranges for each thread: one that was held up leaves the rest to the others."""

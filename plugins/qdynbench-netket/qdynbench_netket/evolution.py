@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 INTEGRATORS = {"rk4": dynamics.RK4, "heun": dynamics.Heun}
 
 SMALLEST_EIGENVALUE = 1e-14
-"""Of the geometric tensor, in units of the largest; below there is only rounding."""
+"""Smallest eigenvalue of the geometric tensor that counts, in units of the largest; below it is only rounding."""
 
 CHAINS = 16
 """Markov chains that run side by side, NetKet's default."""

@@ -21,7 +21,7 @@ from qdynbench import written_whole
 FILE = "checkpoint.safetensors"
 _FIELD = "checkpoint"
 OptimizerState = dict[int, dict[str, Any]]
-"""Of each parameter, by number, what an optimiser remembers."""
+"""What an optimiser remembers of each parameter, by the number of the parameter."""
 # L-BFGS keeps scratch space among its state; it makes it anew when it is missing.
 _SCRATCH = "al"
 

@@ -94,7 +94,7 @@ class Near(NamedTuple):
     flip_signs: int
     flip_factors: int
     field: int
-    """Of the flips of one of the four lowest bits whose factor is constant everywhere: four factors."""
+    """Four factors, of the flips of one of the four lowest bits that have the same factor everywhere."""
     panel_signs: int
     """Masks of bits of the panel index; `row_sign` and `lane_sign` count in this list."""
     row_start: int
