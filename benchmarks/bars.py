@@ -85,9 +85,7 @@ def exactness() -> Iterator[Row]:
         states = draw(task, registry.load("ensembles", task.ensemble)(), Case(size, 0), Purpose.TEST, 0, 3).states
         solver = registry.load("solvers", "ed")()
         solver.prepare(problem)
-        found = np.concatenate(
-            [b.states.numpy().copy() for b in solver.solve(Given(Initial(states)))], axis=1
-        )
+        found = np.concatenate([b.states.numpy().copy() for b in solver.solve(Given(Initial(states)))], axis=1)
         expected = independent_evolution(problem, states.numpy(), range(1, problem.steps + 1))
         worst = max(worst, float(np.linalg.norm(found[:, 1:] - expected, axis=-1).max()))
     yield "`ed` against scipy's expm, 2 to 8 spins, 500 steps: 2-norm error", f"{worst:.1e}", "at most 1e-12"
