@@ -78,7 +78,8 @@ class Initial:
         """
         if self._states is None and self._whole is not None:
             whole, part = self._whole
-            self._states = whole.states[part]
+            if whole.vectors_exist or whole.vectors_fit:
+                self._states = whole.states[part]
         if self._states is None:
             import torch
 
@@ -96,6 +97,11 @@ class Initial:
     def vectors_exist(self) -> bool:
         """Whether the vectors were given or have been computed."""
         return self._states is not None
+
+    @property
+    def vectors_fit(self) -> bool:
+        """Whether vectors of product states fit into the limit of memory."""
+        return self.spinors is not None and len(self) * vector_bytes(self.spinors.shape[1]) <= self.memory
 
     def to(self, device: str) -> Initial:
         """Return the states on a device."""

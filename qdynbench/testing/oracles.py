@@ -17,7 +17,7 @@ from qdynbench.contract.initial import Initial
 from qdynbench.contract.learned import LearnedSolver
 from qdynbench.contract.problem import Knowledge
 from qdynbench.contract.solver import Solver
-from qdynbench.errors import Infeasible
+from qdynbench.errors import Infeasible, Unsupported
 from qdynbench.physics.operators import PauliSum
 from qdynbench.task.families import KickedIsing, SquareLatticeIsing
 from qdynbench.testing import independent
@@ -175,7 +175,7 @@ def kicked_ising_selfdual(subject: Subject) -> str:
     drive = KickedIsing(J=math.pi / 4, b=math.pi / 4, h=0.6).hamiltonian(size)
     try:
         run = subject.run(Exercise.pose(drive, times, product([PLUS] * size)))
-    except Skip as error:
+    except (Skip, Unsupported) as error:
         raise Skip(f"not applicable: {error}") from error
     deviation = np.abs(run.observable("entropy")[0].numpy() - math.log(2) * times).max()
     return judge(run, deviation, factor=64)
@@ -200,7 +200,7 @@ def demand_a_cost(subject: Subject, exercise: Exercise) -> None:
     """Skip a long chain for a solver that does not predict its cost: it may build a dense matrix."""
     if subject.blank().estimate(exercise.problem) is None:
         size = exercise.problem.size
-        raise Skip(f"{size} spins are only posed to a solver that predicts its cost; it may build a dense matrix")
+        raise Skip(f"not applicable: {size} spins are only posed to a solver that predicts its cost")
 
 
 def product(spinors: list[np.ndarray]) -> Initial:
