@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Iterator
 from typing import Literal
 
@@ -168,3 +169,12 @@ class Static(Still):
 def test_the_outlook_is_a_refusal_or_a_cost(reads_in: str, static: object, driven: object) -> None:
     assert outlook(Static(reads_in=reads_in), STATIC) == static
     assert outlook(Static(reads_in=reads_in), DRIVEN) == driven
+
+
+def test_a_cost_in_integers_beyond_any_word_is_a_number() -> None:
+    # Such a prediction could not be sent, and ended the worker.
+    class Exact(Still):
+        def estimate(self, problem: Problem) -> Cost:
+            return Cost(bytes=16 << 100, operations=10**400)
+
+    assert outlook(Exact(), STATIC) == (None, Cost(float(16 << 100), math.inf))

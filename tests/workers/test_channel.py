@@ -121,3 +121,42 @@ def test_a_length_beyond_any_message_is_refused_before_it_is_read(ends: Ends) ->
     here._stream.sendall(b"\xff" * 16)
     with pytest.raises(BadMessage, match="a message of 18446744073709551615 bytes came"):
         there.receive(to.Done)
+
+
+def test_an_array_among_the_parameters_of_a_model_arrives_as_an_array(ends: Ends) -> None:
+    # It arrived as its number in the message, and a solver was given wrong parameters without a word.
+    here, there = ends
+    operator = PauliSum.from_terms(2, [(1.0, "X", (0,))])
+    parameters = {"g": np.array([1.5, 2.5]), "h": 0.5}
+    here.send(to.Examine(to.Posed.of(Problem(2, np.linspace(0, 1, 3), operator, parameters))))
+    found = there.receive(to.Examine).problem.problem().parameters
+    assert found is not None
+    np.testing.assert_array_equal(found["g"], [1.5, 2.5])
+    assert found["h"] == 0.5
+
+
+def test_the_limit_of_time_holds_within_a_message() -> None:
+    # A few stray bytes, and nothing after them, were waited for without end.
+    ours, theirs = pair()
+    channel = Channel(ours)
+    looks = []
+
+    def watch() -> None:
+        looks.append(len(looks))
+        if len(looks) > 3:
+            raise TimeoutError
+
+    channel.watch = watch
+    theirs.sendall(b"abc")
+    with pytest.raises(TimeoutError):
+        channel.receive(to.Done)
+    channel.close()
+    theirs.close()
+
+
+def test_arrays_beyond_the_limit_are_refused_before_they_are_read(ends: Ends) -> None:
+    here, there = ends
+    there.largest = 1e3
+    here.send(to.Piece(0, {"z": np.zeros((1, 1, 100))}))
+    with pytest.raises(BadMessage, match="memory limit"):
+        there.receive(to.Piece)
