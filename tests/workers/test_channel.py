@@ -139,7 +139,7 @@ def test_the_limit_of_time_holds_within_a_message() -> None:
     # A few stray bytes, and nothing after them, were waited for without end.
     ours, theirs = pair()
     channel = Channel(ours)
-    looks = []
+    looks: list[int] = []
 
     def watch() -> None:
         looks.append(len(looks))
