@@ -180,3 +180,19 @@ def test_a_run_waits_for_another_ones_fit_and_uses_it(learner: tuple[object, ...
     fits = [Run(tmp_path / name).record.fits["learner[meets=true]"] for name in ("first-run", "second-run")]
     assert fits[0].source == "fitted"
     assert (fits[1].source, fits[1].made) == ("cache", fits[0].made)
+
+
+def test_a_fit_that_ends_unsupported_ends_its_own_cells_alone(
+    qdynbench: Command, learner: tuple[object, ...], tmp_path: Path
+) -> None:
+    refuses = PLUGIN.replace(
+        "        self.dt = float(data.times[1])\n", '        raise Unsupported("too few trajectories")\n', 1
+    ).replace("LearnedSolver, hookimpl", "LearnedSolver, Unsupported, hookimpl", 1)
+    (tmp_path / "learner.py").write_text(refuses)
+    done = qdynbench(*learner, "learner[base=base]", "--solver", "ed")
+    assert "Traceback" not in done.stderr
+    cells = {cell.solver: cell for cell in Run(tmp_path / "runs" / "small").cells}
+    assert cells["ed"].status == "ok"
+    refused = cells["learner[base=base]"]
+    assert refused.status == "unsupported"
+    assert "too few trajectories" in (refused.reason or "")
