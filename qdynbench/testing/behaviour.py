@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 MANY_STATES, MANY_STEPS = 256, 200
 """More than fits in a block of a few megabytes."""
+PATIENCE = 300.0
+"""Seconds that `many_blocks` may take, judged by the standard exercise."""
 
 SMALLEST_MOTION = 1e-3
 """A trajectory that differs from another by less than this cannot tell bit orders apart."""
@@ -91,11 +93,22 @@ def many_blocks(subject: Subject) -> str:
     initial = product_initial(size, MANY_STATES, seed=SEED + 3)
     many = Exercise.pose(subject.chain(size), times, initial, subject.exercise.problem.parameters)
     few = Exercise(dataclasses.replace(many.problem, batch=2), many.some([0, MANY_STATES - 1]).initial)
+    _decline_if_slow(subject, many)
     large, small = subject.run(many), subject.run(few)
     difference = distance(small.tensors, {name: tensor[[0, -1]] for name, tensor in large.tensors.items()})
     if difference > rounding(small, learned=subject.learns):
         raise Failure(f"of {MANY_STATES} states over {steps} steps two differ by {difference:.1e} when alone")
     return f"{large.blocks} blocks for {MANY_STATES} states over {steps} steps, within {difference:.1e}"
+
+
+def _decline_if_slow(subject: Subject, many: Exercise) -> None:
+    exercise = subject.exercise
+    solver = subject.prepared(exercise)
+    subject.run(exercise, solver)  # may compile
+    larger = many.problem.batch * many.problem.steps / (exercise.problem.batch * exercise.problem.steps)
+    seconds = larger * subject.run(exercise, solver).seconds
+    if seconds > PATIENCE:
+        raise Skip(f"{many.problem.batch} states over {many.problem.steps} steps would take about {seconds:.0f} s")
 
 
 def bit_order(subject: Subject) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -54,12 +55,14 @@ class Run:
         single: whether the solver gave single precision.
         promised: `Cost.error` of what the solver predicts for the problem.
         blocks: how many blocks it took.
+        seconds: wall-clock time of the call.
     """
 
     tensors: Tensors
     single: bool
     promised: float | None
     blocks: int
+    seconds: float
 
     def states(self) -> torch.Tensor:
         """Return the states; skips the check for a solver that yields observables alone."""
@@ -272,6 +275,7 @@ class Subject:
             solver = self.prepared(exercise)
         columns: dict[str, list[torch.Tensor]] = {}
         single = False
+        begun = time.perf_counter()
         for block in checked_blocks(solver.solve(Given(exercise.fresh())), exercise.problem, exercise.initial):
             tensors = {"states": block.states} if block.states is not None else dict(block.observables)
             for name, tensor in tensors.items():
@@ -279,10 +283,11 @@ class Subject:
                 double = torch.complex128 if tensor.is_complex() else torch.float64
                 # Always a copy: a block is only valid until the next one is asked for.
                 columns.setdefault(name, []).append(tensor.to("cpu", double, copy=True))
+        seconds = time.perf_counter() - begun
         whole = {name: torch.cat(parts, dim=1) for name, parts in columns.items()}
         count = max(len(parts) for parts in columns.values())
         cost = solver.estimate(exercise.problem.blinded(solver.knowledge))
-        return Run(whole, single, None if cost is None else cost.error, count)
+        return Run(whole, single, None if cost is None else cost.error, count, seconds)
 
     @cached_property
     def recorded(self) -> list[tuple[Block, Tensors]]:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import operator
 import os
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -20,6 +20,7 @@ import psutil
 
 from qdynbench.record.schema import Status
 from qdynbench.workers.channel import BadMessage, Channel, ChannelClosed, pair
+from qdynbench.workers.launcher import launch
 from qdynbench.workers.protocol import Answer, Event, Failed, Message, Request, Setting
 
 LEAVING_SECONDS = 5.0
@@ -89,15 +90,7 @@ class Worker:
         self.log = environment.logs / f"{name}.log"
         ours, theirs = pair()
         with self.log.open("ab") as log, theirs:
-            self._process = subprocess.Popen(
-                [sys.executable, "-m", "qdynbench.workers.worker", role, str(theirs.fileno())],
-                pass_fds=[theirs.fileno()],
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                env=environment.variables(),
-                start_new_session=True,  # Ctrl-C reaches only the main process, which ends its workers itself
-            )
+            self._process = launch(role, theirs, log, environment.variables())
         self.channel = Channel(ours)
         self.channel.largest = environment.memory
         self._watched = psutil.Process(self._process.pid)
@@ -200,8 +193,9 @@ class Worker:
         if self.alive:
             try:
                 os.killpg(self._process.pid, signal.SIGKILL)
-            except ProcessLookupError:
-                self._process.kill()
+            except ProcessLookupError:  # it has just begun, and has no group of its own yet
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(self._process.pid, signal.SIGKILL)
         self._process.wait()
         self.channel.close()
 

@@ -155,7 +155,7 @@ class Babbles(Frozen):
     """Sends what is no message."""
 
     def solve(self, given):
-        os.write(int(sys.argv[2]), b"\xff" * 64)
+        os.write(channel()._stream.fileno(), b"\xff" * 64)
         yield Block(0, self.trajectory(given))
 
 

@@ -29,7 +29,7 @@ from qdynbench import (
 )
 from qdynbench.errors import InputError
 from qdynbench.physics.entanglement import half_chain_entropy
-from qdynbench.testing import CheckResult, ConformanceTests, oracles, passed, run_checks
+from qdynbench.testing import CheckResult, ConformanceTests, behaviour, oracles, passed, run_checks
 from qdynbench.testing.exercise import ExactTrajectories, FitRecorder, uniform_chain
 from qdynbench.testing.kit import BY_NAME, CHECKS, perform
 from qdynbench.testing.subject import Subject
@@ -532,6 +532,21 @@ def test_the_package_of_a_solver_may_not_import_heavy_libraries(
     assert status == "passed" or "imports torch" in results["import_cost"].detail
     assert [r.name for r in results.values() if r.status == "failed"] == ["import_cost"] * (status == "failed")
     del sys.modules[name], sys.modules[f"{name}.still"]
+
+
+def test_a_slow_solver_is_spared_the_large_batch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[int] = []
+
+    class Counted(Chebyshev):
+        def solve(self, given: Given) -> Iterator[Block]:
+            asked.append(len(given.states))
+            return super().solve(given)
+
+    monkeypatch.setattr(behaviour, "PATIENCE", 1e-6)
+    result = perform(BY_NAME["many_blocks"], Subject(Counted, {}, "counted", tmp_path))
+    assert result.status == "skipped"
+    assert result.detail.startswith("256 states over 200 steps would take about ")
+    assert max(asked) == 3
 
 
 def test_shipped_weights_are_used_instead_of_a_fit(tmp_path: Path) -> None:
