@@ -13,7 +13,7 @@ import pytest
 from qdynbench.cli import main
 from qdynbench.record.results import Run
 from qdynbench.record.schema import Status
-from qdynbench.testing.runs import Entry, ended, exact, make_run
+from tests.runs import Entry, ended, exact, make_run
 
 Command = Callable[..., subprocess.CompletedProcess[str]]
 

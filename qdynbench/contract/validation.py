@@ -49,20 +49,41 @@ def checked_blocks(blocks: Iterable[Block], problem: Problem, initial: Initial) 
     position = 0
     names: set[str] | None = None
     for block in iterated(blocks):
-        tensors = tensors_of(block)
-        check_order(block, position)
+        tensors = formed(block, position, problem, batch)
         check_names(tensors, names)
-        length = check_shapes(tensors, problem, batch)
-        check_dtypes(tensors)
         check_finite(tensors, position)
         if position == 0:
             check_first(tensors, initial)
         names = set(tensors)
-        position += length
-        check_end(position, problem)
+        position += length_of(tensors)
         states = tensors.get("states")
         yield Block(block.start, states, {name: tensor for name, tensor in tensors.items() if name != "states"})
     check_complete(position, problem)
+
+
+def formed(block: Block, position: int, problem: Problem, batch: int) -> Tensors:
+    """Return the tensors of a block after checking where it stands in a trajectory and its form, but not its numbers.
+
+    Args:
+        block: a block.
+        position: index of the time at which it has to start.
+        problem: the problem that was to be solved.
+        batch: number of states.
+
+    Raises:
+        InvalidOutput: it is no block, starts elsewhere, has a wrong shape or dtype, or goes beyond the grid.
+    """
+    tensors = tensors_of(block)
+    check_order(block, position)
+    check_shapes(tensors, problem, batch)
+    check_dtypes(tensors)
+    check_end(position + length_of(tensors), problem)
+    return tensors
+
+
+def length_of(tensors: Tensors) -> int:
+    """Return the number of times k of a checked block."""
+    return next(iter(tensors.values())).shape[1]
 
 
 def iterated(blocks: Iterable[Block]) -> Iterator[Block]:
@@ -134,8 +155,8 @@ def check_names(tensors: Tensors, names: set[str] | None) -> None:
         raise InvalidOutput(f"blocks of {', '.join(sorted(names))} expected, one of {', '.join(sorted(tensors))} came")
 
 
-def check_shapes(tensors: Tensors, problem: Problem, batch: int) -> int:
-    """Return the number of times k of a block; refuse wrong shapes, and ragged or empty blocks."""
+def check_shapes(tensors: Tensors, problem: Problem, batch: int) -> None:
+    """Refuse wrong shapes, and ragged or empty blocks."""
     length: int | None = None
     for name, tensor in tensors.items():
         shape = tuple(tensor.shape)
@@ -150,8 +171,6 @@ def check_shapes(tensors: Tensors, problem: Problem, batch: int) -> int:
         if len(shape) < 2 or shape != (batch, length, *last) or length == 0:
             expected = ", ".join(str(part) for part in (batch, length or "k", *last))
             raise InvalidOutput(f"{name} of shape {form} = ({expected}) expected, {shape} came")
-    assert length is not None  # noqa: S101 - tensors_of refuses empty blocks; this tells the type checker
-    return length
 
 
 def check_dtypes(tensors: Tensors) -> None:

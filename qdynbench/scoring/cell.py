@@ -11,8 +11,10 @@ from numpy.typing import NDArray
 
 from qdynbench.contract.initial import Initial
 from qdynbench.contract.metric import Metric
+from qdynbench.contract.problem import Problem
+from qdynbench.contract.solver import Block
+from qdynbench.contract.validation import formed, length_of
 from qdynbench.contract.window import Pair, ScoreContext, Window
-from qdynbench.errors import InvalidOutput
 from qdynbench.record.schema import Score
 from qdynbench.scoring.kept import KeptTrajectories, joined
 from qdynbench.scoring.reference import Cursor
@@ -30,6 +32,7 @@ class Portion:
 
     Attributes:
         context: the case and the states.
+        problem: the problem that the solver was given.
         cursor: the trajectory of the reference; None without a reference.
         metrics: metrics that have a value.
         observing: metrics without their reference, which only keep curves of the prediction.
@@ -38,6 +41,7 @@ class Portion:
     """
 
     context: ScoreContext
+    problem: Problem
     cursor: Cursor | None
     metrics: dict[str, Metric]
     observing: dict[str, Metric]
@@ -50,12 +54,15 @@ class Portion:
         Args:
             start: index of the first time.
             tensors: states `(B, k, 2**N)` as "states", and observables by name.
+
+        Raises:
+            InvalidOutput: they do not continue the trajectory. The solver's process has checked that, but what comes
+                from there is not trusted.
         """
-        given = dict(tensors)
-        if start != self.reached:
-            raise InvalidOutput(f"a block that starts at time index {self.reached} expected, one at {start} came")
-        self.reached += next(iter(given.values())).shape[1]
-        prediction = Window(self.context, start, given.pop("states", None), given)
+        observables = {name: tensor for name, tensor in tensors.items() if name != "states"}
+        block = Block(start, tensors.get("states"), observables)
+        self.reached += length_of(formed(block, self.reached, self.problem, len(self.context.initial)))
+        prediction = Window(self.context, start, block.states, observables)
         keep_readable(self.metrics, prediction)
         keep_readable(self.observing, prediction)
         for pair in [Pair(prediction, None)] if self.cursor is None else self.cursor.beside(prediction):
@@ -94,6 +101,7 @@ class CellScoring:
         self._portions.append(
             Portion(
                 context,
+                problem,
                 cursor,
                 {kind.name: kind(context) for kind in scored},
                 {kind.name: kind(context) for kind in kinds if kind not in scored and kind.observes},

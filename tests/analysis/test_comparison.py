@@ -7,7 +7,7 @@ import pytest
 
 from qdynbench.analysis.comparison import Accuracy, Contest, Gap, Pace, compare_errors, contests
 from qdynbench.record.schema import Score, Status
-from qdynbench.testing.runs import Entry, ended, exact, make_run
+from tests.runs import Entry, ended, exact, make_run
 
 
 def error(value: float, bound: float | None = None, spread: float = 0.0) -> Score:

@@ -22,7 +22,7 @@ from qdynbench.analysis.findings import (
 )
 from qdynbench.record.results import Run
 from qdynbench.record.schema import Status
-from qdynbench.testing.runs import Entry, ended, exact, make_run
+from tests.runs import Entry, ended, exact, make_run
 
 Kind = TypeVar("Kind", bound=Finding)
 STATE_BY_STATE = {"protocol": ["mode"], "label": "paper's protocol", "timed_states": 8}

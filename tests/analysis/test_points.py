@@ -7,7 +7,7 @@ import pytest
 from qdynbench.analysis.points import over_seeds, points
 from qdynbench.analysis.ranking import over
 from qdynbench.record.schema import CellRecord, Ledger, Score, SolveTiming, Status
-from qdynbench.testing.runs import Entry, exact, make_run
+from tests.runs import Entry, exact, make_run
 
 
 def cell(size: int, seed: int, error: float, bound: float | None = None, *, rounds: int = 2) -> CellRecord:

@@ -2,7 +2,6 @@
 
 import os
 import signal
-import sys
 import time
 
 import numpy as np
@@ -159,6 +158,14 @@ class Babbles(Frozen):
         yield Block(0, self.trajectory(given))
 
 
+class Forges(Frozen):
+    """Sends a piece that the checks of its own process would have refused."""
+
+    def solve(self, given):
+        channel().send(to.Piece(0, {"states": np.zeros((1, 6, 3), dtype=np.complex128)}))
+        yield Block(0, self.trajectory(given))
+
+
 class Hurries(Frozen):
     """Sends a piece of a trajectory before it is asked for any."""
 
@@ -179,6 +186,18 @@ class Needs(Frozen):
 def register_solvers(register):
     for kind in (
         *(Frozen, Nan, WrongShape, WrongFirst, Short, Raises, RaisesInput, Hangs, Exits, Disconnects, Segfaults),
-        *(EatsMemory, RefusesMemory, Unsupporting, Expensive, Peeks, Finishes, Answers, Babbles, Hurries, Needs),
+        *(
+            EatsMemory,
+            RefusesMemory,
+            Unsupporting,
+            Expensive,
+            Peeks,
+            Finishes,
+            Answers,
+            Babbles,
+            Forges,
+            Hurries,
+            Needs,
+        ),
     ):
         register(kind.__name__.lower(), kind, summary=kind.__doc__ or kind.__name__)

@@ -43,7 +43,7 @@ Call = Callable[[list[str]], None]
 
 @pytest.fixture
 def call(qdynbench: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Call:
-    """Return a function that runs `qdynbench ...` in this process, where what is below the page's folder can be used."""
+    """Return a function that runs `qdynbench ...` in this process, with the page's folder on the path."""
     monkeypatch.syspath_prepend(tmp_path)
 
     def run(command: list[str]) -> None:
@@ -72,6 +72,15 @@ def install(folder: Path) -> None:
     (about / "entry_points.txt").write_text("\n".join(["[qdynbench]", *points]))
 
 
+def scaled(line: str, folder: Path) -> list[str]:
+    """Return the command of a line as it is to be run, or nothing."""
+    command = [] if line.startswith(ELSEWHERE) else shlex.split(line)
+    if line.startswith("qdynbench run paper/"):
+        # They train for minutes: only their plan is made here, the plugin's tests draw their figures.
+        return [*command, *([] if "--dry-run" in line else ["--dry-run"])]
+    return smaller(command, folder) if line.startswith("qdynbench run") else command
+
+
 def smaller(command: list[str], folder: Path) -> list[str]:
     """Return `qdynbench run TASK ...` on a small scale."""
     task = folder / command[2]
@@ -98,18 +107,11 @@ def test_every_snippet_of_a_page_works(page: Path, tmp_path: Path, call: Call) -
         elif language == "python":
             execute([sys.executable, "-c", body], tmp_path)
         elif language == "bash":
-            for line in body.splitlines():
-                if line and not line.startswith(ELSEWHERE):
-                    command = shlex.split(line)
-                    if line.startswith("qdynbench run paper/"):
-                        # They train for minutes: only their plan is made here, the plugin's tests draw their figures.
-                        command += [] if "--dry-run" in line else ["--dry-run"]
-                    elif line.startswith("qdynbench run"):
-                        command = smaller(command, tmp_path)
-                    if command[0] == "qdynbench" and page != ROOT / "README.md":  # an interpreter of its own is slow
-                        call(command)
-                    else:
-                        execute(command, tmp_path)
+            for command in filter(None, (scaled(line, tmp_path) for line in body.splitlines())):
+                if command[0] == "qdynbench" and page != ROOT / "README.md":  # an interpreter of its own is slow
+                    call(command)
+                else:
+                    execute(command, tmp_path)
 
 
 @pytest.mark.parametrize("page", LINKED, ids=name_of)

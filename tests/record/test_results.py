@@ -11,7 +11,7 @@ import pytest
 
 from qdynbench.record.results import COLUMNS, Run
 from qdynbench.record.schema import TRAJECTORIES, Status
-from qdynbench.testing.runs import STATES, Entry, ended, exact, make_run
+from tests.runs import STATES, Entry, ended, exact, make_run
 
 
 @pytest.fixture

@@ -22,7 +22,7 @@ from qdynbench.report.figures.work_precision import WorkPrecision
 from qdynbench.report.parts import Table
 from qdynbench.report.terminal.layout import lines_of
 from qdynbench.task.load import load_task
-from qdynbench.testing.runs import Entry, ended, make_run, printed
+from tests.runs import Entry, ended, make_run, printed
 
 BOUND = 1e-14
 """Error of the reference, as a 2-norm."""

@@ -7,7 +7,7 @@ from qdynbench.record.results import Run
 from qdynbench.record.schema import ReferenceRecord, Score
 from qdynbench.report.terminal.notes import beside_columns
 from qdynbench.report.terminal.show import show
-from qdynbench.testing.runs import Entry, make_run, printed
+from tests.runs import Entry, make_run, printed
 
 LIMIT = "bond dimension reached its limit 64 at step 37"
 

@@ -25,7 +25,7 @@ from qdynbench.analysis.ranking import Unsolved
 from qdynbench.record.schema import CellRecord, Score, Status
 from qdynbench.report.terminal.sentences import gap, paragraphs, sentence, text_of
 from qdynbench.stats import Interval
-from qdynbench.testing.runs import Entry, exact, make_run
+from tests.runs import Entry, exact, make_run
 
 NEVER, UNDECIDED = (math.inf,) * 3, (9e4, 5e4, math.inf)
 

@@ -11,7 +11,7 @@ from qdynbench import api
 from qdynbench.record.results import Run
 from qdynbench.record.schema import Status
 from qdynbench.report.terminal.show import show, show_comparison
-from qdynbench.testing.runs import Entry, ended, exact, make_run, printed
+from tests.runs import Entry, ended, exact, make_run, printed
 
 WIDTHS = [80, 100, 160, 200]
 ED = exact(1e-4)

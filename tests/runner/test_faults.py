@@ -33,6 +33,7 @@ EXPECTED = {
     "finishes": (Status.INVALID, "an unexpected message came: Invalid value 'FinishCell'"),
     "answers": (Status.INVALID, "an unexpected message came: Invalid value 'Timed'"),
     "babbles": (Status.INVALID, "a message of 18446744073709551615 bytes came"),
+    "forges": (Status.INVALID, "shape"),
     "hurries": (Status.INVALID, "an unexpected message came: Invalid value 'Piece'"),
     "needs": (Status.INVALID, "an unexpected message came: Invalid value 'Need'"),
 }

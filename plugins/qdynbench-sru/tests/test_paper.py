@@ -10,12 +10,12 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 from qdynbench_sru.paper import common
+from rich.console import Console
 
 from qdynbench import CannotDraw, CellRecord, Figure, Run, Status, api, band, load_task
 from qdynbench.plugins.registry import Registry
 from qdynbench.report.parts import Drawing
 from qdynbench.report.terminal.layout import lines_of
-from qdynbench.testing.runs import printed
 
 SHARED = ("fig2", "fig3", "fig4", "table1", "magnetization", "zero_shot")
 FIGURES = [f"paper-{name.replace('_', '-')}" for name in (*SHARED, "fig5")]
@@ -120,8 +120,7 @@ def test_fig4_has_a_row_for_each_time_span_and_a_band_for_each_curve(run: Run) -
 def test_table1_marks_what_is_extrapolated_and_quotes_the_paper(run: Run, drawn: dict[str, Drawing]) -> None:
     table = drawn["paper-table1"].table
     assert table is not None
-    text = printed(lambda console: console.print(*lines_of(table, console, 80), sep="\n"))
-    lines = text.splitlines()
+    lines = [line.plain for line in lines_of(table, Console(width=80), 80)]
     assert max(map(len, lines)) <= 80
     row = next(line.split() for line in lines if line.split()[:2] == ["3", "64"])
     assert row[2:5] == ["2.2", "0.74", "3.0"]
@@ -129,7 +128,7 @@ def test_table1_marks_what_is_extrapolated_and_quotes_the_paper(run: Run, drawn:
     assert not row[6].endswith("*")
     last = next(line.split() for line in lines if line.split()[:2] == ["3", "256"])
     assert last[5:] == ["–"] * 5  # not a batch size of this run
-    assert "…" not in text
+    assert "…" not in "".join(lines)
     assert any(
         line.split() == ["paper", "paper", "paper", "single", "batched", "here", "single", "batched"] for line in lines
     )
