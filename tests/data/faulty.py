@@ -162,7 +162,8 @@ class Forges(Frozen):
     """Sends a piece that the checks of its own process would have refused."""
 
     def solve(self, given):
-        channel().send(to.Piece(0, {"states": np.zeros((1, 6, 3), dtype=np.complex128)}))
+        if len(given) > 1:  # not yet in the first call, which is not scored
+            channel().send(to.Piece(0, {"states": np.zeros((len(given), 6, 3), dtype=np.complex128)}))
         yield Block(0, self.trajectory(given))
 
 
