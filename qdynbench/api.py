@@ -199,4 +199,5 @@ def compare(run: Run | str | Path, *solvers: str) -> Compared:
     for name in (first, *others):
         if name not in known:
             raise InputError(f"the run {str(opened.folder)!r} has no solver {name!r}{suggestion(name, known)}")
-    return Compared(opened, first, {other: contests(opened, first, other) for other in others})
+    found = contests(opened, *((first, other) for other in others))
+    return Compared(opened, first, dict(zip(others, found, strict=True)))

@@ -1,8 +1,9 @@
-"""Uncertainty: 95 % bootstrap intervals, over samples for accuracy and over rounds for timings."""
+"""Uncertainty: 95 % intervals, over test states for accuracy by bootstrap, over launches for times by Student's t."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -12,8 +13,12 @@ LEVEL = 0.95
 RESAMPLES = 2000
 NUMBERS_AT_ONCE = 1_000_000
 """Number of values drawn at a time; resampling thousands of samples at once would take hundreds of megabytes."""
+PILOT = 5
+"""Number of launches whose spread decides how many are made."""
 Interval = tuple[float, float, float]
 """Estimate, lower end, upper end."""
+Launches = Sequence[Sequence[float]]
+"""Seconds of a call for each launch and each round of it."""
 
 
 def bootstrap_mean(values: NDArray[np.float64]) -> Interval:
@@ -49,49 +54,100 @@ def bootstrap_ratio_of_means(above: NDArray[np.float64], below: NDArray[np.float
     return _bootstrap((above, below), ratio, paired=True)
 
 
-def bootstrap_median(values: NDArray[np.float64]) -> Interval:
-    """Return the median over rounds and its interval."""
-    return _bootstrap((values,), lambda sample, axis: np.median(sample, axis=axis))
+def typical(launches: Launches) -> float:
+    """Return the seconds of one call, the geometric mean over launches of the medians of their rounds."""
+    return float(np.exp(np.mean(np.log([np.median(rounds) for rounds in launches]))))
 
 
-def bootstrap_ratio(above: NDArray[np.float64], below: NDArray[np.float64], *, paired: bool) -> Interval:
-    """Return the ratio of two medians over rounds and its interval.
+def time_of(launches: Launches) -> Interval:
+    """Return the `typical` seconds of one call and their interval over launches."""
+    return _judged(*_spread(np.log([np.median(rounds) for rounds in launches])))[0]
 
-    Args:
-        above: seconds of the rounds of one solver.
-        below: seconds of the rounds of the other.
-        paired: whether round i of both ran side by side, so that a drift of the machine cancels in `above/below`. If
-            one solver has fewer rounds, only as many first rounds of the other are used.
+
+def ratio_of(above: Launches, below: Launches) -> tuple[Interval, float]:
+    """Return the ratio of two times with its interval, and how probable so large a difference is between equals.
+
+    Round by round the two have run side by side, so that what disturbs the machine cancels in their ratio. If one has
+    fewer launches or rounds, as many of the other are used.
     """
-    if paired:
-        common = min(len(above), len(below))
-        return bootstrap_median(above[:common] / below[:common])
-    return _bootstrap((above, below), lambda a, b, axis: np.median(a, axis=axis) / np.median(b, axis=axis))
+    return _judged(*_spread(log_ratios(above, below)))
 
 
-def savings(above: NDArray[np.float64], below: NDArray[np.float64], *, paired: bool) -> NDArray[np.float64]:
-    """Return the median of `below` minus that of `above`: the estimate, followed by `RESAMPLES` bootstrap draws.
+def log_ratios(above: Launches, below: Launches) -> NDArray[np.float64]:
+    """Return for each launch the median over rounds of the logarithm of the ratio of two times."""
+    found = []
+    for ours, theirs in zip(above, below, strict=False):
+        rounds = min(len(ours), len(theirs))
+        if rounds:
+            found.append(np.median(np.log(ours[:rounds]) - np.log(theirs[:rounds])))
+    return np.array(found)
 
-    Paired rounds are drawn together, and the saving is computed as `below (1 - above/below)`. The interval of the
-    saving then contains 0 if that of the ratio contains 1. The arguments are those of `bootstrap_ratio`.
+
+def apart(above: Launches, below: Launches) -> tuple[Interval, float]:
+    """Return the same of two times that were not measured side by side, by Welch's t."""
+    logs = (np.log([np.median(rounds) for rounds in launches]) for launches in (above, below))
+    (ours, our_error, our_freedom), (theirs, their_error, their_freedom) = map(_spread, logs)
+    return _judged(ours - theirs, *_welch(our_error, our_freedom, their_error, their_freedom))
+
+
+def difference(above: Sequence[float], below: Sequence[float]) -> Interval:
+    """Return the difference of two means over launches with its interval by Welch's t; nan where there is none."""
+    (ours, our_error, our_freedom), (theirs, their_error, their_freedom) = map(_spread, map(np.asarray, (above, below)))
+    error, freedom = _welch(our_error, our_freedom, their_error, their_freedom)
+    half = error * _student(freedom) if freedom else math.nan
+    return ours - theirs, ours - theirs - half, ours - theirs + half
+
+
+def holm(probabilities: Sequence[float]) -> list[bool]:
+    """Return which of several differences stand, so that with 95 % confidence none of them is chance.
+
+    S. Holm, Scand. J. Stat. 6, 65 (1979).
     """
-    random = np.random.default_rng(0)
-    if paired:
-        common = min(len(above), len(below))
-        drawn = np.vstack([np.arange(common), random.integers(common, size=(RESAMPLES, common))])
-        ratios = np.median((above[:common] / below[:common])[drawn], axis=1)
-        return np.asarray(np.median(below[drawn], axis=1) * (1 - ratios))
-    medians = []
-    for rounds in (above, below):
-        drawn = random.integers(len(rounds), size=(RESAMPLES, len(rounds)))
-        medians.append(np.median(rounds[np.vstack([np.arange(len(rounds)), drawn])], axis=1))
-    return np.asarray(medians[1] - medians[0])
+    order, stand = np.argsort(probabilities), [False] * len(probabilities)
+    for rank, index in enumerate(order):
+        if probabilities[index] > (1 - LEVEL) / (len(order) - rank):
+            break
+        stand[index] = True
+    return stand
 
 
-def ends(draws: NDArray[np.float64]) -> tuple[float, float]:
-    """Return the ends of the interval of some draws, without interpolation, since draws may be infinite."""
-    ordered, cut = np.sort(draws), int(len(draws) * (1 - LEVEL) / 2)
-    return float(ordered[cut]), float(ordered[-1 - cut])
+def _judged(estimate: float, error: float, freedom: float) -> tuple[Interval, float]:
+    """Return the exponential of a mean with its interval, and the probability that the mean is 0 but for chance."""
+    from scipy.special import stdtr
+
+    if not freedom:
+        return (math.exp(estimate), math.nan, math.nan), 1.0
+    half = error * _student(freedom)
+    probability = 2 * float(stdtr(freedom, -abs(estimate) / error)) if error else float(estimate == 0)
+    return (math.exp(estimate), math.exp(estimate - half), math.exp(min(estimate + half, 700))), probability
+
+
+def _student(freedom: float) -> float:
+    from scipy.special import stdtrit
+
+    return float(stdtrit(freedom, (1 + LEVEL) / 2))
+
+
+def _welch(error: float, freedom: float, other: float, others: float) -> tuple[float, float]:
+    """Return the standard error of a difference and its degrees of freedom, 0 where one of the two has none."""
+    both = math.hypot(error, other)
+    if not freedom or not others:
+        return both, 0.0
+    terms = error**4 / freedom + other**4 / others
+    return both, both**4 / terms if terms else min(freedom, others)
+
+
+def _spread(values: NDArray[np.float64]) -> tuple[float, float, int]:
+    """Return the mean over launches, its standard error, and the degrees of freedom of that; 0 for one launch alone.
+
+    The first `PILOT` launches decide how many follow. The spread is then taken from these alone, since an interval that
+    is made until it is narrow would cover too little (C. Stein, Ann. Math. Stat. 16, 243 (1945)).
+    """
+    known = values[np.isfinite(values)]
+    if len(known) < 2:
+        return (float(known[0]) if len(known) else math.nan), math.nan, 0
+    pilot = known[:PILOT]
+    return float(known.mean()), float(pilot.std(ddof=1)) / math.sqrt(len(known)), len(pilot) - 1
 
 
 def _bootstrap(
@@ -102,7 +158,9 @@ def _bootstrap(
     if any(len(sample) == 0 for sample in samples):
         return (float("nan"),) * 3
     estimate = float(statistic(*samples, axis=0))
-    if all(len(sample) == 1 or np.ptp(sample) == 0 for sample in samples):
+    if len(samples[0]) == 1:
+        return (estimate, math.nan, math.nan)  # a single sample has no spread
+    if all(np.ptp(sample) == 0 for sample in samples):
         return (estimate, estimate, estimate)
     found = bootstrap(
         samples,

@@ -80,24 +80,13 @@ def memory(number: float | None) -> str:
     return f"{significant(number / unit)} {name}"
 
 
-def break_even(found: tuple[float, float, float] | None) -> str:
-    """Write from which number of trajectories on one solver is the cheaper one.
+def about(value: float, low: float, high: float) -> str:
+    """Write a large number with two digits, or the one that its interval allows: `35,000`.
 
-    An interval as wide as the value is written by its ends. `never` and a number stand only where the whole interval
-    says so; where it holds both, it is `undecided`. Nothing is written where one of the two was not timed.
+    An interval as wide as the number is written by its ends, `1e4..3e5`.
     """
-    if found is None:
-        return NOTHING
-    value, low, high = found
-    if math.isinf(high):
-        return "never" if math.isinf(low) else "undecided"
     if max(high - value, value - low) >= value > 0:
         return f"{_scientific(low, 1)}..{_scientific(high, 1)}"
-    return about(value, low, high)
-
-
-def about(value: float, low: float, high: float) -> str:
-    """Write a large number with two digits, or the one that its interval allows: `35,000`."""
     last = max(_last_digit(max(high - value, value - low)), _exponent(value) - 1, 0)
     last = min(last, _exponent(value))
     return f"{round(value, -last):,.0f}" if value < 1e7 else _scientific(value, _exponent(value) - last + 1)

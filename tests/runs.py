@@ -28,9 +28,9 @@ from qdynbench.task.spec import Task
 
 STATES = 40
 BATCHES = (1, 64, 256)
-DRIFT = np.array([0.99, 1.02, 0.97, 1.0, 1.03, 0.98, 1.01])
-"""Rounds of every time relative to its median: a drift that all solvers of a case share."""
-JITTER = np.array([1, -1, 0, 0, 1, -1, 0])
+DRIFT = np.outer([1.0, 1.02, 0.98, 1.01, 0.99], [0.99, 1.02, 0.97, 1.0, 1.03, 0.98, 1.01])
+"""Launches and rounds of every time relative to its mean: a drift that all solvers of a case share."""
+JITTER = np.array([[1], [-1], [0], [1], [-1]])
 MADE = {
     "date": "2026-11-20T10:00:00+00:00",
     "hardware": {"processor": "AMD EPYC 7763", "cores": 2},
@@ -47,7 +47,7 @@ class Entry:
         error: mean infidelity at the last step; None writes no scores and no curves.
         bound: of the reference in every metric.
         seconds: of one state in a call; None writes no timings.
-        jitter: scatter of the rounds, relative to the time, that is the solver's own.
+        jitter: scatter of the launches, relative to the time, that is the solver's own.
         timed_states: at most so many are timed, the rest is extrapolated.
         predicted: bytes and seconds.
         memory: bytes beyond what the worker held before its first problem.
@@ -179,9 +179,9 @@ def _scores(store: Store, key: str, size: int, entry: Entry, steps: int) -> list
 def _ledger(entry: Entry) -> Ledger:
     if entry.seconds is None:
         return Ledger()
-    rounds = entry.seconds * DRIFT * (1 + entry.jitter * JITTER)
+    launches = entry.seconds * DRIFT * (1 + entry.jitter * JITTER)
     solve = [
-        SolveTiming(batch_size=n, seconds=(n * rounds).tolist(), calls=2, timed_states=min(n, entry.timed_states))
+        SolveTiming(batch_size=n, launches=(n * launches).tolist(), calls=2, timed_states=min(n, entry.timed_states))
         for n in entry.batches
     ]
     return Ledger(

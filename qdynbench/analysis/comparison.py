@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
+import dataclasses
 import enum
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-import numpy as np
-
 from qdynbench.analysis.selection import score_of, timing_of
-from qdynbench.record.ledger import break_even, paired
+from qdynbench.record.ledger import BreakEven, break_even, paired
 from qdynbench.record.results import Run
 from qdynbench.record.schema import CellRecord, Score, Status
-from qdynbench.stats import Interval, bootstrap_ratio
+from qdynbench.stats import Interval, apart, holm, ratio_of
 
 EQUAL_ERROR = 2.0
 """Errors within this factor count as equal, whatever their intervals: few states must not make errors look equal."""
@@ -22,16 +21,11 @@ ROUNDING = 1e-24
 
 
 class Pace(enum.Enum):
-    """What the interval of a ratio of times says of the first solver."""
+    """Which of two solvers takes less time, or that they cannot be told apart."""
 
     FASTER = "faster"
     SLOWER = "slower"
     SAME = "same"
-
-    @classmethod
-    def of(cls, ratio: Interval) -> Pace:
-        """Read the interval of a ratio: one that holds 1 does not decide."""
-        return cls.FASTER if ratio[2] < 1 else cls.SLOWER if ratio[1] > 1 else cls.SAME
 
 
 class Accuracy(enum.Enum):
@@ -74,8 +68,10 @@ class Contest:
         size, seed, batch_size: where.
         first_error, other_error: infidelity at the last step, mean and interval.
         ratio: seconds of `first` over seconds of `other`, with its 95 % interval; None when one was not timed.
-        paired: whether their rounds alternated.
-        break_even: trajectories from which on the first solver's whole bill is the smaller one, with its interval.
+        probability: how probable so large a difference of times is between equals.
+        pace: which is faster, if that stands among all comparisons that were made together; None without a ratio.
+        paired: whether they were timed in one race.
+        break_even: for which numbers of trajectories the first solver's whole bill is the smaller one.
         extrapolated: solvers whose time is extrapolated, with the number of states that were timed.
         gap: why there is no ratio.
     """
@@ -88,15 +84,12 @@ class Contest:
     first_error: Score | None
     other_error: Score | None
     ratio: Interval | None = None
+    probability: float = 1.0
+    pace: Pace | None = None
     paired: bool = False
-    break_even: Interval | None = None
+    break_even: BreakEven | None = None
     extrapolated: tuple[tuple[str, int], ...] = ()
     gap: Gap | None = None
-
-    @property
-    def pace(self) -> Pace | None:
-        """What the ratio says."""
-        return None if self.ratio is None else Pace.of(self.ratio)
 
     @property
     def accuracy(self) -> Accuracy:
@@ -104,10 +97,23 @@ class Contest:
         return compare_errors(self.first_error, self.other_error)
 
 
-def contests(run: Run, first: str, other: str) -> list[Contest]:
-    """Return a contest for each size, seed and batch size of a run; a case without a ratio has one with the gap."""
+def contests(run: Run, *pairs: tuple[str, str]) -> list[list[Contest]]:
+    """Return for each pair of solvers a contest at each size, seed and batch size; without a ratio it has the gap.
+
+    Many comparisons would find differences by luck: which ones stand is decided for all of them together.
+    """
     cases = sorted({(cell.size, cell.seed) for cell in run.cells})
-    return [contest for size, seed in cases for contest in _of_case(run, first, other, size, seed)]
+    found = [[one for size, seed in cases for one in _of_case(run, *pair, size, seed)] for pair in pairs]
+    timed = [one for same in found for one in same if one.ratio is not None]
+    stand = dict(zip(map(id, timed), holm([one.probability for one in timed]), strict=True))
+    return [[_judged(one, stands=stand.get(id(one), False)) for one in same] for same in found]
+
+
+def _judged(contest: Contest, *, stands: bool) -> Contest:
+    if contest.ratio is None:
+        return contest
+    faster = Pace.FASTER if contest.ratio[0] < 1 else Pace.SLOWER
+    return dataclasses.replace(contest, pace=faster if stands else Pace.SAME)
 
 
 def _of_case(run: Run, first: str, other: str, size: int, seed: int) -> Iterator[Contest]:
@@ -121,9 +127,11 @@ def _of_case(run: Run, first: str, other: str, size: int, seed: int) -> Iterator
     for batch_size in sorted({timing.batch_size for cell in (ours, theirs) for timing in cell.ledger.solve}):
         timed = {cell.solver: timing for cell in (ours, theirs) if (timing := timing_of(cell, batch_size))}
         untimed = next((solver for solver in (first, other) if solver not in timed), None)
+        found = _ratio(ours, theirs, batch_size)
         yield Contest(
             *(first, other, size, seed, batch_size, *errors),
-            ratio=ratio(ours, theirs, batch_size),
+            ratio=None if found is None else found[0],
+            probability=1.0 if found is None else found[1],
             paired=paired(ours, theirs),
             break_even=break_even(ours, theirs, run.record.fits, batch_size),
             extrapolated=tuple((name, one.timed_states) for name, one in timed.items() if one.extrapolated),
@@ -132,20 +140,22 @@ def _of_case(run: Run, first: str, other: str, size: int, seed: int) -> Iterator
 
 
 def _gap(cell: CellRecord | None) -> Gap | None:
-    if cell is None or (cell.status is Status.OK and any(timing.seconds for timing in cell.ledger.solve)):
+    if cell is None or (cell.status is Status.OK and cell.ledger.solve):
         return None
     return Gap(cell.solver, cell.status, cell.reason)
 
 
 def ratio(ours: CellRecord, theirs: CellRecord, batch_size: int) -> Interval | None:
-    """Return the time of one cell over that of another of the same case, or None when one was not timed.
+    """Return the time of one cell over that of another of the same case, or None when one was not timed."""
+    found = _ratio(ours, theirs, batch_size)
+    return None if found is None else found[0]
 
-    Rounds that ran side by side are compared one by one.
-    """
+
+def _ratio(ours: CellRecord, theirs: CellRecord, batch_size: int) -> tuple[Interval, float] | None:
     above, below = timing_of(ours, batch_size), timing_of(theirs, batch_size)
     if above is None or below is None:
         return None
-    return bootstrap_ratio(np.array(above.seconds), np.array(below.seconds), paired=paired(ours, theirs))
+    return (ratio_of if paired(ours, theirs) else apart)(above.launches, below.launches)
 
 
 def compare_errors(ours: Score | None, theirs: Score | None) -> Accuracy:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from qdynbench.analysis.comparison import Accuracy, Contest, Pace, compare_errors, contests
 from qdynbench.analysis.selection import cells_by_solver, score_of
 from qdynbench.contract.spec import SolverSpec
+from qdynbench.record.ledger import Cheaper
 from qdynbench.record.results import Run
 from qdynbench.record.schema import CellRecord, Score, Status
 
@@ -72,14 +73,16 @@ class Outcome(_About):
 
 @dataclass(frozen=True)
 class PaysOff(_About):
-    """In which contests the first solver's whole bill becomes the smaller one.
+    """In which contests the first solver's whole bill is the smaller one.
 
     Attributes:
-        contests: where it does.
-        never, undecided: in how many it does not, and in how many the times cannot be told apart.
+        contests: where it is from a number of trajectories on, or always.
+        below: where it is below a number of trajectories.
+        never, undecided: in how many it is not, and in how many the times are not known well enough.
     """
 
     contests: tuple[Contest, ...]
+    below: tuple[Contest, ...]
     never: int
     undecided: int
 
@@ -129,19 +132,31 @@ def findings(run: Run) -> list[Finding]:
     found: list[Finding] = []
     variants = protocols(run)
     reference, solvers = run.task.reference, cells_by_solver(run)
-    for solver, cells in solvers.items():
-        scored = [cell for cell in cells if cell.status is Status.OK and cell.scores]
-        if solver in {reference, *(special for special, _ in variants)} or not scored or _is_still(run, solver, scored):
-            continue
-        if scored[0].knowledge != "hamiltonian":
-            found += [*_skill(scored), *_largest_errors(scored), *_beside_yardsticks(run, scored)]
-        if reference in solvers:
-            solved = {(cell.size, cell.seed) for cell in cells if cell.status is Status.OK}
+    special = {one for one, _ in variants}
+    scored = {
+        solver: [cell for cell in cells if cell.status is Status.OK and cell.scores]
+        for solver, cells in solvers.items()
+    }
+    proving = [
+        solver
+        for solver, cells in scored.items()
+        if cells and solver not in {reference, *special} and not _is_still(run, solver, cells)
+    ]
+    # All that is compared at all is judged together.
+    claims = [(solver, slow) for solver in proving for slow, usual in variants if usual == reference]
+    rivals = [(solver, reference) for solver in proving if reference in solvers]
+    pairs = [*rivals, *variants, *claims]
+    against = dict(zip(pairs, contests(run, *pairs), strict=True))
+    for solver in proving:
+        cells = scored[solver]
+        if cells[0].knowledge != "hamiltonian":
+            found += [*_skill(cells), *_largest_errors(cells), *_beside_yardsticks(run, cells)]
+        if (solver, reference) in against:
+            solved = {(cell.size, cell.seed) for cell in solvers[solver] if cell.status is Status.OK}
             # What a solver could not do is in the table already, with its reason.
-            found += outcomes([one for one in contests(run, solver, reference) if (one.size, one.seed) in solved])
-    subjects = list(dict.fromkeys(finding.subject for finding in found))
-    for special, usual in variants:
-        found += _protocol(run, special, usual, subjects)
+            found += outcomes([one for one in against[solver, reference] if (one.size, one.seed) in solved])
+    for pair in variants:
+        found += _protocol(pair, against)
     return found
 
 
@@ -165,11 +180,14 @@ def outcomes(found: Sequence[Contest]) -> Iterator[Finding]:
             alike = tuple(one for one in timed if (one.pace, one.accuracy) == (pace, accuracy))
             if alike:
                 yield Outcome(alike[0].first, alike, len(timed))
-    known = [one.break_even for one in timed if one.break_even is not None]
-    pays = tuple(one for one in timed if one.break_even is not None and math.isfinite(one.break_even[2]))
-    never = sum(math.isinf(low) for _, low, _ in known)
-    if pays or never:
-        yield PaysOff(timed[0].first, pays, never, len(known) - len(pays) - never)
+    decided = [one for one in timed if one.break_even is not None and one.break_even.decided]
+    kinds = {
+        kind: tuple(one for one in decided if one.break_even and one.break_even.cheaper is kind) for kind in Cheaper
+    }
+    never = len(kinds[Cheaper.NEVER])
+    if decided:
+        pays = (*kinds[Cheaper.ALWAYS], *kinds[Cheaper.FROM])
+        yield PaysOff(timed[0].first, pays, kinds[Cheaper.BELOW], never, len(timed) - len(decided))
     missing = tuple(one for one in found if one.gap is not None)
     if missing:
         yield NotCompared(missing[0].first, missing, wholly=not timed)
@@ -209,15 +227,17 @@ def _beside_yardsticks(run: Run, cells: list[CellRecord]) -> Iterator[Finding]:
             yield BesideYardstick(solver, yardstick, accuracy, tuple(where))
 
 
-def _protocol(run: Run, special: str, usual: str, subjects: list[str]) -> Iterator[Finding]:
-    timed = [one for one in contests(run, special, usual) if one.ratio is not None]
+def _protocol(pair: tuple[str, str], against: Mapping[tuple[str, str], Sequence[Contest]]) -> Iterator[Finding]:
+    special, usual = pair
+    timed = [one for one in against[pair] if one.ratio is not None]
     largest = max(timed, key=lambda one: (one.size, one.batch_size or 0), default=None)
     if largest is None:
         return
     yield Protocol(special, largest)
-    for subject in subjects if largest.pace is Pace.SLOWER else ():
-        claims = [_same_case(contests(run, subject, other), largest) for other in (special, usual)]
-        if len(found := [one for one in claims if one is not None]) == 2 and (found[0].ratio or (1.0,))[0] < 1:
+    for subject in dict.fromkeys(first for first, other in against if other == usual and first != special):
+        claims = [_same_case(against.get((subject, other), ()), largest) for other in (special, usual)]
+        found = [one for one in claims if one is not None]
+        if largest.pace is Pace.SLOWER and len(found) == 2 and (found[0].ratio or (1.0,))[0] < 1:
             yield Claim(subject, *found)  # of a solver that is slower than both nothing could be claimed
 
 

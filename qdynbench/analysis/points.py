@@ -13,7 +13,7 @@ import numpy as np
 from qdynbench.analysis.comparison import Accuracy, compare_errors
 from qdynbench.analysis.selection import cells_by_solver, score_of, solve_time, timing_of
 from qdynbench.contract.spec import SolverSpec
-from qdynbench.record.ledger import break_even
+from qdynbench.record.ledger import BreakEven, break_even
 from qdynbench.record.results import Run
 from qdynbench.record.schema import CellRecord, Ledger, Score, SolveTiming, Status
 from qdynbench.stats import Interval, bootstrap_mean
@@ -39,7 +39,7 @@ class Point:
     cell: CellRecord
     seeds: int = 1
     timing: SolveTiming | None = None
-    break_even: Interval | None = None
+    break_even: BreakEven | None = None
     accuracy: Accuracy = Accuracy.UNKNOWN
 
     @property
@@ -155,7 +155,7 @@ def over_seeds(cells: Iterable[CellRecord]) -> Iterator[tuple[CellRecord, int]]:
     """Yield a cell for each size and way to end among the cells of one solver, and over how many seeds it is the mean.
 
     A score is the mean over the seeds, with a 95 % interval over them (each seed counts as one sample); its bound is
-    the largest. Times are of all rounds of all seeds, `prepare` and the first call their medians, memory the largest.
+    the largest. Times are of all launches of all seeds, `prepare` and the first call their medians, memory the largest.
     """
     ordered = sorted(cells, key=lambda cell: (cell.size, *_ending(cell), cell.seed))
     for _, same in itertools.groupby(ordered, key=lambda cell: (cell.size, *_ending(cell))):
@@ -185,14 +185,16 @@ def _ledger(cells: list[CellRecord]) -> Ledger:
     ledgers = [cell.ledger for cell in cells]
     solve = []
     for timing in ledgers[0].solve:
-        seconds = [second for cell in cells if (same := timing_of(cell, timing.batch_size)) for second in same.seconds]
-        solve.append(timing.model_copy(update={"seconds": seconds}))
-    # Rounds of two solvers stay paired where every seed has as many of the one as of the other.
-    rounds = [f"{ledger.rounds_id} {[len(timing.seconds) for timing in ledger.solve]}" for ledger in ledgers]
+        launches = [one for cell in cells if (same := timing_of(cell, timing.batch_size)) for one in same.launches]
+        solve.append(timing.model_copy(update={"launches": launches}))
+    # Launches of two solvers stay paired where every seed has as many of the one as of the other.
+    rounds = [f"{ledger.rounds_id} {[len(timing.launches) for timing in ledger.solve]}" for ledger in ledgers]
     return ledgers[0].model_copy(
         update={
             "solve": solve,
             "rounds_id": "; ".join(rounds) if all(ledger.rounds_id for ledger in ledgers) else None,
+            "start_up_time": _median([ledger.start_up_time for ledger in ledgers]),
+            "starts": [start for ledger in ledgers for start in ledger.starts],
             "prepare_time": _median([ledger.prepare_time for ledger in ledgers]),
             "first_call_time": _median([ledger.first_call_time for ledger in ledgers]),
             "peak_memory_host": max(ledger.peak_memory_host or 0 for ledger in ledgers) or None,

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import functools
 import itertools
-
-import numpy as np
 
 from qdynbench.record.results import Run
 from qdynbench.record.schema import CellRecord, Score, SolveTiming
-from qdynbench.stats import Interval, bootstrap_median
+from qdynbench.stats import Interval, time_of
 from qdynbench.text import plain
 
 ERROR_METRIC = "infidelity"
@@ -44,14 +41,9 @@ def score_of(cell: CellRecord | None, metric: str = ERROR_METRIC) -> Score | Non
 def timing_of(cell: CellRecord | None, batch_size: int | None) -> SolveTiming | None:
     """Return how a cell was timed at one batch size, or None."""
     found = [] if cell is None else cell.ledger.solve
-    return next((timing for timing in found if timing.batch_size == batch_size and timing.seconds), None)
+    return next((timing for timing in found if timing.batch_size == batch_size), None)
 
 
 def solve_time(timing: SolveTiming) -> Interval:
-    """Return the seconds of one call, the median over rounds with its interval."""
-    return _median(tuple(timing.seconds))
-
-
-@functools.cache
-def _median(seconds: tuple[float, ...]) -> Interval:
-    return bootstrap_median(np.array(seconds))
+    """Return the seconds of one call with their interval over launches."""
+    return time_of(timing.launches)

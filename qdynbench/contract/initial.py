@@ -107,6 +107,28 @@ class Initial:
         """Return the states on a device."""
         return self._each(lambda tensor: tensor.to(device))
 
+    def turned(self, phases: NDArray[np.complex128]) -> Initial:
+        """Return the same physical states with other global phases.
+
+        Args:
+            phases: of modulus 1, shape `(B,)`.
+        """
+        import torch
+
+        turn = torch.from_numpy(phases)
+
+        def change(tensor: torch.Tensor) -> torch.Tensor:
+            made = tensor.clone()
+            first = made if made.ndim == 2 else made[:, 0]  # of a product state the phase of one spinor
+            first *= turn.to(tensor.device)[:, None]
+            return made
+
+        return self._each(change)
+
+    def repeated(self, times: int) -> Initial:
+        """Return the states so many times, one batch after the other."""
+        return self._each(lambda tensor: tensor.repeat(times, *[1] * (tensor.ndim - 1)))
+
     def arrays(self) -> dict[str, NDArray[np.complex128]]:
         """Return the argument of `Initial` that gives these states, by name: for product states the spinors."""
         name = "states" if self.spinors is None else "spinors"

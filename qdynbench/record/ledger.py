@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
+import enum
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-import numpy as np
-from numpy.typing import NDArray
-
-from qdynbench.record.schema import CellRecord, FitRecord
-from qdynbench.stats import Interval, ends, savings
+from qdynbench.record.schema import CellRecord, FitRecord, SolveTiming
+from qdynbench.stats import Interval, apart, difference, ratio_of
 
 
 @dataclass(frozen=True)
@@ -17,19 +16,45 @@ class Bill:
     """The total cost of `n` trajectories, `fixed + n * each` seconds.
 
     Attributes:
-        fixed: seconds for training data, training and preparation, which are paid once.
-        batch_size: states per call.
-        rounds: seconds of one trajectory, a value for each round.
+        fixed: seconds that are paid once: training data, training, imports, preparation and compilation.
+        timing: how a call was timed.
     """
 
     fixed: float
-    batch_size: int
-    rounds: NDArray[np.float64]
+    timing: SolveTiming
 
     @property
     def each(self) -> float:
-        """Seconds of one trajectory, the median over rounds."""
-        return float(np.median(self.rounds))
+        """Seconds of one trajectory."""
+        return self.timing.seconds / self.timing.batch_size
+
+
+class Cheaper(enum.Enum):
+    """For which numbers of trajectories a solver is the cheaper one."""
+
+    ALWAYS = "always"
+    NEVER = "never"
+    FROM = "from"
+    BELOW = "below"
+
+
+@dataclass(frozen=True)
+class BreakEven:
+    """For which numbers of trajectories one solver costs less than another, in all phases together.
+
+    Attributes:
+        cheaper: whether from a number on, below a number, always or never.
+        number: that number and its 95 % interval. An upper end that is infinite says that it may never be reached, and
+            then the estimate can be infinite as well; without an interval the ends are nan.
+    """
+
+    cheaper: Cheaper
+    number: Interval
+
+    @property
+    def decided(self) -> bool:
+        """Whether the interval of times is narrow enough for a number, or for none."""
+        return self.cheaper in {Cheaper.ALWAYS, Cheaper.NEVER} or math.isfinite(self.number[2])
 
 
 def bill(cell: CellRecord, fits: Mapping[str, FitRecord], batch_size: int | None = None) -> Bill | None:
@@ -40,36 +65,53 @@ def bill(cell: CellRecord, fits: Mapping[str, FitRecord], batch_size: int | None
         fits: the fits of the run, whose cost counts even if they were made by an earlier run.
         batch_size: states per call; default: the one with the cheapest trajectory.
     """
-    fit = fits.get(cell.solver)
+    fit, ledger = fits.get(cell.solver), cell.ledger
     learning = (fit.data_time or 0.0) + (fit.fit_time or 0.0) if fit is not None else 0.0
-    fixed = learning + (cell.ledger.prepare_time or 0.0)
+    start = ledger.start_up_time if ledger.start_up_time is not None else ledger.prepare_time or 0.0
     bills = [
-        Bill(fixed, timing.batch_size, np.array(timing.seconds) / timing.batch_size)
-        for timing in cell.ledger.solve
-        if timing.seconds and batch_size in {None, timing.batch_size}
+        Bill(learning + start + (timing.compile_time or 0.0), timing)
+        for timing in ledger.solve
+        if batch_size in {None, timing.batch_size}
     ]
     return min(bills, key=lambda one: one.each, default=None)
 
 
 def paired(cell: CellRecord, other: CellRecord) -> bool:
-    """Return whether the rounds of two cells alternated, so that a drift of the machine affects both."""
+    """Return whether two cells were timed in one race, so that what disturbs the machine affects both."""
     return cell.ledger.rounds_id is not None and cell.ledger.rounds_id == other.ledger.rounds_id
 
 
 def break_even(
     cell: CellRecord, other: CellRecord, fits: Mapping[str, FitRecord], batch_size: int | None = None
-) -> Interval | None:
-    """Return the number of trajectories from which on `cell` costs less than `other`, with its 95 % interval.
+) -> BreakEven | None:
+    """Return for which numbers of trajectories `cell` costs less than `other`; None if one of the two was not timed.
 
-    It is 0 if `cell` always costs less, and infinite if it never does. The interval comes from the rounds of both;
-    the fixed costs have none. Return None if one of the two was not timed.
+    The interval is that of the ratio of the two times together with that of the two start-ups.
     """
     ours, theirs = bill(cell, fits, batch_size), bill(other, fits, batch_size)
     if ours is None or theirs is None:
         return None
-    together = paired(cell, other) and ours.batch_size == theirs.batch_size
-    saved = savings(ours.rounds, theirs.rounds, paired=together)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        crossing = np.maximum(0.0, np.ceil((ours.fixed - theirs.fixed) / saved))
-    counts = np.where(saved > 0, crossing, np.inf)
-    return float(counts[0]), *ends(counts[1:])
+    together = paired(cell, other) and ours.timing.batch_size == theirs.timing.batch_size
+    scale = theirs.timing.batch_size / ours.timing.batch_size
+    found, _ = (ratio_of if together else apart)(ours.timing.launches, theirs.timing.launches)
+    ratio = [scale * end for end in found]
+    more, *ends = difference(cell.ledger.starts, other.ledger.starts)
+    beyond = ours.fixed - theirs.fixed
+    edges = [beyond + end - more for end in ends if math.isfinite(end)] or [beyond]
+
+    def crossing(extra: float, one: float) -> float:
+        """Return where the bills cross if the first solver costs so much more at once, and its calls this ratio."""
+        saved = theirs.each * (1 - one)
+        return math.inf if saved == 0 else max(0.0, extra / saved)
+
+    if not math.isfinite(ratio[1]):
+        number = (crossing(beyond, ratio[0]), math.nan, math.nan)
+    elif ratio[1] <= 1 <= ratio[2]:
+        nearest = min(crossing(edge, end) for edge in edges for end in ratio[1:])
+        number = (crossing(beyond, ratio[0]), nearest, math.inf)
+    else:
+        corners = [crossing(edge, end) for edge in edges for end in ratio[1:]]
+        number = (crossing(beyond, ratio[0]), min(corners), max(corners))
+    if ratio[2] < 1 or (not ratio[1] > 1 and beyond > 0):
+        return BreakEven(Cheaper.ALWAYS if number[2] == 0 else Cheaper.FROM, number)
+    return BreakEven(Cheaper.NEVER if number[2] == 0 else Cheaper.BELOW, number)

@@ -12,10 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qdynbench.files import written_whole
-from qdynbench.record.ledger import break_even
+from qdynbench.record.ledger import Cheaper, break_even
 from qdynbench.record.schema import TRAJECTORIES, CellRecord, RunRecord
 from qdynbench.record.store import Store
-from qdynbench.stats import bootstrap_median
+from qdynbench.stats import time_of
 from qdynbench.task.spec import Task
 
 if TYPE_CHECKING:
@@ -116,13 +116,15 @@ class Run:
         found = [score.model_dump(include=set(_OF_NUMBERS)) for score in cell.scores]
         found += [_number(metric, unit, value) for metric, value, unit in self._costs(cell) if value is not None]
         for timing in cell.ledger.solve:
-            number = _number("solve_time", "s", *bootstrap_median(np.array(timing.seconds)))
+            number = _number("solve_time", "s", *time_of(timing.launches))
             note = {"reason": f"extrapolated from {timing.timed_states} states"} if timing.extrapolated else {}
             found.append(number | {"batch_size": timing.batch_size} | note)
         reference = self.cell(self.task.reference, cell.size, cell.seed)
         if reference is not None and reference is not cell:
             crossing = break_even(cell, reference, self.record.fits)
-            found += [] if crossing is None else [_number("break_even", "trajectories", *crossing)]
+            if crossing is not None:
+                name = "cheaper_below" if crossing.cheaper is Cheaper.BELOW else "break_even"
+                found.append(_number(name, "trajectories", *crossing.number))
         # A prediction is no result: a cell without results has a row without a metric.
         found = found or [_number(None, None, math.nan)]
         if cell.predicted is not None:

@@ -6,7 +6,9 @@ import enum
 from collections.abc import Iterable
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, model_validator
+
+from qdynbench.stats import typical
 
 SCHEMA_VERSION = 1
 TRAJECTORIES = ("trajectories/prediction", "trajectories/reference")
@@ -91,15 +93,36 @@ class SolveTiming(_Record):
 
     Attributes:
         batch_size: states propagated in one call.
-        seconds: seconds of one call, a value per round; extrapolated to the batch size.
-        calls: number of calls over which a round averages.
+        launches: seconds of one call, a list per launch with a value per round; extrapolated to the batch size.
+        calls: number of calls of which a round takes the median.
         timed_states: number of states that were propagated; if smaller than `batch_size`, times are extrapolated.
+        threads: number of CPU threads with which the solver was faster.
+        compile_time: seconds that a first call takes longer than the next ones; None if that is not known.
+        busy: CPU seconds for each second of the rounds.
+        interruptions: how often the system interrupted the solver during each second of the rounds.
     """
 
     batch_size: int
-    seconds: list[float]
+    launches: list[list[float]]
     calls: int
     timed_states: int
+    threads: int | None = None
+    compile_time: float | None = None
+    busy: float | None = None
+    interruptions: float | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _of_an_older_version(cls, data: Any) -> Any:
+        """Take the rounds of a run that knew one launch alone."""
+        if isinstance(data, dict) and "seconds" in data:
+            return {**{key: value for key, value in data.items() if key != "seconds"}, "launches": [data["seconds"]]}
+        return data
+
+    @property
+    def seconds(self) -> float:
+        """Seconds of one call: the geometric mean over launches of the medians of their rounds."""
+        return typical(self.launches)
 
     @property
     def extrapolated(self) -> bool:
@@ -111,12 +134,14 @@ class Ledger(_Record):
     """The cost of a cell in seconds and bytes; None for phases that were not reached."""
 
     start_up_time: float | None = None
-    """Seconds of a first `prepare` with imports and compilation, which only the first cell of a worker has."""
+    """Seconds of the imports and the first `prepare` of a new process, with all that is compiled in it."""
+    starts: list[float] = []
+    """The same for each launch, of which `start_up_time` is the mean."""
     prepare_time: float | None = None
     first_call_time: float | None = None
     solve: list[SolveTiming] = []
     rounds_id: str | None = None
-    """Cells with the same id were timed in alternating rounds, so that their ratios are paired."""
+    """Cells with the same id were timed in one race, so that their rounds are paired."""
     peak_memory_host: int | None = None
     rest_memory_host: int | None = None
     """Memory of the worker (interpreter, libraries, solver) before its first problem."""

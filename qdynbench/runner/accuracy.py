@@ -7,8 +7,6 @@ import dataclasses
 import time
 from collections.abc import Mapping
 
-import numpy as np
-
 from qdynbench.contract.initial import vector_bytes
 from qdynbench.contract.solver import Cost
 from qdynbench.record.schema import CellRecord, FitRecord, Ledger, PredictedCost, ReferenceRecord, Status
@@ -120,12 +118,12 @@ class CellRunner:
         """Prepare, warm up and, unless an earlier run has done it, score; return the seconds of these phases."""
         ledger, worker = record.ledger, self._fleet.solver(cell.spec)
         self._observer.phase(cell, "prepare")
-        prepared = worker.ask(to.Prepare(self._posed(cell)), seconds=self._limit)
-        ledger.start_up_time, ledger.prepare_time = prepared.start_up_time, prepared.prepare_time
+        prepared = worker.ask(to.Prepare(self._posed(cell), twice=True), seconds=self._limit)
+        ledger.prepare_time = prepared.seconds
         self._observer.phase(cell, "first call")
         warm_up = self._ask_scorer(to.DrawStates(cell.case, Purpose.WARM_UP, 0, 1))
         ledger.first_call_time = worker.ask(to.Call(warm_up.states), seconds=self._limit).seconds
-        in_phases = (ledger.start_up_time or 0.0) + ledger.prepare_time + ledger.first_call_time
+        in_phases = prepared.first + ledger.prepare_time + ledger.first_call_time
         if earlier is not None:
             record.scores, record.left_out, record.notes = earlier.scores, earlier.left_out, earlier.notes
             record.reference, record.precision = earlier.reference, earlier.precision
@@ -158,13 +156,13 @@ class CellRunner:
     def learn(self, record: CellRecord) -> None:
         """Take down what a finished cell has taken, for the predictions of larger sizes of the same solver."""
         ledger, batch = record.ledger, self._plan.batch
-        timing = next((timing for timing in ledger.solve if timing.batch_size == batch and timing.seconds), None)
+        timing = next((timing for timing in ledger.solve if timing.batch_size == batch), None)
         if record.predicted is None:
             return
         if record.status is Status.TIMEOUT:  # it takes at least this long
             self._paces.learn(record.solver, record.predicted.operations, self._limit)
         elif timing is not None and ledger.prepare_time is not None:
-            seconds = ledger.prepare_time + float(np.median(timing.seconds))
+            seconds = ledger.prepare_time + timing.seconds
             self._paces.learn(record.solver, record.predicted.operations, seconds)
 
     def _posed(self, cell: Cell) -> to.Posed:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
+
 from qdynbench.contract.spec import SolverSpec
 from qdynbench.plugins.registry import Registry
-from qdynbench.record import provenance
+from qdynbench.record import calibration, provenance
 from qdynbench.record.schema import CellRecord, FitRecord, RunRecord, Status
 from qdynbench.record.store import Store
 from qdynbench.runner.accuracy import CellRunner
@@ -151,4 +153,5 @@ def _provenance(plan: Plan) -> dict[str, object]:
     entries = [registry.find("solvers", name) for name in named]
     distributions = filter(None, dict.fromkeys(map(registry.distribution_of, entries)))
     environment = plan.environment
-    return provenance.provenance(distributions, environment.threads, environment.device, environment.memory)
+    found = provenance.provenance(distributions, environment.threads, environment.device, environment.memory)
+    return {**found, "load": os.getloadavg()[0], "calibration": calibration.kept()}

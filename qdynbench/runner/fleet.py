@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from types import TracebackType
 
 from qdynbench.contract.spec import SolverSpec
@@ -27,6 +28,7 @@ class Fleet:
     def __init__(self, task: Task, registry: Registry, environment: Environment) -> None:
         self._task = task
         self._environment = environment
+        self._files = registry.files
         self._setting = environment.setting(registry.files)
         self._load_task = to.LoadTask(task.model_dump_json(), self._setting)
         self._workers: dict[str, Worker] = {}
@@ -63,6 +65,22 @@ class Fleet:
             if name in self._fits:
                 self.restore(spec, self._fits[name])
         return self._workers[name]
+
+    def launch(self, spec: SolverSpec, threads: int, number: int) -> Worker:
+        """Start one more worker of a solver, for a launch of a race, with a number of CPU threads of its own."""
+        name = str(spec)
+        environment = dataclasses.replace(self._environment, threads=threads)
+        worker = Worker("solver", f"{file_name(name)}-{threads}", environment, number)
+        worker.tell(to.Load(name, environment.setting(self._files)))
+        return worker
+
+    def settled(self, worker: Worker, spec: SolverSpec) -> float:
+        """Wait until a launched worker has loaded its solver and weights, and return the seconds of its imports."""
+        name = str(spec)
+        loaded = worker.answer(to.Load(name, self._setting), seconds=LOAD_SECONDS)
+        if name in self._fits:
+            worker.ask(to.Restore(self._fits[name].folder), seconds=LOAD_SECONDS)
+        return loaded.seconds
 
     def drop(self, spec: SolverSpec) -> None:
         """End the scorer and the worker of a solver; both are started anew when they are asked next."""

@@ -83,12 +83,15 @@ class Plan:
         """Largest number of states in one call; test states are scored in portions of this size."""
         return max(self.task.timing.batch_sizes)
 
-    def problem(self, case: Case) -> Problem:
-        """Return the full problem of a case, to be `blinded` before it is sent to the worker of a solver."""
-        environment = self.environment
-        return pose(
-            self.task, self.registry, case, batch=self.batch, device=environment.device, threads=environment.threads
-        )
+    def problem(self, case: Case, threads: int | None = None) -> Problem:
+        """Return the full problem of a case, to be `blinded` before it is sent to the worker of a solver.
+
+        Args:
+            case: the case.
+            threads: CPU threads of the worker; default: those of the run.
+        """
+        threads = threads or self.environment.threads
+        return pose(self.task, self.registry, case, batch=self.batch, device=self.environment.device, threads=threads)
 
     def foreseen(self, outlooks: Mapping[str, Cell]) -> Plan:
         """Return the plan with the predicted costs of `outlooks`, which holds the cells by their keys."""

@@ -1,118 +1,307 @@
-"""The timing of a case in rounds A B C A B C ..., so that a drift of the machine affects all solvers alike."""
+"""The race of a case: all its solvers are timed in several launches, in rounds of random order.
+
+A launch is a fresh process of every solver. What lasts as long as a process, such as where its memory lies, differs
+between launches, so that intervals come from these; what disturbs the machine for a while meets all solvers of a round.
+"""
 
 from __future__ import annotations
 
 import functools
 import math
+import random
 import time
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
+import numpy as np
+
+from qdynbench.contract.initial import vector_bytes
 from qdynbench.contract.spec import SolverSpec
 from qdynbench.record.schema import CellRecord, SolveTiming, Status
 from qdynbench.runner.fleet import Fleet
 from qdynbench.runner.observer import Observer
-from qdynbench.runner.plan import Plan
+from qdynbench.runner.plan import Cell, Plan
+from qdynbench.stats import typical
 from qdynbench.task.case import Case, Purpose
+from qdynbench.text import count
 from qdynbench.workers import protocol as to
 from qdynbench.workers.process import Worker, WorkerFailure
 
 SHORTEST_ROUND = 0.02
-"""Seconds. Shorter calls are repeated within a round, so that it takes much longer than the clock can resolve."""
-FEWEST_ROUNDS = 3
-SETTLE = 0.04
-"""Seconds of pause before a round. Idle threads of OpenMP and OpenBLAS keep spinning for up to 27 ms, and would take a
-core from the next solver."""
-STAGED_SETS = 2
-"""Number of sets of states that calls alternate between, so that a solver gains nothing by remembering an answer."""
+"""Seconds. Shorter calls are repeated within a round, which takes their median."""
+MOST_CALLS = 200
+"""Number of calls of a round."""
+FEWEST_LAUNCHES = 3
+"""An interval from fewer would say nothing."""
+LAUNCH_SHARE = 10
+"""A solver is launched more than once if a launch takes at most so many times the seconds of its rounds."""
+SETS = 4
+"""Number of sets of states that the inputs of timed calls are made from."""
+STAGED_BYTES = 64e6
+"""Bytes of the inputs of a round."""
+WORTH_THREADS = 0.9
+"""A solver runs with more than one thread where that takes at most so much of the time of one."""
+CLOCK_DOUBT = (1.25, 3e-4, 0.02)
+"""The main process sees a round take longer than the clock of the worker says: by a factor, by seconds for each call
+and by seconds, beyond which the clock of the worker is not believed."""
 
 Draw = Callable[[Purpose, int, int], to.States]
 """Draws the states `start` to `stop` for a purpose."""
 
 
 @dataclass
-class _Contestant:
-    """A solver in the rounds of one batch size: a call takes `states` states, a round `calls` calls."""
+class _Lane:
+    """A solver at one batch size, with one number of threads.
+
+    Attributes:
+        batch, states: number of states of a call, and of those that are solved; times are extrapolated to all.
+        calls: number of calls of a round.
+        rounds: number of rounds of a launch.
+        launches: seconds of a call for each launch and round.
+        compiling: by how much the first call of each launch was longer than a later one.
+        lags: seconds of each round by the clock of the main process, less those that the worker's clock allows for.
+        cpu, switches, seconds: sums over all rounds.
+    """
+
+    threads: int
+    batch: int
+    states: int
+    calls: int = 1
+    rounds: int = 1
+    launches: list[list[float]] = field(default_factory=list)
+    compiling: list[float] = field(default_factory=list)
+    lags: list[float] = field(default_factory=list)
+    cpu: float = 0.0
+    switches: int = 0
+    seconds: float = 0.0
+
+    @property
+    def typical(self) -> float:
+        """Seconds of a call with the states that are solved."""
+        return typical(self.launches) * self.states / self.batch
+
+    def timing(self) -> SolveTiming:
+        """Return what is recorded."""
+        return SolveTiming(
+            batch_size=self.batch,
+            launches=self.launches,
+            calls=self.calls,
+            timed_states=self.states,
+            threads=self.threads,
+            compile_time=max(0.0, float(np.median(self.compiling))),
+            busy=self.cpu / self.seconds,
+            interruptions=self.switches / self.seconds,
+        )
+
+
+@dataclass
+class _Entrant:
+    """A solver in the race of a case.
+
+    Attributes:
+        most: number of launches that it takes part in.
+        lanes: by batch size; in the first launch one for each number of threads that is tried.
+        starts: seconds from its import to the end of `prepare`, for each launch.
+    """
 
     record: CellRecord
-    worker: Worker
-    states: int
-    calls: int
-    rounds: int
-    spent: float
-    seconds: list[float] = field(default_factory=list)
+    cell: Cell
+    spec: SolverSpec
+    most: int
+    lanes: dict[int, list[_Lane]] = field(default_factory=dict)
+    starts: list[float] = field(default_factory=list)
+
+    @property
+    def racing(self) -> bool:
+        return self.record.status is Status.OK
+
+    @contextmanager
+    def ending(self) -> Iterator[None]:
+        """End the cell with its status when a step of its timing fails; its accuracy stays."""
+        try:
+            yield
+        except WorkerFailure as failure:
+            self.end(failure.as_status(), failure.reason, failure.details)
+
+    def end(self, status: Status, reason: str, details: str = "") -> None:
+        self.record.status, self.record.reason, self.record.details = status, reason, details
 
 
 def time_case(plan: Plan, case: Case, records: list[CellRecord], fleet: Fleet, observer: Observer) -> None:
     """Time every cell of a case and complete its record; a worker that fails here ends only its own cell."""
-    identity = uuid.uuid4().hex[:12]
-    racing = [record for record in records if not record.complete]
-    limit = plan.task.limits.seconds
-    started, spent = time.perf_counter(), 0.0
-    for batch in plan.task.timing.batch_sizes:
-        spent += _race(plan, case, batch, racing, fleet, observer)
-    for record in racing:
-        if record.status is Status.OK:
-            with _ending(record):
-                peak = fleet.solver(SolverSpec.parse(record.solver)).ask(to.PeakMemory(), seconds=limit)
-                record.ledger.peak_memory_host, record.ledger.peak_memory_device = peak.host, peak.device
-                record.ledger.rest_memory_host = peak.rest
-        record.ledger.rounds_id = identity
-        record.complete = True
-    overhead = max(0.0, time.perf_counter() - started - spent)
-    for record in racing:
-        record.ledger.overhead = (record.ledger.overhead or 0.0) + overhead / len(racing)
-
-
-def _race(plan: Plan, case: Case, batch: int, racing: list[CellRecord], fleet: Fleet, observer: Observer) -> float:
-    """Run the rounds of one batch size, and return the seconds that the solvers took."""
     cells = {str(cell.spec): cell for cell in plan.of_case(case)}
-    limit = plan.task.limits.seconds
-
-    @functools.cache
-    def draw(purpose: Purpose, start: int, stop: int) -> to.States:  # once for all solvers
-        return fleet.scorer.ask(to.DrawStates(case, purpose, start, stop), seconds=limit).states
-
-    contestants = []
-    for record in racing:
-        if record.status is Status.OK:
-            with _ending(record):
-                contestants.append(_staged(plan, record, batch, fleet, draw))
-    for number in range(plan.task.timing.rounds):
-        for one in contestants:
-            if number < one.rounds and one.record.status is Status.OK:
-                observer.phase(cells[one.record.solver], f"time {batch}")
-                with _ending(one.record):
-                    request = to.TimeRound(one.states, number, one.calls, SETTLE)
-                    timed = one.worker.ask(request, seconds=limit)
-                    one.seconds.append(timed.seconds * batch / one.states)
-                    one.spent += timed.seconds * one.calls + timed.settled
-    for one in contestants:
-        if one.record.status is Status.OK:
-            timing = SolveTiming(batch_size=batch, seconds=one.seconds, calls=one.calls, timed_states=one.states)
-            one.record.ledger.solve.append(timing)
-    return sum(one.spent for one in contestants)
+    entrants = [
+        _Entrant(record, cells[record.solver], SolverSpec.parse(record.solver), plan.task.timing.launches)
+        for record in records
+        if not record.complete
+    ]
+    identity, started = uuid.uuid4().hex[:12], time.perf_counter()
+    race = _Race(plan, case, fleet, observer)
+    for launch in range(plan.task.timing.launches):
+        race.launch(launch, [one for one in entrants if one.racing and launch < one.most])
+    for one in entrants:
+        if one.racing:
+            _write_down(one)
+        one.record.ledger.rounds_id = identity
+        one.record.complete = True
+    overhead = max(0.0, time.perf_counter() - started - race.spent)
+    for one in entrants:
+        one.record.ledger.overhead = (one.record.ledger.overhead or 0.0) + overhead / len(entrants)
 
 
-def _staged(plan: Plan, record: CellRecord, batch: int, fleet: Fleet, draw: Draw) -> _Contestant:
-    """Warm a worker up, give it the states to be timed, and choose how often to call it."""
-    timing, limit = plan.task.timing, plan.task.limits.seconds
-    worker = fleet.solver(SolverSpec.parse(record.solver))
-    states = min(batch, timing.subset.get(record.solver, batch))
-    warm_up = worker.ask(to.Call(draw(Purpose.WARM_UP, 1, 1 + states)), seconds=limit).seconds
-    worker.ask(to.Stage(draw(Purpose.TIMING, 0, STAGED_SETS * states), STAGED_SETS), seconds=limit)
-    calls = max(1, math.ceil(SHORTEST_ROUND / max(warm_up, 1e-9)))
-    affordable = timing.seconds / max(warm_up * calls, 1e-9)
-    rounds = int(max(FEWEST_ROUNDS, min(timing.rounds, affordable)))
-    return _Contestant(record, worker, states, calls, rounds, spent=warm_up)
+class _Race:
+    """The launches of a case."""
+
+    def __init__(self, plan: Plan, case: Case, fleet: Fleet, observer: Observer) -> None:
+        self._plan, self._case, self._fleet, self._observer = plan, case, fleet, observer
+        self._limit = plan.task.limits.seconds
+        self._random = random.Random(f"{plan.task.seed} {case.key}")  # noqa: S311 - no secret
+        self.spent = 0.0
+        """Seconds that solvers took, for loading, preparing and solving."""
+
+        @functools.cache
+        def draw(purpose: Purpose, start: int, stop: int) -> to.States:  # once for all solvers and launches
+            return fleet.scorer.ask(to.DrawStates(case, purpose, start, stop), seconds=self._limit).states
+
+        self._draw: Draw = draw
+
+    def launch(self, number: int, entrants: list[_Entrant]) -> None:
+        """Start a fresh process of every solver, and run its rounds at every batch size."""
+        running: dict[tuple[str, int], Worker] = {}
+        try:
+            for one in entrants:
+                with one.ending():
+                    for threads in self._threads(one):
+                        running[one.record.solver, threads] = self._fleet.launch(one.spec, threads, number)
+            for one in (one for one in entrants if one.racing):
+                with one.ending():
+                    for threads in self._threads(one):
+                        self._prepare(one, running[one.record.solver, threads], threads, number)
+            for batch in self._plan.task.timing.batch_sizes:
+                self._rounds(number, batch, [one for one in entrants if one.racing], running)
+            for one in entrants:
+                if number == 0 and one.racing:
+                    with one.ending():
+                        self._remember(one, running)
+        finally:
+            for worker in running.values():
+                worker.kill()
+
+    def _threads(self, one: _Entrant) -> list[int]:
+        """Return the numbers of threads of the workers of a solver; those that were slower are not tried again."""
+        if one.lanes:
+            return sorted({lane.threads for lanes in one.lanes.values() for lane in lanes})
+        return sorted({1, self._plan.environment.threads})
+
+    def _prepare(self, one: _Entrant, worker: Worker, threads: int, launch: int) -> None:
+        problem = self._plan.problem(self._case, threads).blinded(self._plan.traits[one.record.solver].knowledge)
+        loading = self._fleet.settled(worker, one.spec)
+        prepared = worker.ask(to.Prepare(to.Posed.of(problem), twice=False), seconds=self._limit)
+        start = loading + prepared.seconds
+        self.spent += start
+        if launch == len(one.starts):
+            one.starts.append(start)
+        if launch == 0 and start > LAUNCH_SHARE * self._plan.task.timing.seconds:
+            one.most = 1
+
+    def _rounds(
+        self, launch: int, batch: int, entrants: list[_Entrant], running: dict[tuple[str, int], Worker]
+    ) -> None:
+        """Run the rounds of one batch size, in each of which all solvers have a turn."""
+        lanes: list[tuple[_Entrant, _Lane, Worker]] = []
+        for one in entrants:
+            if batch not in one.lanes:
+                states = min(batch, self._plan.task.timing.subset.get(one.record.solver, batch))
+                one.lanes[batch] = [_Lane(threads, batch, states) for threads in self._threads(one)]
+            for lane in one.lanes[batch]:
+                worker = running[one.record.solver, lane.threads]
+                with one.ending():
+                    self._warm_up(launch, one, lane, worker)
+                    lanes.append((one, lane, worker))
+        for number in range(max((lane.rounds for _, lane, _ in lanes), default=0)):
+            for one, lane, worker in self._random.sample(lanes, len(lanes)):
+                if one.racing and number < lane.rounds:
+                    self._observer.phase(one.cell, f"time {batch}")
+                    with one.ending():
+                        self._visit(lane, worker)
+        for one, lane, worker in lanes:
+            if one.racing and launch == 0:
+                with one.ending():
+                    self._inspect(lane, worker)
+        for one in entrants:
+            if launch == 0 and one.racing:
+                one.lanes[batch] = [_faster(one.lanes[batch])]
+
+    def _warm_up(self, launch: int, one: _Entrant, lane: _Lane, worker: Worker) -> None:
+        """Call once, so that all is compiled, and in the first launch once more to choose the calls and rounds."""
+        timing, states = self._plan.task.timing, lane.states
+        first = worker.ask(to.Call(self._draw(Purpose.WARM_UP, 1, 1 + states)), seconds=self._limit).seconds
+        self.spent += first
+        if launch == 0:
+            states_bytes = states * vector_bytes(self._case.size)
+            second = worker.ask(to.Call(self._draw(Purpose.WARM_UP, 1 + states, 1 + 2 * states)), seconds=self._limit)
+            self.spent += second.seconds
+            lane.compiling.append(first - second.seconds)
+            wanted = math.ceil(SHORTEST_ROUND / max(second.seconds, 1e-9))
+            lane.calls = int(max(1, min(wanted, MOST_CALLS, STAGED_BYTES / states_bytes)))
+            affordable = timing.seconds / max(second.seconds * lane.calls, 1e-9)
+            lane.rounds = int(max(1, min(timing.rounds, affordable / timing.launches)))
+            one.most = min(one.most, max(FEWEST_LAUNCHES, int(affordable)))
+        else:
+            lane.compiling.append(first - lane.typical)
+        sets = int(max(1, min(SETS, STAGED_BYTES / (states * vector_bytes(self._case.size)))))
+        worker.ask(to.Stage(self._draw(Purpose.TIMING, 0, sets * states), states), seconds=self._limit)
+        lane.launches.append([])
+
+    def _visit(self, lane: _Lane, worker: Worker) -> None:
+        """Time the calls of one round."""
+        worker.ask(to.Ready(lane.states, lane.calls, self._random.getrandbits(32)), seconds=self._limit)
+        began = time.perf_counter()
+        timed = worker.ask(to.TimeRound(), seconds=self._limit)
+        seconds, claimed = time.perf_counter() - began, sum(timed.seconds)
+        factor, each, once = CLOCK_DOUBT
+        lane.lags.append(seconds - factor * claimed - each * lane.calls - once)
+        lane.launches[-1].append(float(np.median(timed.seconds)) * lane.batch / lane.states)
+        lane.cpu, lane.switches = lane.cpu + timed.cpu, lane.switches + timed.switches
+        lane.seconds += seconds
+        self.spent += claimed
+
+    def _inspect(self, lane: _Lane, worker: Worker) -> None:
+        """Compare what a timed call gave with the answer without a clock, in a batch as it is scored."""
+        among = self._plan.batch
+        if lane.typical * among / lane.states > self._plan.task.timing.seconds:
+            among = lane.states
+        began = time.perf_counter()
+        worker.ask(to.Inspect(self._random.randrange(lane.calls), among), seconds=self._limit)
+        self.spent += time.perf_counter() - began
+
+    def _remember(self, one: _Entrant, running: dict[tuple[str, int], Worker]) -> None:
+        """Take down the memory of the first launch, with as many threads as there are."""
+        worker = running[one.record.solver, max(threads for name, threads in running if name == one.record.solver)]
+        peak, ledger = worker.ask(to.PeakMemory(), seconds=self._limit), one.record.ledger
+        ledger.peak_memory_host, ledger.peak_memory_device = peak.host, peak.device
+        ledger.rest_memory_host = peak.rest
 
 
-@contextmanager
-def _ending(record: CellRecord) -> Iterator[None]:
-    """End a cell with its status when a step of its timing fails; its accuracy stays."""
-    try:
-        yield
-    except WorkerFailure as failure:
-        record.status, record.reason, record.details = failure.as_status(), failure.reason, failure.details
+def _faster(lanes: list[_Lane]) -> _Lane:
+    """Return the lane with the number of threads to go on with: more of them only where they pay."""
+    fewest = min(lanes, key=lambda lane: lane.threads)
+    fastest = min(lanes, key=lambda lane: lane.typical)
+    return fastest if fastest.typical < WORTH_THREADS * fewest.typical else fewest
+
+
+def _write_down(one: _Entrant) -> None:
+    """Complete the ledger of a solver, unless its clock contradicts that of the main process."""
+    lanes = [lane for lanes in one.lanes.values() for lane in lanes]
+    for lane in lanes:
+        excess = float(np.median(lane.lags))
+        if excess > 0:
+            states = count(lane.batch, "state")
+            reason = f"the clock of its process runs behind: rounds with {states} take {excess:.2g} s more than it says"
+            one.end(Status.INVALID, reason)
+            return
+    ledger = one.record.ledger
+    ledger.solve = [lane.timing() for lane in lanes]
+    ledger.starts, ledger.start_up_time = one.starts, float(np.mean(one.starts))

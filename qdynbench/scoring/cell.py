@@ -32,7 +32,7 @@ class Portion:
 
     Attributes:
         context: the case and the states.
-        problem: the problem that the solver was given.
+        problem: the problem of the case, with its Hamiltonian.
         cursor: the trajectory of the reference; None without a reference.
         metrics: metrics that have a value.
         observing: metrics without their reference, which only keep curves of the prediction.
@@ -56,8 +56,8 @@ class Portion:
             tensors: states `(B, k, 2**N)` as "states", and observables by name.
 
         Raises:
-            InvalidOutput: they do not continue the trajectory. The solver's process has checked that, but what comes
-                from there is not trusted.
+            InvalidOutput: they do not continue the trajectory. The process of the solver has checked that, but the form
+                of what comes from there is not trusted.
         """
         observables = {name: tensor for name, tensor in tensors.items() if name != "states"}
         block = Block(start, tensors.get("states"), observables)

@@ -24,6 +24,7 @@ from pydantic import (
 from qdynbench.contract.spec import SolverSpec
 from qdynbench.errors import InputError
 from qdynbench.plugins.registry import Kind, Registry
+from qdynbench.stats import PILOT
 
 _Entry = TypeVar("_Entry", int, str)
 
@@ -110,13 +111,16 @@ class Timing(_Section):
 
     Attributes:
         batch_sizes: numbers of states in one call.
-        rounds: number of timing rounds per batch size; the rounds of all solvers alternate.
-        seconds: limit of the time of all rounds of one solver at one batch size; there are at least 3 rounds.
+        launches: number of fresh worker processes of each solver, one after the other, that times rest on.
+        rounds: number of timing rounds of a launch at each batch size; the rounds of all solvers alternate.
+        seconds: what all rounds of one solver at one batch size may take. A slow solver has fewer rounds and launches,
+            at least 3 launches; only one if a launch alone takes more than ten times as long.
         subset: numbers of states, by solver, on which larger batches are timed; the extrapolated times are marked.
     """
 
     batch_sizes: Integers = [1]
-    rounds: Annotated[int, Field(ge=3)] = 7
+    launches: Annotated[int, Field(ge=1, le=PILOT)] = PILOT
+    rounds: PositiveInt = 7
     seconds: PositiveFloat = 5.0
     subset: dict[SolverText, PositiveInt] = {}
 

@@ -1,12 +1,17 @@
-"""Start worker processes: `python -m qdynbench.workers.launcher FD` has imported what they need, and forks them.
+"""Start workers by forking a process, the launcher, that has already imported what they need.
 
-To import torch and the rest takes seconds of CPU time, a fork takes milliseconds. What workers inherit are libraries
-alone: the launcher never holds a task, a solver or a result, and has started no thread of its own.
+To import torch and the rest takes seconds of CPU time, and a fork takes milliseconds. What workers inherit are
+libraries alone: the launcher never holds a task, a solver or a result. It runs as
+`python -m qdynbench.workers.launcher`.
+
+The forks of one launcher have the same layout of memory. Launches that intervals are to come from therefore have a
+launcher each.
 """
 
 from __future__ import annotations
 
 import atexit
+import contextlib
 import gc
 import importlib
 import os
@@ -16,37 +21,53 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 import traceback
-from collections.abc import Mapping
-from functools import partial
+from collections.abc import Iterator, Mapping
 from typing import IO, Protocol
 
 import msgspec
 
 PRELOADED = ("qdynbench.workers.scorer_side", "qdynbench.workers.solver_side", "scipy.sparse.linalg", "scipy.stats")
-"""Modules that every worker, or the scorer of every run, imports."""
+"""Modules that the scorer, and so the scorer of every run, imports; solvers need most of them as well."""
+HARMLESS = ("_", "COLUMNS", "LINES", "OLDPWD", "PWD", "PYTEST_", "SHLVL", "XDG_")
+"""Beginnings of the names of environment variables that no library reads while it is loaded."""
+PATIENCE = 120.0
+"""Seconds that a launcher may take to start, or to fork."""
+_LONGEST = 1 << 16
+"""Largest number of bytes of a message."""
 
-READ_AT_LOAD = ("CUDA", "GOMP", "KMP", "LD_", "MKL", "NUMBA", "OMP", "OPENBLAS", "PYTHON", "TORCH")
-"""Beginnings of the names of environment variables that count when a library is loaded, not afterwards."""
 
-_LONGEST = 1 << 20
-"""Number of bytes of a message, most of which are environment variables."""
+class CannotStart(Exception):
+    """No worker can be started; the text says why."""
 
 
-class Launch(msgspec.Struct, frozen=True, tag=True):
-    """Fork a worker; the descriptors of its socket and of its log come with the message."""
+class Order(msgspec.Struct, frozen=True, tag=True):
+    """Fork a worker. With it come the descriptors of its socket, of its log and of a file with its `Surroundings`."""
 
     role: str
-    folder: str
-    variables: dict[str, str]
+
+
+class Surroundings(msgspec.Struct, frozen=True):
+    """The working folder, the file mode mask and the environment variables of a worker."""
+
+    folder: bytes
+    mask: int
+    variables: dict[str, bytes]
 
 
 class Started(msgspec.Struct, frozen=True, tag=True):
-    """The answer to `Launch`."""
+    """The answer to `Order`."""
 
     pid: int
+
+
+class Refused(msgspec.Struct, frozen=True, tag=True):
+    """The answer to `Order` where the system does not let the launcher fork."""
+
+    reason: str
 
 
 class Ended(msgspec.Struct, frozen=True, tag=True):
@@ -68,18 +89,22 @@ class Process(Protocol):
         """Wait for the exit status; raises `subprocess.TimeoutExpired`."""
 
 
-def launch(role: str, stream: socket.socket, log: IO[bytes], variables: Mapping[str, str]) -> Process:
+def start(role: str, stream: socket.socket, log: IO[bytes], variables: Mapping[str, str], launch: int) -> Process:
     """Start a worker.
 
     Args:
         role: "solver" or "scorer".
-        stream: its end of the connection.
-        log: takes its output.
-        variables: its environment variables.
+        stream: the worker's end of the connection.
+        log: the file that takes the worker's output.
+        variables: the worker's environment variables.
+        launch: workers with different numbers have different layouts of memory.
+
+    Raises:
+        CannotStart: the system refuses it, or what workers import cannot be imported.
     """
     if sys.platform == "linux":
-        return Launcher.of(variables).launch(role, stream, log, variables)
-    # Elsewhere libraries do not survive a fork.
+        return Launcher.for_(variables, launch).fork(role, stream, log, variables)
+    # System libraries of macOS may crash in a forked process.
     return subprocess.Popen(
         [sys.executable, "-m", "qdynbench.workers.worker", role, str(stream.fileno())],
         pass_fds=[stream.fileno()],
@@ -94,16 +119,20 @@ def launch(role: str, stream: socket.socket, log: IO[bytes], variables: Mapping[
 class Launcher:
     """The handle of a launcher in the main process."""
 
-    _running: dict[tuple[tuple[str, str], ...], Launcher] = {}  # noqa: RUF012 - shared by all
-    _one_at_a_time = threading.RLock()
+    _running: dict[object, Launcher] = {}  # noqa: RUF012 - shared by all
+    _lock = threading.RLock()
 
     def __init__(self, variables: Mapping[str, str]) -> None:
         self._control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self._control.settimeout(PATIENCE)
+        self._log = tempfile.TemporaryFile()  # noqa: SIM115 - as long as the launcher
         with theirs:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "qdynbench.workers.launcher", str(theirs.fileno())],
+                [sys.executable, "-m", "qdynbench.workers.launcher", str(theirs.fileno()), str(os.getpid())],
                 pass_fds=[theirs.fileno()],
                 stdin=subprocess.DEVNULL,
+                stdout=self._log,
+                stderr=self._log,
                 env=dict(variables),
                 start_new_session=True,  # Ctrl-C reaches only the main process
             )
@@ -112,47 +141,66 @@ class Launcher:
         atexit.register(self._end)
 
     @classmethod
-    def of(cls, variables: Mapping[str, str]) -> Launcher:
-        """Return a launcher whose libraries have been loaded under these environment variables."""
-        key = (*sorted(item for item in variables.items() if item[0].startswith(READ_AT_LOAD)), ("", str(os.getpid())))
-        with cls._one_at_a_time:
+    def for_(cls, variables: Mapping[str, str], launch: int) -> Launcher:
+        """Return a launcher whose libraries were loaded under these variables, and on the cores of this process."""
+        loaded = frozenset(item for item in variables.items() if not item[0].startswith(HARMLESS))
+        key = (os.getpid(), launch, frozenset(os.sched_getaffinity(0)), loaded)
+        with cls._lock:
             found = cls._running.get(key)
             if found is None or found._process.poll() is not None:
                 found = cls._running[key] = cls(variables)
             return found
 
-    def launch(self, role: str, stream: socket.socket, log: IO[bytes], variables: Mapping[str, str]) -> Process:
-        """Start a worker, see `launch`."""
-        message = msgspec.msgpack.encode(Launch(role, os.getcwd(), dict(variables)))
-        with self._one_at_a_time:
-            socket.send_fds(self._control, [message], [stream.fileno(), log.fileno()])
-            while True:
-                answer = self._receive()
-                if isinstance(answer, Started):
-                    return Forked(answer.pid, self)
+    def fork(self, role: str, stream: socket.socket, log: IO[bytes], variables: Mapping[str, str]) -> Process:
+        """Start a worker, see `start`."""
+        with self._lock, open(os.memfd_create("surroundings"), "w+b") as surroundings:
+            given = {name: os.fsencode(value) for name, value in variables.items()}
+            surroundings.write(msgspec.msgpack.encode(Surroundings(os.fsencode(os.getcwd()), _mask(), given)))
+            surroundings.flush()
+            descriptors = [stream.fileno(), log.fileno(), surroundings.fileno()]
+            try:
+                socket.send_fds(self._control, [msgspec.msgpack.encode(Order(role))], descriptors)
+                while isinstance(answer := self._receive(), Ended):
+                    pass
+            except OSError as error:
+                self._end()
+                raise CannotStart(self._why(error)) from error
+            except BaseException:  # Ctrl-C: the answer would be taken for that to the next order
+                self._end()
+                raise
+        if isinstance(answer, Refused):
+            raise CannotStart(answer.reason)
+        self._codes.pop(answer.pid, None)  # of an earlier worker
+        return Forked(answer.pid, self)
 
     def code(self, pid: int) -> int | None:
         """Return the exit status of a worker, or None while it runs."""
-        with self._one_at_a_time:
-            while pid not in self._codes and select.select([self._control], [], [], 0)[0]:
-                try:
+        with self._lock:
+            try:
+                while pid not in self._codes and select.select([self._control], [], [], 0)[0]:
                     self._receive()
-                except ChildProcessError:
-                    self._codes[pid] = -signal.SIGKILL  # workers die with their launcher
+            except (OSError, ValueError):  # closed, at this end or at the other: workers die with their launcher
+                self._codes[pid] = -signal.SIGKILL
             return self._codes.get(pid)
 
-    def _receive(self) -> Started | Ended:
+    def _receive(self) -> Started | Refused | Ended:
         body = self._control.recv(_LONGEST)
         if not body:
-            raise ChildProcessError(f"the process that starts workers has ended with status {self._process.wait()}")
-        message: Started | Ended = msgspec.msgpack.decode(body, type=Started | Ended)
+            raise ConnectionError("it has ended")
+        message: Started | Refused | Ended = msgspec.msgpack.decode(body, type=Started | Refused | Ended)
         if isinstance(message, Ended):
             self._codes[message.pid] = message.code
         return message
 
+    def _why(self, error: OSError) -> str:
+        self._log.seek(0)
+        lines = self._log.read().decode(errors="replace").strip().splitlines()
+        return f"the process that starts workers does not answer: {lines[-1] if lines else error}"
+
     def _end(self) -> None:
-        self._control.close()
+        self._process.kill()
         self._process.wait()
+        self._control.close()
 
 
 class Forked:
@@ -160,7 +208,11 @@ class Forked:
 
     def __init__(self, pid: int, launcher: Launcher) -> None:
         self.pid = pid
-        self.poll = partial(launcher.code, pid)
+        self._launcher = launcher
+
+    def poll(self) -> int | None:
+        """Return the exit status, or None while the process runs."""
+        return self._launcher.code(self.pid)
 
     def wait(self, timeout: float | None = None) -> int:
         """Wait for the exit status; raises `subprocess.TimeoutExpired`."""
@@ -172,81 +224,101 @@ class Forked:
         return code
 
 
-def main(descriptor: int) -> None:
-    """Fork workers until the main process closes its end."""
+def _mask() -> int:
+    mask = os.umask(0o077)
+    os.umask(mask)
+    return mask
+
+
+def main(descriptor: int, parent: int) -> None:
+    """Fork workers until the main process closes its end or is gone."""
     control = socket.socket(fileno=descriptor)
+    watched = [descriptor]
+    with contextlib.suppress(OSError):  # not every system has it
+        watched.append(os.pidfd_open(parent))  # a fork of the main process would keep its end open
     for name in PRELOADED:
         importlib.import_module(name)
+    gc.collect()
     gc.freeze()  # the memory of what is loaded stays shared
-    woken, wake = os.pipe()
-    os.set_blocking(wake, False)
-    signal.set_wakeup_fd(wake)
+    ended, wakeup = os.pipe()
+    os.set_blocking(wakeup, False)
+    signal.set_wakeup_fd(wakeup)
     signal.signal(signal.SIGCHLD, lambda *_: None)
-    while True:
-        ready: list[object] = select.select([control, woken], [], [])[0]  # type: ignore[type-var]  # both have a file
-        if woken in ready:
-            os.read(woken, 4096)
-            for ended in _ended():
-                control.send(msgspec.msgpack.encode(ended))
-        if control in ready:
-            body, descriptors, _, _ = socket.recv_fds(control, _LONGEST, 2)
+    while os.getppid() == parent:
+        ready, _, _ = select.select([ended, *watched], [], [])
+        if ended in ready:
+            os.read(ended, 4096)
+            for message in _ended():
+                control.send(msgspec.msgpack.encode(message))
+        if descriptor in ready:
+            body, descriptors, _, _ = socket.recv_fds(control, _LONGEST, 3)
             if not body:
                 return
-            pid = os.fork()
-            if pid == 0:
-                signal.set_wakeup_fd(-1)
-                for thing in (woken, wake, control.detach()):
-                    os.close(thing)
-                _become(msgspec.msgpack.decode(body, type=Launch), *descriptors)
-            for thing in descriptors:
-                os.close(thing)
-            control.send(msgspec.msgpack.encode(Started(pid)))
+            try:
+                pid = os.fork()
+            except OSError as error:
+                control.send(msgspec.msgpack.encode(Refused(f"no worker can be started: {error}")))
+            else:
+                if pid == 0:
+                    signal.set_wakeup_fd(-1)
+                    for each in (ended, wakeup, control.detach(), *watched[1:]):
+                        os.close(each)
+                    _become(body, descriptors)
+                control.send(msgspec.msgpack.encode(Started(pid)))
+            for each in descriptors:
+                os.close(each)
 
 
-def _ended() -> list[Ended]:
-    """Return the workers that have ended since the last call."""
-    found: list[Ended] = []
-    while True:
-        try:
-            pid, status = os.waitpid(-1, os.WNOHANG)
-        except ChildProcessError:
-            return found
-        if not pid:
-            return found
-        found.append(Ended(pid, os.waitstatus_to_exitcode(status)))
+def _ended() -> Iterator[Ended]:
+    """Yield the workers that have ended since the last call."""
+    with contextlib.suppress(ChildProcessError):
+        while (found := os.waitpid(-1, os.WNOHANG))[0]:
+            yield Ended(found[0], os.waitstatus_to_exitcode(found[1]))
 
 
-def _become(launch: Launch, stream: int, log: int) -> None:
+def _become(body: bytes, descriptors: list[int]) -> None:
     """Turn this fork into the worker; it never returns."""
     code = 1
     try:
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         os.setsid()
+        stream, log, surroundings = descriptors
         os.dup2(log, 1)
         os.dup2(log, 2)
         os.close(log)
-        os.chdir(launch.folder)
+        role = msgspec.msgpack.decode(body, type=Order).role
+        with open(surroundings, "rb") as file:
+            file.seek(0)
+            found = msgspec.msgpack.decode(file.read(), type=Surroundings)
+        os.umask(found.mask)
+        os.chdir(found.folder)
         os.environ.clear()
-        os.environ.update(launch.variables)
-        sys.path[0] = launch.folder
-        random.seed()  # forks must not share their randomness
-
-        import numpy as np
-
-        from qdynbench.workers import worker
-
-        np.random.seed()  # noqa: NPY002 - a solver may still use it
-        worker.main(launch.role, stream)
+        os.environ.update({name: os.fsdecode(value) for name, value in found.variables.items()})
+        if not sys.flags.safe_path:
+            sys.path[0] = os.fsdecode(found.folder)
+        _work(role, stream)
         code = 0
     except SystemExit as end:
         code = end.code if isinstance(end.code, int) else int(end.code is not None)
     except BaseException:
         traceback.print_exc()
     finally:
-        sys.stdout.flush()
-        sys.stderr.flush()
+        for output in (sys.stdout, sys.stderr):
+            with contextlib.suppress(Exception):  # the solver may have closed it
+                output.flush()
         os._exit(code)
 
 
+def _work(role: str, stream: int) -> None:
+    import numpy as np
+
+    from qdynbench.workers import worker
+
+    random.seed()  # forks must not share their randomness
+    np.random.seed()  # noqa: NPY002 - a solver may still use it
+    worker.main(role, stream)
+
+
 if __name__ == "__main__":
-    main(int(sys.argv[1]))
+    with contextlib.suppress(ConnectionError):  # the main process is gone
+        main(int(sys.argv[1]), int(sys.argv[2]))

@@ -160,12 +160,14 @@ class Loaded(Message, frozen=True):
     """The properties of a solver that was built.
 
     Attributes:
+        seconds: it took to import its class and to build it.
         knowledge, label, accuracy, protocol: see `Solver`.
         learned: whether it has to be fitted first.
         shipped: folders of weights that came with it.
         starts_from: folder of the weights from which its fit starts, or None.
     """
 
+    seconds: float
     knowledge: Knowledge
     learned: bool
     label: str
@@ -224,16 +226,17 @@ class Restore(Request[Done], frozen=True):
 
 
 class Prepared(Message, frozen=True):
-    """Seconds of `prepare`; `start_up_time` is that of a first one, with imports and compilation, in a new process."""
+    """Seconds of `prepare`, and of a first one before it; 0 if there was none."""
 
-    start_up_time: float | None
-    prepare_time: float
+    seconds: float
+    first: float
 
 
 class Prepare(Request[Prepared], frozen=True):
-    """Prepare a problem from scratch."""
+    """Prepare a problem from scratch; `twice` if it is the first one, so that imports and compilation are not in it."""
 
     problem: Posed
+    twice: bool
 
 
 class Called(Message, frozen=True):
@@ -278,27 +281,47 @@ class LeadBack(Request[Returned], frozen=True):
 
 
 class Stage(Request[Done], frozen=True):
-    """Keep `sets` sets of states, one after the other, on the device for the timed calls of one batch size."""
+    """Keep sets of states on the device, from which the inputs of timed calls with `batch` states are made."""
 
     states: States
-    sets: int
+    batch: int
 
 
-class Timed(Message, frozen=True):
-    """Seconds of one call of a round, and of the pause before the round."""
+class Ready(Request[Done], frozen=True):
+    """Make new inputs for the next round: `calls` times `batch` states, each with a random global phase.
 
-    seconds: float
-    settled: float
-
-
-class TimeRound(Request[Timed], frozen=True):
-    """Pause for `settle` seconds and time some calls with `batch` states each, as round `number`."""
+    The phase leaves every prediction as it is, but no state comes twice: a remembered answer is the wrong one.
+    """
 
     doing = "time"
     batch: int
-    number: int
     calls: int
-    settle: float
+    seed: int
+
+
+class Timed(Message, frozen=True):
+    """The seconds of each call of a round, and of CPU time and involuntary context switches during all of it."""
+
+    seconds: list[float]
+    cpu: float
+    switches: int
+
+
+class TimeRound(Request[Timed], frozen=True):
+    """Time a call for each input that was made ready."""
+
+    doing = "time"
+
+
+class Inspect(Request[Done], frozen=True):
+    """Solve the input of one call of the last round once more, untimed, and compare what came.
+
+    The states stand among others of a batch of `among` states: what is timed has to be what is scored.
+    """
+
+    doing = "inspect"
+    call: int
+    among: int
 
 
 class Peak(Message, frozen=True):
@@ -438,5 +461,6 @@ class ScoreEcho(Request[EchoScored], frozen=True):
     curves: str
 
 
-SolverRequest = Load | Examine | Fit | Restore | Prepare | Call | Solve | LeadBack | Stage | TimeRound | PeakMemory
+Timing = Stage | Ready | TimeRound | Inspect | PeakMemory
+SolverRequest = Load | Examine | Fit | Restore | Prepare | Call | Solve | LeadBack | Timing
 ScorerRequest = LoadTask | OpenCase | DrawStates | MakeTrajectories | BeginPortion | ScorePiece | FinishCell | ScoreEcho

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-import time
+import resource
 from collections.abc import Iterator
 from pathlib import Path
 from typing import assert_never
@@ -24,7 +24,7 @@ from qdynbench.record.schema import kept_notes
 from qdynbench.workers import memory
 from qdynbench.workers import protocol as to
 from qdynbench.workers.channel import Channel
-from qdynbench.workers.clock import Stopwatch
+from qdynbench.workers.clock import Receiver, Stopwatch
 from qdynbench.workers.fit_side import Context, RemoteData
 
 PIECE = 64e6
@@ -42,12 +42,14 @@ class SolverSide:
         self._device = "cpu"
         self._memory = float("inf")
         self._staged: dict[int, list[Initial]] = {}
+        self._inputs: list[Initial] = []
+        self._received: list[Receiver] = []
         self._started = False
         self._reads_states = False
         """Whether the solver has asked for state vectors; they are then computed before a clock runs."""
         self._at_rest = 0
 
-    def answer(self, request: to.SolverRequest) -> to.Message:  # noqa: PLR0911 - one for each request
+    def answer(self, request: to.SolverRequest) -> to.Message:  # noqa: PLR0911, PLR0912 - one for each request
         """Answer one request."""
         match request:
             case to.Load():
@@ -60,7 +62,7 @@ class SolverSide:
                 self._learned().load(Path(request.folder))
                 return to.Done()
             case to.Prepare():
-                return self._prepare(request.problem.problem())
+                return self._prepare(request.problem.problem(), twice=request.twice)
             case to.Call():
                 return to.Called(self._time(Given(self._initial(request.states))))
             case to.Solve():
@@ -68,9 +70,13 @@ class SolverSide:
             case to.LeadBack():
                 return self._lead_back(self._initial(request.states), request.problem.problem())
             case to.Stage():
-                return self._stage(request.states, request.sets)
+                return self._stage(request.states, request.batch)
+            case to.Ready():
+                return self._ready_for(request)
             case to.TimeRound():
-                return self._time_round(request)
+                return self._time_round()
+            case to.Inspect():
+                return self._inspect(request)
             case to.PeakMemory():
                 return to.Peak(memory.peak_host(), memory.peak_device(self._device), self._at_rest)
             case _:
@@ -80,12 +86,15 @@ class SolverSide:
         setting, spec = request.setting, SolverSpec.parse(request.solver)
         torch.set_num_threads(setting.threads)
         self._device, self._memory = setting.device, setting.memory
-        solver_class = Registry.discover(setting.files).load("solvers", spec.name)
-        self._solver = solver = build(solver_class, spec.name, spec.parameters)
+        watch = Stopwatch()
+        with watch.running():
+            solver_class = Registry.discover(setting.files).load("solvers", spec.name)
+            self._solver = solver = build(solver_class, spec.name, spec.parameters)
         self._at_rest = memory.resident()
         learned = solver if isinstance(solver, LearnedSolver) else None
         start = None if learned is None else learned.starts_from()
         return to.Loaded(
+            seconds=watch.seconds,
             knowledge=solver.knowledge,
             learned=learned is not None,
             label=solver.label,
@@ -114,14 +123,13 @@ class SolverSide:
         self._channel.send(need)
         return self._channel.receive(to.Trajectories)
 
-    def _prepare(self, problem: Problem) -> to.Prepared:
-        """Prepare from scratch, the first problem twice, so that imports and compilation are timed separately."""
+    def _prepare(self, problem: Problem, *, twice: bool) -> to.Prepared:
         memory.reset_peak(self._device)
         self._staged.clear()
         self._reads_states = False
-        start_up = None if self._started else self._time_prepare(problem)
+        first = self._time_prepare(problem) if twice and not self._started else 0.0
         self._started = True
-        return to.Prepared(start_up, self._time_prepare(problem))
+        return to.Prepared(self._time_prepare(problem), first)
 
     def _time_prepare(self, problem: Problem) -> float:
         watch = Stopwatch(self._device)
@@ -140,15 +148,14 @@ class SolverSide:
         return initial
 
     def _time(self, given: Given) -> float:
-        """Return the seconds that it takes to obtain all blocks, which are dropped.
+        """Return the seconds until all that a call yields is there; it is dropped.
 
         State vectors that are computed from spinors meanwhile are given to the solver, so their time does not count.
         """
         initial, watch = given.initial, Stopwatch(self._device)
-        before = initial.making
+        before, receiver = initial.making, Receiver(self._solver.problem, len(given))
         with watch.running():
-            for _ in self._solver.solve(given):
-                pass
+            receiver.receive(self._solver, given)
         self._reads_states = self._reads_states or initial.vectors_exist
         return watch.seconds - (initial.making - before)
 
@@ -187,24 +194,43 @@ class SolverSide:
                 last = block.states[:, -1].to(torch.complex128, copy=True)
         return last
 
-    def _stage(self, states: to.States, sets: int) -> to.Done:
-        count = len(next(iter(states.values()))) // sets
-        cuts = [slice(number * count, (number + 1) * count) for number in range(sets)]
-        self._staged[count] = [self._initial({name: array[cut] for name, array in states.items()}) for cut in cuts]
+    def _stage(self, states: to.States, batch: int) -> to.Done:
+        count = len(next(iter(states.values())))
+        cuts = [slice(start, start + batch) for start in range(0, count, batch)]
+        self._staged[batch] = [self._initial({name: array[cut] for name, array in states.items()}) for cut in cuts]
         return to.Done()
 
-    def _time_round(self, request: to.TimeRound) -> to.Timed:
-        rest = Stopwatch()
-        with rest.running():
-            time.sleep(request.settle)
-        staged = self._staged[request.batch]
-        watch = Stopwatch(self._device)
-        for call in range(request.calls):
-            given = Given(staged[(request.number * request.calls + call) % len(staged)])
+    def _ready_for(self, request: to.Ready) -> to.Done:
+        random, sets = np.random.default_rng(request.seed), self._staged[request.batch]
+        phases = np.exp(2j * np.pi * random.random((request.calls, request.batch)))
+        self._inputs = [sets[call % len(sets)].turned(phases[call]) for call in range(request.calls)]
+        return to.Done()
+
+    def _time_round(self) -> to.Timed:
+        seconds, before = [], _usage()
+        self._received = [Receiver(self._solver.problem, len(initial)) for initial in self._inputs]
+        for initial, receiver in zip(self._inputs, self._received, strict=True):
+            given = Given(self._ready(initial))
+            watch = Stopwatch(self._device)
             with watch.running():
-                for _ in self._solver.solve(given):
-                    pass
-        return to.Timed(watch.seconds / request.calls, rest.seconds)
+                receiver.receive(self._solver, given)
+            seconds.append(watch.seconds)
+        after = _usage()
+        return to.Timed(seconds, after[0] - before[0], after[1] - before[1])
+
+    def _inspect(self, request: to.Inspect) -> to.Done:
+        initial, count = self._inputs[request.call], len(self._inputs[request.call])
+        again = initial.repeated(-(-request.among // count))[: request.among] if request.among > count else initial
+        receiver = Receiver(self._solver.problem, len(again))
+        receiver.receive(self._solver, Given(self._ready(again)))
+        self._received[request.call].compare(receiver, count)
+        return to.Done()
+
+
+def _usage() -> tuple[float, int]:
+    """Return the seconds of CPU time of this process, and how often it was interrupted."""
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    return used.ru_utime + used.ru_stime, used.ru_nivcsw
 
 
 def _normalised(states: torch.Tensor) -> Initial:

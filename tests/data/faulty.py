@@ -118,6 +118,7 @@ class Peeks(Frozen):
         from qdynbench.physics.operators import PauliSum
         from qdynbench.task.spec import Task
 
+        gc.unfreeze()  # what is inherited counts as well
         assert self.problem.dynamics is None
         assert self.problem.hamiltonians == ()
         assert self.problem.parameters is None

@@ -1,79 +1,128 @@
+"""The bill of a solver and the break-even of two."""
+
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
 
+import numpy as np
 import pytest
 
-from qdynbench.record.ledger import bill, break_even
+from qdynbench.record.ledger import BreakEven, Cheaper, bill, break_even
 from qdynbench.record.schema import CellRecord, FitRecord, Ledger, SolveTiming
-from qdynbench.text import break_even as written
+from qdynbench.report.terminal.numbers import break_even as written
+
+SPREAD = tuple(np.exp([-0.04, -0.02, 0.0, 0.02, 0.04]))
 
 
 def cell(
-    solver: str, prepare: float, seconds: dict[int, float | Sequence[float]], rounds_id: str | None = None
+    solver: str,
+    start: float,
+    each: float,
+    *,
+    batch: int = 1,
+    spread: Sequence[float] = SPREAD,
+    starts: Sequence[float] = (),
+    race: str | None = "one",
 ) -> CellRecord:
-    """Return a cell with the times of one call, or of each of its rounds, by batch size."""
-    solve = [
-        SolveTiming(
-            batch_size=batch,
-            seconds=list(value) if isinstance(value, Sequence) else [value] * 3,
-            calls=1,
-            timed_states=batch,
-        )
-        for batch, value in seconds.items()
-    ]
-    ledger = Ledger(prepare_time=prepare, solve=solve, rounds_id=rounds_id)
+    """Return a cell that takes `each` seconds a trajectory, with a spread over launches."""
+    timing = SolveTiming(
+        batch_size=batch, launches=[[batch * each * s] * 3 for s in spread], calls=1, timed_states=batch
+    )
+    ledger = Ledger(start_up_time=start, starts=list(starts), prepare_time=0.0, solve=[timing], rounds_id=race)
     return CellRecord(key=solver, task="t", solver=solver, size=2, seed=0, track="", fingerprint="", ledger=ledger)
 
 
 FITS = {"sru": FitRecord(solver="sru", source="shipped", folder="", data_time=10.0, fit_time=90.0)}
-SRU = cell("sru", 0.0, {1: 1.0})
+REVERSED = SPREAD[::-1]
 
 
-def test_the_bill_counts_data_and_training_whenever_they_were_paid() -> None:
-    found = bill(cell("sru", 1.0, {1: 0.5, 10: 1.0}), FITS)
+def crossing(ours: CellRecord, theirs: CellRecord) -> BreakEven:
+    found = break_even(ours, theirs, FITS)
     assert found is not None
-    assert (found.fixed, found.each, found.batch_size) == (101.0, 0.1, 10)
-    assert bill(cell("sru", 1.0, {1: 0.5}), FITS, batch_size=10) is None
+    return found
+
+
+def test_the_bill_counts_whatever_was_paid() -> None:
+    one = cell("sru", 1.0, 0.1, batch=10, spread=[1.0])
+    one.ledger.solve[0].compile_time = 2.0
+    found = bill(one, FITS)
+    assert found is not None
+    assert (found.fixed, found.each, found.timing.batch_size) == (pytest.approx(103.0), pytest.approx(0.1), 10)
+    assert bill(one, FITS, batch_size=1) is None
 
 
 def test_break_even_is_where_the_bills_cross() -> None:
-    ed = cell("ed", 0.0, {1: 3.0})
-    assert break_even(SRU, ed, FITS) == (50, 50, 50)
-    assert break_even(ed, SRU, FITS) == (math.inf,) * 3
-    assert break_even(cell("ed", 0.0, {1: 0.5}), SRU, FITS) == (0, 0, 0)  # cheaper at once, and it stays so
-    assert break_even(cell("ed", 0.0, {}), SRU, FITS) is None
+    found = crossing(cell("sru", 0.0, 1.0), cell("ed", 0.0, 3.0))
+    assert found.cheaper is Cheaper.FROM
+    assert found.number == pytest.approx((50, 50, 50))  # the spread is common to both
+    assert written(found) == "50"
+
+
+def test_who_costs_less_at_once_and_each_time_always_does() -> None:
+    assert crossing(cell("ed", 0.0, 0.5), cell("sru", 0.0, 1.0)).cheaper is Cheaper.ALWAYS
+    never = crossing(cell("sru", 0.0, 1.0), cell("ed", 0.0, 0.5))
+    assert (never.cheaper, written(never)) == (Cheaper.NEVER, "never")
+
+
+def test_who_begins_cheaper_and_is_slower_pays_off_below_a_number() -> None:
+    found = crossing(cell("ed", 0.0, 3.0), cell("sru", 0.0, 1.0))
+    assert (found.cheaper, written(found)) == (Cheaper.BELOW, "below 50")
 
 
 def test_break_even_is_known_as_well_as_the_times() -> None:
-    # It was written with seven digits, whatever the rounds of the two had to say of them.
-    ed = cell("ed", 0.0, {1: [2.6, 2.9, 3.0, 3.1, 3.4]})
-    found = break_even(cell("sru", 0.0, {1: [0.8, 0.9, 1.0, 1.1, 1.2]}), ed, FITS)
-    assert found is not None
-    value, low, high = found
-    assert 35 < low < value == 50 < high < 75
-    assert written(found) == "50"
-    assert written((4_753_884.0, 3.9e6, 5.6e6)) == "4,800,000"
+    found = crossing(cell("sru", 0.0, 1.0, spread=REVERSED), cell("ed", 0.0, 3.0))
+    value, low, high = found.number
+    assert value == pytest.approx(50)
+    assert 45 < low < 50 < high < 60
+
+
+def test_break_even_is_known_as_well_as_the_start_ups() -> None:
+    exact = crossing(cell("a", 11.0, 1.0), cell("b", 1.0, 2.0))
+    assert exact.number == pytest.approx((10, 10, 10))
+    vague = crossing(cell("a", 11.0, 1.0, starts=[9, 10, 11, 12, 13]), cell("b", 1.0, 2.0, starts=[1.0] * 5))
+    assert vague.number[1] < 9 < vague.number[0] < 11.5 < vague.number[2]
+    # Equal start-ups, of which nobody knows which is shorter: from the first trajectory on, or from a few.
+    equal = crossing(cell("a", 1.0, 1.0, starts=[0.5, 1.5]), cell("b", 1.0, 2.0, starts=[0.6, 1.4]))
+    assert (equal.cheaper, equal.number[0], equal.number[1]) == (Cheaper.FROM, 0, 0)
+    assert equal.number[2] > 1
 
 
 @pytest.mark.parametrize("faster", [0.99, 1.01])
 def test_where_the_times_cannot_be_told_apart_it_is_not_decided(faster: float) -> None:
     # The same two solvers, a moment later: 4,753,884 became `never`.
-    rounds = [0.8, 0.9, 1.0, 1.1, 1.2]
-    found = break_even(cell("sru", 0.0, {1: [faster * s for s in rounds[::-1]]}), cell("ed", 0.0, {1: rounds}), FITS)
-    assert found is not None
-    assert found[1] < math.inf == found[2]
+    found = crossing(cell("sru", 0.0, faster, spread=REVERSED), cell("ed", 0.0, 1.0))
+    assert found.number[1] < math.inf == found.number[2]
+    assert written(found) == "undecided"
+
+
+def test_one_launch_decides_nothing() -> None:
+    found = crossing(cell("sru", 0.0, 1.0, spread=[1.0]), cell("ed", 0.0, 3.0, spread=[1.0]))
+    assert found.number[0] == pytest.approx(50)
     assert written(found) == "undecided"
 
 
 def test_a_drift_that_both_share_is_no_doubt() -> None:
-    drift = [1.0, 3.0, 0.4, 7.0, 2.0, 0.2, 1.5]
-    sru, ed = (
-        cell(name, 0.0, {1: [s * each for s in drift]}, "together") for name, each in (("sru", 1.0), ("ed", 1.1))
-    )
-    together = break_even(sru, ed, FITS)
-    apart = break_even(sru, ed.model_copy(update={"ledger": ed.ledger.model_copy(update={"rounds_id": None})}), FITS)
-    assert together is not None
-    assert apart is not None
-    assert together[2] < math.inf == apart[2]
+    drift = [1.0, 3.0, 0.4, 7.0, 2.0]
+    together = crossing(cell("sru", 0.0, 1.0, spread=drift), cell("ed", 0.0, 1.1, spread=drift))
+    apart = crossing(cell("sru", 0.0, 1.0, spread=drift), cell("ed", 0.0, 1.1, spread=drift, race="another"))
+    assert together.decided
+    assert not apart.decided
+
+
+def test_a_batch_that_suits_each_is_compared() -> None:
+    assert crossing(cell("sru", 0.0, 1.0, batch=4), cell("ed", 0.0, 3.0)).number[0] == pytest.approx(50)
+    assert break_even(cell("sru", 0.0, 1.0), cell("ed", 0.0, 3.0), FITS, batch_size=7) is None
+
+
+def test_the_interval_of_a_break_even_covers_it() -> None:
+    """95 of 100 intervals hold the number that the true times and start-ups give, or nearly so."""
+    random, covered, repeats = np.random.default_rng(0), 0, 500
+    for _ in range(repeats):
+        spreads = np.exp(random.normal(0, 0.02, (2, 5)))
+        starts = random.normal([[11.0], [1.0]], 0.1, (2, 5))
+        ours = cell("a", float(starts[0].mean()), 1.0, spread=spreads[0], starts=starts[0])
+        theirs = cell("b", float(starts[1].mean()), 2.0, spread=spreads[1], starts=starts[1])
+        found = crossing(ours, theirs)
+        covered += found.number[1] <= 10 <= found.number[2]
+    assert covered / repeats >= 0.94

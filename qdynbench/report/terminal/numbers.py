@@ -7,6 +7,7 @@ import math
 from qdynbench import text as write
 from qdynbench.analysis.ranking import Place
 from qdynbench.analysis.selection import solve_time
+from qdynbench.record.ledger import BreakEven, Cheaper
 from qdynbench.record.schema import Score, SolveTiming
 
 
@@ -44,7 +45,7 @@ def skill(found: Score | None, error: Score | None = None) -> str:
 
 
 def call(timing: SolveTiming | None) -> str:
-    """Write the time of a call: the median over rounds with its interval, and a `*` when it is extrapolated."""
+    """Write the time of a call: with its interval over launches, and a `*` when it is extrapolated."""
     return write.NOTHING if timing is None else write.duration(*solve_time(timing)) + "*" * timing.extrapolated
 
 
@@ -53,3 +54,19 @@ def over_fastest(place: Place) -> str:
     if place.ratio is None:
         return ""
     return "tie, " * place.tied + write.with_interval(*place.ratio, digits=3)
+
+
+def break_even(found: BreakEven | None) -> str:
+    """Write from which number of trajectories on, or below which, one solver is the cheaper one.
+
+    A number stands only where the whole interval has one, and `never` only where the whole interval says so.
+    """
+    if found is None:
+        return write.NOTHING
+    if not found.decided:
+        return "undecided"
+    if found.cheaper in {Cheaper.ALWAYS, Cheaper.NEVER}:
+        return str(found.cheaper.value)
+    value, low, high = found.number
+    number = f"≤{write.significant(high, 1)}" if low == 0 else write.about(value, low, high)
+    return "below " * (found.cheaper is Cheaper.BELOW) + number

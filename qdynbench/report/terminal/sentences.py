@@ -170,28 +170,37 @@ def _range(scores: Sequence[Score]) -> str:
 
 
 def _pays_off(finding: PaysOff) -> str:
-    start = f"Including training and preparation, {finding.subject}"
-    pays, never, undecided = len(finding.contests), finding.never, finding.undecided
-    count = pays + never + undecided
-    if never == count:
-        return f"{start} never pays off."
-    known = sorted((one.break_even for one in finding.contests if one.break_even), key=lambda found: found[0])
-    numbers = " to ".join(dict.fromkeys(write.about(*found) for found in (*known[:1], *known[-1:])))
-    since = "from the first trajectory on" if numbers == "0" else f"after about {numbers} trajectories"
-    if any(not one.accuracy.suffices for one in finding.contests):
-        worse = any(one.accuracy is Accuracy.WORSE for one in finding.contests)
-        since += ", at a larger error" if worse else ", at an unknown error"
-    if pays == count == 1:
-        return f"{start} pays off {since}."
-    text = f"{start} pays off in all {count} cases" if pays == count else f"{start} pays off in {pays} of {count} cases"
-    text += f" ({since})" if known else ""
-    if never and undecided:
-        return f"{text}, never in {never}, and undecided in {undecided}."
-    return (
-        text
-        + (f" and never in the other {never}" if never else f"; the other {undecided} are undecided" * bool(undecided))
-        + "."
-    )
+    start = f"Counting imports, training, preparation and compilation, {finding.subject}"
+    count = len(finding.contests) + len(finding.below) + finding.never + finding.undecided
+    if finding.never == count:
+        return f"{start} never costs less."
+    parts = []
+    if finding.contests:
+        numbers = _trajectories(finding.contests)
+        since = "from the first trajectory on" if numbers == "0" else f"from {numbers} trajectories on"
+        if any(not one.accuracy.suffices for one in finding.contests):
+            worse = any(one.accuracy is Accuracy.WORSE for one in finding.contests)
+            since += ", at a larger error" if worse else ", at an unknown error"
+        parts.append((since, len(finding.contests)))
+    if finding.below:
+        parts.append((f"below {_trajectories(finding.below)} trajectories", len(finding.below)))
+    if finding.never:
+        parts.append(("never", finding.never))
+    if len(parts) == 1 and not finding.undecided:
+        return f"{start} costs less {parts[0][0]}."
+    said = [f"{text} in {number} of {count} cases" for text, number in parts]
+    if finding.undecided:
+        said.append(f"{finding.undecided} cannot be decided")
+    return f"{start} costs less {'; '.join(said)}."
+
+
+def _trajectories(found: Sequence[Contest]) -> str:
+    """Write the smallest and the largest number at which bills cross."""
+    known = [one.break_even.number for one in found if one.break_even is not None]
+    low, high = min(number[1] for number in known), max(number[2] for number in known)
+    if high == 0:
+        return "0"
+    return f"{write.significant(high, 1)} at most" if low == 0 else write.several([low, high], 2)
 
 
 def _gaps(found: Sequence[Contest]) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import math
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -14,6 +13,7 @@ from rich.text import Text
 from qdynbench import text as write
 from qdynbench.analysis.points import Point, points
 from qdynbench.analysis.selection import label_of, score_of, states_of, timing_of
+from qdynbench.record.ledger import Cheaper
 from qdynbench.record.results import Run
 from qdynbench.record.schema import CellRecord, FitRecord, Status
 from qdynbench.report.parts import Column, Span, Table
@@ -68,7 +68,7 @@ def tables(run: Run, console: Console) -> Iterator[Text]:
     keys, accuracy, cost = _keys(run, found), [_metric(run, metric, found) for metric in shown], _cost(found)
     brief_keys = [part for part in keys if part.column.heading != "track"]
     if _width([*brief_keys, *cost]) > width:
-        cost = [Part(part.column, [_closed(str(entry)) for entry in part.entries]) for part in cost]
+        cost = [part if part.column.heading == "break-even" else _closed(part) for part in cost]
     divider = Part(Column(""), [""] * len(found))  # no width of its own, but a gap on both sides
     beside = bool(cost) and _width([*keys, *accuracy, divider, *cost]) <= width
     others = [divider, *cost] if beside else []
@@ -148,19 +148,21 @@ def _cost(found: Sequence[Point]) -> list[Part]:
     if any(ledger.peak_memory_device is not None for ledger in ledgers):
         parts.append(Part(Column("on GPU"), [write.memory(ledger.peak_memory_device) for ledger in ledgers]))
     if any(point.break_even for point in found):
-        crossings = [(write.break_even(point.break_even), _dear(point)) for point in found]
+        crossings = [(numbers.break_even(point.break_even), _dear(point)) for point in found]
         parts.append(Part(Column("break-even"), [f"({text})" if dear else text for text, dear in crossings]))
     return parts
 
 
 def _dear(point: Point) -> bool:
     """Return whether a point breaks even at the price of an error that is larger than the reference's, or not known."""
-    return point.break_even is not None and math.isfinite(point.break_even[2]) and not point.accuracy.suffices
+    found = point.break_even
+    return found is not None and found.decided and found.cheaper is not Cheaper.NEVER and not point.accuracy.suffices
 
 
-def _closed(text: str) -> str:
-    """Return a number without the blank before its unit; one that keeps the place of a mark stays."""
-    return text.rstrip().replace(" ", "") + text[len(text.rstrip()) :]
+def _closed(part: Part) -> Part:
+    """Return a column without the blank before the units; one that keeps the place of a mark stays."""
+    texts = map(str, part.entries)
+    return Part(part.column, [text.rstrip().replace(" ", "") + text[len(text.rstrip()) :] for text in texts])
 
 
 def _table(run: Run, every: Sequence[Point], parts: Sequence[Part], shown: Collection[str] | None = None) -> Table:
@@ -196,15 +198,16 @@ def _notes(run: Run, found: Sequence[Point]) -> Iterator[Text]:
     """Yield what stands below the tables: what rows rest on, what marks mean, where weights come from."""
     notes = [*reference_notes(run), *solver_notes(run), *extrapolations(run.cells)]
     if any(point.break_even for point in found):
-        note = f"break-even: trajectories from which on all costs together are below those of {run.task.reference}"
+        what = "trajectories from which on (or below which) all costs together are less than those of"
+        note = f"break-even: {what} {run.task.reference}"
         notes.append(note + "; (in brackets): not at equal error" * any(map(_dear, found)))
-    start_ups = [
-        f"{write.plain(cell.solver)} {write.duration(cell.ledger.start_up_time)}"
-        for cell in run.cells
-        if (cell.ledger.start_up_time or 0.0) > SHORT_START_UP
-    ]
+    start_ups: dict[str, float] = {}
+    for cell in run.cells:
+        if (seconds := cell.ledger.start_up_time or 0.0) > SHORT_START_UP:
+            start_ups[cell.solver] = max(seconds, start_ups.get(cell.solver, 0.0))
     if start_ups:
-        notes.append(f"start-up, once per worker (imports, compilation), not in break-even: {', '.join(start_ups)}")
+        listed = ", ".join(f"{write.plain(name)} {write.duration(seconds)}" for name, seconds in start_ups.items())
+        notes.append(f"start-up of a process (imports, compilation, first prepare), at most: {listed}")
     yield from (Text(note, "dim") for note in notes)
     yield from map(_fit_line, run.record.fits.values())
 
@@ -233,7 +236,7 @@ def _accuracy_title(run: Run) -> Text:
 
 
 COST = Text.assemble(
-    ("Cost", "bold cyan"), (": prepare, first call, calls of so many states (median ± 95 %), peak memory", "dim")
+    ("Cost", "bold cyan"), (": prepare, first call, calls of so many states (± 95 % over launches), peak memory", "dim")
 )
 
 

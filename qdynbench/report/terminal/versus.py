@@ -38,10 +38,10 @@ def versus(run: Run, first: str, other: str, found: Sequence[Contest], console: 
         if width_of_table(table) <= console.width:
             break
     title = Text.assemble((first, "bold cyan"), " against ", (other, "bold cyan"))
-    title.append("  time of one call, median ± 95 % over rounds; infidelity at the last step", "dim")
+    title.append("  time of one call ± 95 % over launches; infidelity at the last step", "dim")
     table.notes = extrapolations(cell for cell in run.cells if cell.solver in {first, other})
     if any(contest.ratio is not None and not contest.paired for contest in found):
-        table.notes.append("‡ not paired: timed in different rounds, so that a drift of the machine does not cancel")
+        table.notes.append("‡ timed in different races, so that a drift of the machine does not cancel")
     table.notes += labels(run, (first, other))
     yield from wrapped(title, console, console.width, 2)
     yield from lines_of(table, console, console.width)
@@ -67,5 +67,5 @@ def _rows(run: Run, found: Sequence[Contest]) -> Iterator[Sequence[str | Text] |
                 *map(numbers.call, times),
                 write.with_interval(*one.ratio) + ("" if one.paired else "‡"),
                 Text(PACE[one.pace], PACE_STYLES[one.pace]),
-                write.break_even(one.break_even),
+                numbers.break_even(one.break_even),
             ]

@@ -1,0 +1,70 @@
+"""What times on a machine are worth, from a race of copies of one solver and of others with a known slowdown."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from qdynbench.analysis.comparison import Contest, contests
+from qdynbench.contract.spec import SolverSpec
+from qdynbench.record.results import Run
+
+
+@dataclass(frozen=True)
+class Resolution:
+    """What a race of twins shows of the machine, each comparison by itself.
+
+    Attributes:
+        equals: in how many comparisons of equals the interval of the ratio holds 1, and of how many.
+        found: by slowdown, in how many comparisons it was found, and of how many.
+        half_widths: half of each interval of a ratio, relative to the ratio, in ascending order.
+        busy: CPU seconds of the solvers for each second of their rounds, which one thread alone can bring to 1.
+        interruptions: how often the system interrupted a solver in each second.
+    """
+
+    equals: tuple[int, int]
+    found: dict[float, tuple[int, int]]
+    half_widths: tuple[float, ...]
+    busy: float
+    interruptions: float
+
+    @property
+    def typical(self) -> float:
+        """The half-width of the interval in the middle."""
+        return float(np.median(self.half_widths))
+
+    @property
+    def widest(self) -> float:
+        """The half-width that 9 of 10 intervals keep: differences beyond it are told apart nearly always."""
+        return float(np.quantile(self.half_widths, 0.9))
+
+
+def resolution(run: Run) -> Resolution:
+    """Return what the twins of a run show; the first solver of the task is what the others are compared with."""
+    first, *others = run.task.solvers
+    against = dict(zip(others, contests(run, *((name, first) for name in others)), strict=True))
+    equal: list[bool] = []
+    found: dict[float, list[bool]] = {}
+    for name, timed in against.items():
+        slower = float(SolverSpec.parse(name).parameters.get("slower", 0.0))
+        for one in timed:
+            if one.ratio is not None and slower:
+                found.setdefault(slower, []).append(one.ratio[1] > 1)
+            elif one.ratio is not None:
+                equal.append(one.ratio[1] <= 1 <= one.ratio[2])
+    every = [timing for cell in run.cells for timing in cell.ledger.solve]
+    return Resolution(
+        (sum(equal), len(equal)),
+        {slower: (sum(seen), len(seen)) for slower, seen in sorted(found.items())},
+        tuple(sorted(_half_width(one) for timed in against.values() for one in timed if one.ratio is not None)),
+        float(np.median([timing.busy or math.nan for timing in every])),
+        float(np.median([timing.interruptions or 0.0 for timing in every])),
+    )
+
+
+def _half_width(contest: Contest) -> float:
+    if contest.ratio is None:
+        raise ValueError("only what was timed has an interval")
+    return math.sqrt(contest.ratio[2] / contest.ratio[1]) - 1

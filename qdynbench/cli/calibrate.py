@@ -1,0 +1,69 @@
+"""`qdynbench calibrate`: what differences of times this machine can tell apart, as busy as it is now."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+TASK: dict[str, Any] = {
+    "name": "calibration",
+    "title": "Twins and known slowdowns",
+    "model": {"family": "ising", "J": 1.0, "g": -1.05, "h": 0.5},
+    "sizes": [2, 4, 6, 7, 8],
+    "times": {"dt": 0.002, "steps": 100},
+    "states": 1,
+    "reference": "none",
+    "metrics": ["norm_drift"],
+    "solvers": ["twin", "twin[copy=1]", "twin[slower=0.02]", "twin[slower=0.05]", "twin[slower=0.1]"],
+    "timing": {"batch_sizes": [1, 64], "rounds": 5, "seconds": 5},
+}
+CROWDED = 100
+"""Interruptions in a second, beyond which other work takes turns with the solvers."""
+
+
+def calibrate(
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", help="Keep the run in this folder; default: nothing is kept of it.")
+    ] = None,
+    times: Annotated[int, typer.Option("--times", min=1, help="Race so many times, each with other seeds.")] = 1,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")] = False,
+) -> int:
+    """Race copies of one solver and known slowdowns, and say what this machine can tell apart at its present load."""
+    import dataclasses
+    import tempfile
+
+    from rich.console import Console
+
+    from qdynbench import api
+    from qdynbench.analysis.resolution import resolution
+    from qdynbench.cli.progress import watch
+    from qdynbench.plugins.registry import Registry
+    from qdynbench.record.calibration import keep
+    from qdynbench.task.spec import Task
+    from qdynbench.testing import twins
+
+    registry = Registry.discover([Path(twins.__file__)])
+    task = Task.model_validate({**TASK, "seeds": list(range(times))})
+    with tempfile.TemporaryDirectory(prefix="qdynbench-calibrate-") as folder:
+        with watch(Console(stderr=True, quiet=quiet)) as observer:
+            run = api.measure(task, registry, out or Path(folder), observer, threads=1, fresh=True)
+        found = resolution(run)
+    keep(dataclasses.asdict(found))
+    console = Console(highlight=False)
+    held, equals = found.equals
+    console.print(
+        f"Two solvers whose times differ by {found.widest:.1%} are told apart here in 9 of 10 comparisons, by "
+        f"{found.typical:.1%} in half of them."
+    )
+    console.print(f"Equals were called different in {equals - held} of {equals} comparisons; 1 in 20 is chance.")
+    for slower, (seen, of) in found.found.items():
+        console.print(f"A slowdown of {slower:.0%} was found in {seen} of {of} comparisons.")
+    console.print(
+        f"The solvers had a core for {min(found.busy, 1.0):.0%} of their time and were interrupted "
+        f"{found.interruptions:.0f} times a second."
+    )
+    if found.busy < 0.9 or found.interruptions > CROWDED:
+        console.print("Other work takes turns with them: end it, or give the solvers fewer threads (`--threads`).")
+    return 0
