@@ -13,8 +13,6 @@ LEVEL = 0.95
 RESAMPLES = 2000
 NUMBERS_AT_ONCE = 1_000_000
 """Number of values drawn at a time; resampling thousands of samples at once would take hundreds of megabytes."""
-PILOT = 5
-"""Number of launches whose spread decides how many are made."""
 Interval = tuple[float, float, float]
 """Estimate, lower end, upper end."""
 Launches = Sequence[Sequence[float]]
@@ -138,16 +136,11 @@ def _welch(error: float, freedom: float, other: float, others: float) -> tuple[f
 
 
 def _spread(values: NDArray[np.float64]) -> tuple[float, float, int]:
-    """Return the mean over launches, its standard error, and the degrees of freedom of that; 0 for one launch alone.
-
-    The first `PILOT` launches decide how many follow. The spread is then taken from these alone, since an interval that
-    is made until it is narrow would cover too little (C. Stein, Ann. Math. Stat. 16, 243 (1945)).
-    """
+    """Return the mean over launches, its standard error, and the degrees of freedom of that; 0 for one launch alone."""
     known = values[np.isfinite(values)]
     if len(known) < 2:
         return (float(known[0]) if len(known) else math.nan), math.nan, 0
-    pilot = known[:PILOT]
-    return float(known.mean()), float(pilot.std(ddof=1)) / math.sqrt(len(known)), len(pilot) - 1
+    return float(known.mean()), float(known.std(ddof=1)) / math.sqrt(len(known)), len(known) - 1
 
 
 def _bootstrap(

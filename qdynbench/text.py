@@ -62,14 +62,14 @@ def power(value: float) -> str:
     return _scientific(value, 1)
 
 
-def duration(seconds: float | None, low: float | None = None, high: float | None = None) -> str:
+def duration(seconds: float | None, low: float | None = None, high: float | None = None, *, digits: int = 3) -> str:
     """Write a time in the unit that fits, with its interval where there is one: `27.7 ms`, `17.3±0.2 ms`."""
     if seconds is None or math.isnan(seconds):
         return NOTHING
     unit, name = next((unit, name) for start, unit, name in TIME_UNITS if seconds >= 0.9995 * start)
     if low is None or high is None:
-        return f"{significant(seconds / unit)} {name}"
-    return f"{with_interval(seconds / unit, low / unit, high / unit, digits=3, ends=1)} {name}"
+        return f"{significant(seconds / unit, digits)} {name}"
+    return f"{with_interval(seconds / unit, low / unit, high / unit, digits=digits, ends=1)} {name}"
 
 
 def memory(number: float | None) -> str:
@@ -90,6 +90,12 @@ def about(value: float, low: float, high: float) -> str:
     last = max(_last_digit(max(high - value, value - low)), _exponent(value) - 1, 0)
     last = min(last, _exponent(value))
     return f"{round(value, -last):,.0f}" if value < 1e7 else _scientific(value, _exponent(value) - last + 1)
+
+
+def large(value: float) -> str:
+    """Write a number of trajectories with two digits: `35,000`, or `1.2e9`; less than one is one."""
+    digits = round(max(1.0, value), 1 - _exponent(max(1.0, value)))
+    return f"{digits:,.0f}" if digits < 1e7 else _scientific(value, 2)
 
 
 def spans(numbers: Iterable[int]) -> str:

@@ -25,7 +25,7 @@ def times(random: np.random.Generator, noise: Noise, launches: int, rounds: int 
     return found.tolist()  # type: ignore[no-any-return]  # floats in lists
 
 
-@pytest.mark.parametrize("launches", [3, 4, 5])
+@pytest.mark.parametrize("launches", [3, 4, 5, 10])
 @pytest.mark.parametrize("kind", KINDS)
 def test_95_per_cent_of_the_intervals_of_a_ratio_of_equals_hold_1(kind: str, launches: int) -> None:
     random, noise, covered, called = np.random.default_rng(launches), KINDS[kind], 0, 0
@@ -44,17 +44,6 @@ def test_95_per_cent_of_the_intervals_of_a_time_hold_it(launches: int) -> None:
     random, covered = np.random.default_rng(launches), 0
     for _ in range(REPEATS):
         _, low, high = stats.time_of(times(random, KINDS["normal"], launches))
-        covered += low <= 1 <= high
-    assert 0.93 <= covered / REPEATS <= 0.97
-
-
-def test_launches_that_follow_a_spread_pilot_keep_the_coverage() -> None:
-    """A wide interval asks for more launches: the spread of all of them would then be too small too often."""
-    random, covered = np.random.default_rng(0), 0
-    for _ in range(REPEATS):
-        logs = random.normal(0, 0.02, 9)
-        count = 9 if logs[: stats.PILOT].std(ddof=1) > 0.02 else stats.PILOT
-        (_, low, high), _ = stats.ratio_of(np.exp(logs[:count, None]).tolist(), np.ones((count, 1)).tolist())
         covered += low <= 1 <= high
     assert 0.93 <= covered / REPEATS <= 0.97
 

@@ -67,6 +67,7 @@ class Contest:
         first, other: solvers.
         size, seed, batch_size: where.
         first_error, other_error: infidelity at the last step, mean and interval.
+        tolerance: infidelity below which errors count as equal.
         ratio: seconds of `first` over seconds of `other`, with its 95 % interval; None when one was not timed.
         probability: how probable so large a difference of times is between equals.
         pace: which is faster, if that stands among all comparisons that were made together; None without a ratio.
@@ -90,11 +91,12 @@ class Contest:
     break_even: BreakEven | None = None
     extrapolated: tuple[tuple[str, int], ...] = ()
     gap: Gap | None = None
+    tolerance: float = 0.0
 
     @property
     def accuracy(self) -> Accuracy:
         """How the errors stand to each other."""
-        return compare_errors(self.first_error, self.other_error)
+        return compare_errors(self.first_error, self.other_error, self.tolerance)
 
 
 def contests(run: Run, *pairs: tuple[str, str]) -> list[list[Contest]]:
@@ -112,8 +114,10 @@ def contests(run: Run, *pairs: tuple[str, str]) -> list[list[Contest]]:
 def _judged(contest: Contest, *, stands: bool) -> Contest:
     if contest.ratio is None:
         return contest
-    faster = Pace.FASTER if contest.ratio[0] < 1 else Pace.SLOWER
-    return dataclasses.replace(contest, pace=faster if stands else Pace.SAME)
+    if stands:
+        return dataclasses.replace(contest, pace=Pace.FASTER if contest.ratio[0] < 1 else Pace.SLOWER)
+    doubtful = None if contest.break_even is None else contest.break_even.in_doubt()
+    return dataclasses.replace(contest, pace=Pace.SAME, break_even=doubtful)
 
 
 def _of_case(run: Run, first: str, other: str, size: int, seed: int) -> Iterator[Contest]:
@@ -122,7 +126,7 @@ def _of_case(run: Run, first: str, other: str, size: int, seed: int) -> Iterator
     gap = _gap(ours) or _gap(theirs)
     if ours is None or theirs is None or gap:
         gap = gap or Gap(first if ours is None else other)
-        yield Contest(first, other, size, seed, None, *errors, gap=gap)
+        yield Contest(first, other, size, seed, None, *errors, gap=gap, tolerance=run.tolerance)
         return
     for batch_size in sorted({timing.batch_size for cell in (ours, theirs) for timing in cell.ledger.solve}):
         timed = {cell.solver: timing for cell in (ours, theirs) if (timing := timing_of(cell, batch_size))}
@@ -136,6 +140,7 @@ def _of_case(run: Run, first: str, other: str, size: int, seed: int) -> Iterator
             break_even=break_even(ours, theirs, run.record.fits, batch_size),
             extrapolated=tuple((name, one.timed_states) for name, one in timed.items() if one.extrapolated),
             gap=None if untimed is None else Gap(untimed, Status.OK, batch_size=batch_size),
+            tolerance=run.tolerance,
         )
 
 
@@ -158,11 +163,11 @@ def _ratio(ours: CellRecord, theirs: CellRecord, batch_size: int) -> tuple[Inter
     return (ratio_of if paired(ours, theirs) else apart)(above.launches, below.launches)
 
 
-def compare_errors(ours: Score | None, theirs: Score | None) -> Accuracy:
-    """Return which error is smaller; values below the reference's own bound or rounding are equal."""
+def compare_errors(ours: Score | None, theirs: Score | None, tolerance: float = 0.0) -> Accuracy:
+    """Return which error is smaller; values below a tolerance, the reference's own bound or rounding are equal."""
     if ours is None or theirs is None or math.isnan(ours.value + theirs.value):
         return Accuracy.UNKNOWN
-    floor = max(ours.bound or 0.0, theirs.bound or 0.0, ROUNDING)
+    floor = max(ours.bound or 0.0, theirs.bound or 0.0, ROUNDING, tolerance)
     mine, other = max(ours.value, floor), max(theirs.value, floor)
     if mine <= other * EQUAL_ERROR and other <= mine * EQUAL_ERROR:
         return Accuracy.EQUAL

@@ -143,9 +143,9 @@ def findings(run: Run) -> list[Finding]:
         if cells and solver not in {reference, *special} and not _is_still(run, solver, cells)
     ]
     # All that is compared at all is judged together.
-    claims = [(solver, slow) for solver in proving for slow, usual in variants if usual == reference]
+    claims = [(solver, other) for solver in proving for variant in variants for other in variant if other != solver]
     rivals = [(solver, reference) for solver in proving if reference in solvers]
-    pairs = [*rivals, *variants, *claims]
+    pairs = list(dict.fromkeys([*rivals, *variants, *claims]))
     against = dict(zip(pairs, contests(run, *pairs), strict=True))
     for solver in proving:
         cells = scored[solver]
@@ -222,7 +222,7 @@ def _beside_yardsticks(run: Run, cells: list[CellRecord]) -> Iterator[Finding]:
         for cell in cells:
             other = run.cell(yardstick, cell.size, cell.seed)
             if other is not None and other.status is Status.OK:
-                sizes.setdefault(compare_errors(score_of(cell), score_of(other)), []).append(cell.size)
+                sizes.setdefault(compare_errors(score_of(cell), score_of(other), run.tolerance), []).append(cell.size)
         for accuracy, where in sizes.items():
             yield BesideYardstick(solver, yardstick, accuracy, tuple(where))
 

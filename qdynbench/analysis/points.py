@@ -142,7 +142,7 @@ def points(run: Run) -> list[Point]:
     for cell, seeds in found:
         reference = timed.get(cell.size, cell)
         crossing = None if reference is cell else break_even(cell, reference, fits)
-        accuracy = compare_errors(score_of(cell), score_of(reference))
+        accuracy = compare_errors(score_of(cell), score_of(reference), run.tolerance)
         made.append(Point(cell, seeds, timing_of(cell, batch), crossing, accuracy))
     return made
 

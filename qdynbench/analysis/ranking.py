@@ -27,7 +27,7 @@ class Place:
     @property
     def tied(self) -> bool:
         """Whether it cannot be told from the fastest."""
-        return self.ratio is not None and self.ratio[1] <= 1
+        return self.ratio is not None and not self.ratio[1] > 1
 
 
 def ranking(found: Iterable[Point], target: float) -> list[Place]:

@@ -1,4 +1,4 @@
-"""The live display of a run: one bar for the cells, one line for what is going on; plain lines elsewhere."""
+"""The live display of a run: a table of solvers by sizes that fills, and a bar; elsewhere plain lines."""
 
 from __future__ import annotations
 
@@ -7,17 +7,26 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from rich.console import Console
+from rich.console import Console, Group
+from rich.live import Live
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.table import Table
+from rich.text import Text
 
+from qdynbench.record.schema import Status
+from qdynbench.report.terminal.layout import STATUS_STYLES
 from qdynbench.runner.observer import Observer
-from qdynbench.text import memory
+from qdynbench.text import count, duration, memory
 
 if TYPE_CHECKING:
     from qdynbench.contract.spec import SolverSpec
     from qdynbench.record.schema import CellRecord, FitRecord
     from qdynbench.runner.plan import Cell, Plan
+
+
+REFRESH = 0.2
+"""Seconds that pass at least before the display is drawn again for a new phase."""
 
 
 @contextmanager
@@ -38,8 +47,10 @@ def watch(console: Console, *, every_cell: bool = False) -> Iterator[Observer]:
         TimeElapsedColumn(),
         TimeRemainingColumn(),
     )
-    with Progress(*columns, console=console, transient=True, refresh_per_second=8, expand=True) as progress:
-        yield LiveObserver(console, progress, every_cell=every_cell)
+    progress = Progress(*columns, console=console, auto_refresh=False, expand=True)
+    # Nothing is drawn between two events, so that no call is timed beside a drawing thread.
+    with Live(progress, console=console, auto_refresh=False, transient=True, vertical_overflow="ellipsis") as live:
+        yield LiveObserver(console, live, progress, every_cell=every_cell)
 
 
 class PlainObserver(Observer):
@@ -107,44 +118,73 @@ class PlainObserver(Observer):
 
 
 class LiveObserver(PlainObserver):
-    """Keeps one bar with the remaining time and what is being done now; faults stay as lines above it."""
+    """Keeps a table of solvers by sizes with what each cell has come to, and a bar; faults stay as lines above it."""
 
-    def __init__(self, console: Console, progress: Progress, *, every_cell: bool) -> None:
+    def __init__(self, console: Console, live: Live, progress: Progress, *, every_cell: bool) -> None:
         super().__init__(console, every_cell=every_cell)
-        self._progress = progress
-        self._cells = progress.add_task("starting workers", total=None)
+        self._live, self._progress = live, progress
+        self._bar = progress.add_task("starting workers", total=None)
+        self._plan: Plan | None = None
+        self._found: dict[tuple[str, int], Text] = {}
+        self._drawn = 0.0
 
     def starting(self, workers: int) -> None:
         """Show it on the bar."""
-        self._progress.update(self._cells, description=f"starting {workers} workers")
+        self._describe(f"starting {workers} workers")
 
     def planned(self, plan: Plan, fits: Mapping[str, FitRecord | None]) -> None:
-        """Print the plan and give the bar its length."""
+        """Print the plan, and begin the table."""
         super().planned(plan, fits)
-        self._progress.update(self._cells, total=self._total, description="planned")
+        self._plan = plan
+        self._progress.update(self._bar, total=self._total)
+        self._describe("planned", now=True)
 
     def fitting(self, spec: SolverSpec, fraction: float, values: Mapping[str, float]) -> None:
         """Show the fit on the bar."""
         self._describe(f"fit {spec} {_percent(fraction)} {_values(values)}")
 
     def phase(self, cell: Cell, phase: str) -> None:
-        """Show the phase on the bar."""
+        """Show the phase in the table and on the bar."""
+        self._found[str(cell.spec), cell.case.size] = Text(phase.partition(" ")[0], "cyan")
         self._describe(f"{cell.case.size} spins  {cell.spec}  {phase}")
 
     def finished(self, record: CellRecord, *, reused: bool) -> None:
-        """Advance the bar; what did not go well stays on the screen."""
+        """Put what came of the cell into the table; a fault stays on the screen."""
         self._done += 1
-        self._progress.advance(self._cells)
+        self._found[record.solver, record.size] = _entry(record)
+        self._progress.advance(self._bar)
+        self._describe(cell_line(record, reused), now=True)
         if not record.status.honest:
             self._say(cell_line(record, reused))
 
     def drawing(self, names: Sequence[str]) -> None:
         """Show it on the bar."""
         if names:
-            self._describe(f"drawing {', '.join(names)}")
+            self._describe(f"drawing {', '.join(names)}", now=True)
 
-    def _describe(self, text: str) -> None:
-        self._progress.update(self._cells, description=escape(text.ljust(44)[:44]))
+    def _describe(self, text: str, *, now: bool = False) -> None:
+        self._progress.update(self._bar, description=escape(text.ljust(44)[:44]))
+        if now or time.monotonic() - self._drawn > REFRESH:
+            self._drawn = time.monotonic()
+            self._live.update(Group(*([self._table(self._plan)] if self._plan else []), self._progress), refresh=True)
+
+    def _table(self, plan: Plan) -> Table:
+        table = Table(box=None, pad_edge=False, header_style="dim", title_justify="left", title_style="dim")
+        table.title = f"seconds of a call with {count(plan.batch, 'state')}, by number of spins"
+        table.add_column("")
+        sizes = list(plan.task.sizes)
+        for size in sizes:
+            table.add_column(str(size), justify="right", no_wrap=True)
+        for solver in plan.task.solvers:
+            table.add_row(Text(solver), *(self._found.get((solver, size), Text("·", "dim")) for size in sizes))
+        return table
+
+
+def _entry(record: CellRecord) -> Text:
+    """Return what the live table shows of a finished cell: its time, or how it ended."""
+    if record.status is not Status.OK or not record.ledger.solve:
+        return Text(record.status.value, STATUS_STYLES[record.status])
+    return Text(duration(max(record.ledger.solve, key=lambda one: one.batch_size).seconds, digits=2), "green")
 
 
 def cell_line(record: CellRecord, reused: bool) -> str:

@@ -11,16 +11,29 @@ def report(
     run: Annotated[
         str | None, typer.Argument(help="A run directory or the name of a run; default: the latest.")
     ] = None,
-    details: Annotated[bool, typer.Option("--details", help="Also print tracebacks and logs of failed cells.")] = False,
+    details: Annotated[
+        bool, typer.Option("--details", help="All tables and curves, and tracebacks and logs of failed cells.")
+    ] = False,
+    json: Annotated[bool, typer.Option("--json", help="The answer and all findings as JSON, for programs.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="The answer alone.")] = False,
+    tolerance: Annotated[
+        float | None, typer.Option("--tolerance", help="Infidelity that is good enough; default: that of the task.")
+    ] = None,
 ) -> int:
     """Show the report of a run and draw its figures anew."""
     from rich.console import Console
 
     from qdynbench import api
+    from qdynbench.analysis.answer import answer, as_json
     from qdynbench.cli.options import run_folder
     from qdynbench.record.results import Run
-    from qdynbench.report.terminal.show import show
+    from qdynbench.report.terminal.show import show, show_answer
 
-    opened = Run(run_folder(run))
-    show(opened, Console(), api.draw(opened), details=details)
+    opened = Run(run_folder(run), tolerance)
+    if json:
+        Console(soft_wrap=True).print_json(data=as_json(answer(opened)))
+    elif quiet:
+        show_answer(opened, Console())
+    else:
+        show(opened, Console(), api.draw(opened), details=details)
     return 0

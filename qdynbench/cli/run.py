@@ -28,7 +28,11 @@ def run(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the plan and stop.")] = False,
     device: Annotated[str, typer.Option("--device", help="cpu or cuda.")] = "cpu",
     threads: Annotated[int | None, typer.Option("--threads", help="CPU threads; default: all cores.")] = None,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress, no report.")] = False,
+    tolerance: Annotated[
+        float | None, typer.Option("--tolerance", help="Infidelity that is good enough; default: that of the task.")
+    ] = None,
+    details: Annotated[bool, typer.Option("--details", help="End with all tables, curves and tracebacks.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress; the answer alone.")] = False,
 ) -> int:
     """Run a task: every solver on every case, accuracy and cost. Of a folder, all tasks one after the other."""
     from rich.console import Console
@@ -37,8 +41,9 @@ def run(
     from qdynbench.cli.options import overrides
     from qdynbench.cli.progress import watch
     from qdynbench.plugins.registry import Registry
+    from qdynbench.record.results import Run
     from qdynbench.report.figures.drawing import draw_figures
-    from qdynbench.report.terminal.show import show
+    from qdynbench.report.terminal.show import show, show_answer
     from qdynbench.task.load import load_task
 
     console = Console(stderr=True, quiet=quiet)
@@ -61,8 +66,11 @@ def run(
             )
             observer.drawing(done.task.figures)
             drawn = draw_figures(done, registry)
-        if not quiet:
-            show(done, Console(), drawn)
+        shown = done if tolerance is None else Run(done.folder, tolerance)
+        if quiet:
+            show_answer(shown, Console())
+        else:
+            show(shown, Console(), drawn, details=details)
         status = max(status, done.exit_status)
     return status
 

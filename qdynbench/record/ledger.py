@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from qdynbench.record.schema import CellRecord, FitRecord, SolveTiming
-from qdynbench.stats import Interval, apart, difference, ratio_of
+from qdynbench.stats import Interval, apart, difference, ratio_of, time_of
 
 
 @dataclass(frozen=True)
@@ -56,6 +56,11 @@ class BreakEven:
         """Whether the interval of times is narrow enough for a number, or for none."""
         return self.cheaper in {Cheaper.ALWAYS, Cheaper.NEVER} or math.isfinite(self.number[2])
 
+    def in_doubt(self) -> BreakEven:
+        """Return the same where the two times are not told apart after all."""
+        kind = Cheaper.FROM if self.cheaper in {Cheaper.FROM, Cheaper.ALWAYS} else Cheaper.BELOW
+        return BreakEven(kind, (self.number[0], self.number[1], math.inf))
+
 
 def bill(cell: CellRecord, fits: Mapping[str, FitRecord], batch_size: int | None = None) -> Bill | None:
     """Return the bill of a cell, or None when it was not timed.
@@ -86,7 +91,7 @@ def break_even(
 ) -> BreakEven | None:
     """Return for which numbers of trajectories `cell` costs less than `other`; None if one of the two was not timed.
 
-    The interval is that of the ratio of the two times together with that of the two start-ups.
+    The interval takes in that of the ratio of the two times, that of the other's time, and that of the start-ups.
     """
     ours, theirs = bill(cell, fits, batch_size), bill(other, fits, batch_size)
     if ours is None or theirs is None:
@@ -95,23 +100,24 @@ def break_even(
     scale = theirs.timing.batch_size / ours.timing.batch_size
     found, _ = (ratio_of if together else apart)(ours.timing.launches, theirs.timing.launches)
     ratio = [scale * end for end in found]
+    apiece = [end / theirs.timing.batch_size for end in time_of(theirs.timing.launches)]
     more, *ends = difference(cell.ledger.starts, other.ledger.starts)
     beyond = ours.fixed - theirs.fixed
     edges = [beyond + end - more for end in ends if math.isfinite(end)] or [beyond]
+    saves = ratio[2] < 1 or (not ratio[1] > 1 and beyond > 0)
 
-    def crossing(extra: float, one: float) -> float:
-        """Return where the bills cross if the first solver costs so much more at once, and its calls this ratio."""
-        saved = theirs.each * (1 - one)
-        return math.inf if saved == 0 else max(0.0, extra / saved)
+    def crossing(extra: float, one: float, each: float) -> float:
+        """Return where the bills cross: at once the first solver costs so much more, and a trajectory this ratio."""
+        sign = 1 if saves else -1
+        if sign * extra <= 0:
+            return 0.0
+        saved = each * (1 - one)
+        return extra / saved if sign * saved > 0 else math.inf
 
-    if not math.isfinite(ratio[1]):
-        number = (crossing(beyond, ratio[0]), math.nan, math.nan)
-    elif ratio[1] <= 1 <= ratio[2]:
-        nearest = min(crossing(edge, end) for edge in edges for end in ratio[1:])
-        number = (crossing(beyond, ratio[0]), nearest, math.inf)
-    else:
-        corners = [crossing(edge, end) for edge in edges for end in ratio[1:]]
-        number = (crossing(beyond, ratio[0]), min(corners), max(corners))
-    if ratio[2] < 1 or (not ratio[1] > 1 and beyond > 0):
+    number = (crossing(beyond, ratio[0], apiece[0]), math.nan, math.nan)
+    if math.isfinite(ratio[1]):
+        corners = [crossing(edge, end, each) for edge in edges for end in ratio[1:] for each in apiece[1:]]
+        number = (number[0], min(corners), max(corners))
+    if saves:
         return BreakEven(Cheaper.ALWAYS if number[2] == 0 else Cheaper.FROM, number)
     return BreakEven(Cheaper.NEVER if number[2] == 0 else Cheaper.BELOW, number)

@@ -35,13 +35,19 @@ class Run:
         record: `run.json`.
         cells: all cells that were reached, in the order of the plan.
         missing: number of cells that an interrupted run has not reached.
+        tolerance: infidelity at the last step that is good enough: smaller ones count as equal.
+
+    Args:
+        folder: the run directory.
+        tolerance: default: that of the task.
     """
 
-    def __init__(self, folder: str | Path) -> None:
+    def __init__(self, folder: str | Path, tolerance: float | None = None) -> None:
         self.folder = Path(folder)
         self._store = Store.open(self.folder)
         self.record: RunRecord = self._store.read_run()
         self.task = Task.model_validate(self.record.task, strict=False)
+        self.tolerance = self.task.tolerance if tolerance is None else tolerance
         read = [self._store.read_cell(key) for key in self.record.cells]
         self.cells: list[CellRecord] = [cell for cell in read if cell is not None]
         self.missing = len(read) - len(self.cells)

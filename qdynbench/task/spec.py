@@ -24,7 +24,6 @@ from pydantic import (
 from qdynbench.contract.spec import SolverSpec
 from qdynbench.errors import InputError
 from qdynbench.plugins.registry import Kind, Registry
-from qdynbench.stats import PILOT
 
 _Entry = TypeVar("_Entry", int, str)
 
@@ -119,7 +118,7 @@ class Timing(_Section):
     """
 
     batch_sizes: Integers = [1]
-    launches: Annotated[int, Field(ge=1, le=PILOT)] = PILOT
+    launches: PositiveInt = 5
     rounds: PositiveInt = 7
     seconds: PositiveFloat = 5.0
     subset: dict[SolverText, PositiveInt] = {}
@@ -176,6 +175,7 @@ class Task(_Section):
         reference: the solver that accuracy is measured against, or `none`, where only metrics without it have values.
         solvers: the solvers to run.
         metrics: names of the metrics, or all.
+        tolerance: infidelity at the last step that is good enough: smaller ones count as equal.
         figures: names of the figures that are drawn after a run.
         timing, limits, report, keep: see these sections.
         settings: named sets of other values, by dotted key; `--setting NAME` chooses one.
@@ -194,6 +194,7 @@ class Task(_Section):
     reference: SolverText = "ed"
     solvers: Annotated[list[SolverText], Field(min_length=1)]
     metrics: list[str] | Literal["all"] = "all"
+    tolerance: Annotated[NonNegativeFloat, Field(lt=1)] = 0.0
     figures: Annotated[list[Name], AfterValidator(_different)] = []
     timing: Timing = Timing()
     limits: Limits = Limits()

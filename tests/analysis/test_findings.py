@@ -35,7 +35,8 @@ def of(run: Run, subject: str, kind: type[Kind]) -> list[Kind]:
 def alone(folder: Path, new: dict[int, Entry], other: Entry | None = None, **fit: Any) -> list[Finding]:
     """Return the findings of a new solver against another at the sizes of the new one."""
     run = make_run(folder / "run", {"ed": dict.fromkeys(new, other or exact()), "new": new}, {"new": fit})
-    return list(outcomes(contests(run, "new", "ed")))
+    [found] = contests(run, ("new", "ed"))
+    return list(outcomes(found))
 
 
 def test_every_learned_solver_is_judged_and_persistence_and_the_reference_are_not(usual: Run) -> None:
@@ -62,7 +63,7 @@ def test_a_learned_solver_stands_beside_persistence_the_yardsticks_and_the_refer
     assert (outcome.contests[0].pace, outcome.contests[0].accuracy) == (Pace.SLOWER, Accuracy.WORSE)
     assert len(outcome.contests) == outcome.count == 21
     [pays] = of(usual, "sru", PaysOff)
-    assert (pays.contests, pays.never, pays.undecided) == ((), 21, 0)
+    assert (pays.contests, pays.below, pays.never, pays.undecided) == ((), (), 21, 0)
 
 
 def test_no_better_than_persistence_is_found(tmp_path: Path) -> None:
@@ -110,14 +111,34 @@ def test_contests_that_turn_out_alike_are_one_outcome(tmp_path: Path) -> None:
 def test_where_it_pays_off_never_does_and_cannot_be_said_are_counted(tmp_path: Path) -> None:
     new = {4: Entry(seconds=5e-5), 5: Entry(seconds=2e-4), 6: Entry(seconds=1e-4, jitter=0.2)}
     [pays] = [one for one in alone(tmp_path, new, fit_time=9.0) if isinstance(one, PaysOff)]
-    assert ({one.size for one in pays.contests}, pays.never, pays.undecided) == ({4}, 3, 3)
+    assert ({one.size for one in pays.contests}, pays.below, pays.never, pays.undecided) == ({4}, (), 3, 3)
+
+
+def test_what_begins_cheaper_and_is_slower_pays_off_below_a_number(tmp_path: Path) -> None:
+    found = alone(tmp_path, {4: Entry(seconds=2e-4), 5: Entry(seconds=5e-5)}, exact(1e-4, prepare=60.0))
+    [pays] = [one for one in found if isinstance(one, PaysOff)]
+    assert ([one.size for one in pays.contests], [one.size for one in pays.below]) == ([5] * 3, [4] * 3)
+    assert (pays.never, pays.undecided) == (0, 0)
+    assert pays.below[0].break_even is not None
+    assert pays.below[0].break_even.number[0] == pytest.approx(59.4 / 1e-4, rel=0.01)
 
 
 def test_where_times_cannot_be_told_apart_nothing_is_said_to_pay_off_or_never_to(tmp_path: Path) -> None:
-    # The medians differ by 3 %, which gave a break-even of seven digits, or `never`, from one run to the next.
+    # The times differ by 3 %, which gave a break-even of seven digits, or `never`, from one run to the next.
     for number, seconds in enumerate((0.97e-4, 1.03e-4)):
         found = alone(tmp_path / str(number), {4: Entry(seconds=seconds, jitter=0.2)}, fit_time=9.0)
         assert not [one for one in found if isinstance(one, PaysOff)]
+
+
+def test_all_that_a_run_compares_is_judged_together(tmp_path: Path) -> None:
+    lucky = Entry(error=1e-27, seconds=1.075e-4, jitter=0.05, batches=[1])
+    entries = {"ed": {4: exact(1e-4, batches=[1])}, "lucky": {4: lucky}}
+    [outcome] = of(make_run(tmp_path / "alone", entries), "lucky", Outcome)
+    assert outcome.contests[0].pace is Pace.SLOWER
+    for other in ("twin", "ed[mode=other]"):
+        more = {**entries, other: {4: exact(1e-4, batches=[1], protocol=["mode"])}}
+        [outcome] = of(make_run(tmp_path / other, more), "lucky", Outcome)
+        assert outcome.contests[0].pace is Pace.SAME
 
 
 def test_what_is_missing_from_a_comparison_is_found(tmp_path: Path) -> None:

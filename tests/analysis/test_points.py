@@ -6,15 +6,23 @@ import pytest
 
 from qdynbench.analysis.points import over_seeds, points
 from qdynbench.analysis.ranking import over
+from qdynbench.record.ledger import Cheaper
 from qdynbench.record.schema import CellRecord, Ledger, Score, SolveTiming, Status
 from tests.runs import Entry, exact, make_run
 
 
-def cell(size: int, seed: int, error: float, bound: float | None = None, *, rounds: int = 2) -> CellRecord:
+def cell(size: int, seed: int, error: float, bound: float | None = None, *, launches: int = 2) -> CellRecord:
     score = Score(metric="infidelity", step=5, value=error, low=error, high=error, unit="1", bound=bound)
-    seconds = [float(number + seed) for number in range(1, rounds + 1)]
-    timing = SolveTiming(batch_size=1, seconds=seconds, calls=1, timed_states=1)
-    ledger = Ledger(prepare_time=float(seed), solve=[timing], peak_memory_host=100 + seed, rounds_id=f"case {seed}")
+    seconds = [[float(number + seed)] for number in range(1, launches + 1)]
+    timing = SolveTiming(batch_size=1, launches=seconds, calls=1, timed_states=1)
+    ledger = Ledger(
+        start_up_time=2.0 * seed,
+        starts=[1.5 * seed, 2.5 * seed],
+        prepare_time=float(seed),
+        solve=[timing],
+        peak_memory_host=100 + seed,
+        rounds_id=f"case {seed}",
+    )
     return CellRecord(
         key=f"{size}-{seed}",
         task="t",
@@ -37,7 +45,9 @@ def test_a_size_is_the_mean_over_its_seeds_with_an_interval() -> None:
     assert score.value == pytest.approx(2.0)
     assert 1.0 <= score.low < 2.0 < score.high <= 3.0
     assert score.bound == 0.5
-    assert merged.ledger.solve[0].seconds == [1.0, 2.0, 2.0, 3.0, 3.0, 4.0]
+    assert merged.ledger.solve[0].launches == [[1.0], [2.0], [2.0], [3.0], [3.0], [4.0]]
+    assert merged.ledger.starts == [0.0, 0.0, 1.5, 2.5, 3.0, 5.0]
+    assert merged.ledger.start_up_time == 2.0
     assert merged.ledger.prepare_time == 1.0
     assert merged.ledger.peak_memory_host == 102
     assert merged.notes == ["seed 0", "seed 1", "seed 2"]
@@ -55,8 +65,8 @@ def test_seeds_that_ended_otherwise_are_no_part_of_the_mean() -> None:
     assert found == [(Status.OK, 2, pytest.approx(2.0)), (Status.TIMEOUT, 1, 2.0)]
 
 
-def test_the_rounds_of_all_seeds_are_paired_where_each_has_as_many() -> None:
-    even, odd = ([cell(4, seed, 1.0, rounds=rounds) for seed in (0, 1)] for rounds in (3, 2))
+def test_the_launches_of_all_seeds_are_paired_where_each_has_as_many() -> None:
+    even, odd = ([cell(4, seed, 1.0, launches=launches) for seed in (0, 1)] for launches in (3, 2))
     (one, _), (same, _), (fewer, _) = (next(over_seeds(cells)) for cells in (even, even, odd))
     assert one.ledger.rounds_id == same.ledger.rounds_id
     assert one.ledger.rounds_id != fewer.ledger.rounds_id
@@ -65,7 +75,7 @@ def test_the_rounds_of_all_seeds_are_paired_where_each_has_as_many() -> None:
 def test_tables_and_figures_show_the_mean_over_all_seeds(tmp_path: Path) -> None:
     run = make_run(tmp_path / "run", {"ed": {4: exact(1e-4)}, "new": {4: Entry(seconds=2e-4)}}, seeds=[0, 7])
     ed, new = points(run)
-    assert (new.seeds, len(new.timing.seconds if new.timing else [])) == (2, 14)
+    assert (new.seeds, len(new.timing.launches if new.timing else [])) == (2, 10)
     assert over(new, ed) == pytest.approx((2.0,) * 3)
 
 
@@ -103,5 +113,6 @@ def test_a_point_knows_how_it_stands_to_the_reference(tmp_path: Path) -> None:
     ed, new = points(run)
     assert ed.break_even is None
     assert new.break_even is not None
-    assert new.break_even[0] == pytest.approx(0.6 / 9e-5, rel=0.02)
+    assert new.break_even.cheaper is Cheaper.FROM
+    assert new.break_even.number[0] == pytest.approx(0.6 / 9e-5, rel=0.02)
     assert not new.accuracy.suffices

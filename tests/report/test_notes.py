@@ -17,7 +17,7 @@ def entry(error: float | None, **fields: Any) -> Entry:
 
 
 def shown(run: Run) -> str:
-    return printed(lambda console: show(run, console), 120)
+    return printed(lambda console: show(run, console, details=True), 120)
 
 
 def test_what_a_row_rests_on_is_marked_and_said_once(tmp_path: Path) -> None:

@@ -2,6 +2,9 @@ from __future__ import annotations
 
 import math
 
+import pytest
+
+from qdynbench.record.ledger import BreakEven, Cheaper
 from qdynbench.record.schema import Score
 from qdynbench.report.terminal import numbers as write
 
@@ -34,3 +37,24 @@ def test_a_skill_made_of_an_error_below_its_bound_is_a_bound_itself() -> None:
     assert write.skill(score(1 - 1e-7, None), unresolved) == ">1-3e-7"
     assert write.skill(score(1 - 1e-7, None), resolved) == "1-1e-7"
     assert write.skill(score(1 - 1e-15, None), score(1e-20, 1e-19)) == "1"
+
+
+@pytest.mark.parametrize(
+    ("found", "text"),
+    [
+        (BreakEven(Cheaper.FROM, (7.0, 7.0, 7.0)), "7"),
+        (BreakEven(Cheaper.FROM, (1_234_567.0, 1_234_000.0, 1_235_000.0)), "1,200,000"),
+        (BreakEven(Cheaper.FROM, (346_742.0, 1.2e5, 3.1e6)), "1e5..3e6"),
+        (BreakEven(Cheaper.FROM, (2.0, 0.0, 5.0)), "≤5"),
+        (BreakEven(Cheaper.BELOW, (706_934.0, 4e5, 1.1e6)), "below 700,000"),
+        (BreakEven(Cheaper.FROM, (346_742.0, 1.2e5, math.inf)), "undecided"),
+        (BreakEven(Cheaper.FROM, (math.inf, 1.2e5, math.inf)), "undecided"),
+        (BreakEven(Cheaper.BELOW, (346_742.0, 1.2e5, math.inf)), "undecided"),
+        (BreakEven(Cheaper.FROM, (346_742.0, math.nan, math.nan)), "undecided"),  # of one launch
+        (BreakEven(Cheaper.ALWAYS, (0.0, 0.0, 0.0)), "always"),
+        (BreakEven(Cheaper.NEVER, (0.0, 0.0, 0.0)), "never"),
+        (None, "–"),
+    ],
+)
+def test_a_break_even_is_a_number_or_a_word_only_where_its_interval_says_so(found: BreakEven | None, text: str) -> None:
+    assert write.break_even(found) == text

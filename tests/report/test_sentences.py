@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from qdynbench import api
-from qdynbench.analysis.comparison import Accuracy, Contest, Gap
+from qdynbench.analysis.comparison import Accuracy, Contest, Gap, Pace
 from qdynbench.analysis.findings import (
     BesideYardstick,
     Claim,
@@ -22,12 +22,11 @@ from qdynbench.analysis.findings import (
 )
 from qdynbench.analysis.points import Point
 from qdynbench.analysis.ranking import Unsolved
+from qdynbench.record.ledger import BreakEven, Cheaper
 from qdynbench.record.schema import CellRecord, Score, Status
 from qdynbench.report.terminal.sentences import gap, paragraphs, sentence, text_of
 from qdynbench.stats import Interval
 from tests.runs import Entry, exact, make_run
-
-NEVER, UNDECIDED = (math.inf,) * 3, (9e4, 5e4, math.inf)
 
 
 def score(value: float, bound: float | None = None, metric: str = "infidelity", low: float | None = None) -> Score:
@@ -42,15 +41,20 @@ def contest(
     theirs: Score | None = None,
     *,
     size: int = 4,
-    crossing: Interval | None = None,
+    crossing: BreakEven | None = None,
     missing: Gap | None = None,
     extrapolated: int = 0,
     against: str = "ed",
 ) -> Contest:
     """Return a contest of `sru` with `ed`; errors are equal unless they are given."""
+    interval = (ratio,) * 3 if isinstance(ratio, float) else ratio
+    pace = None if interval is None else Pace.SAME
+    if interval is not None and not interval[1] <= 1 <= interval[2]:
+        pace = Pace.FASTER if interval[0] < 1 else Pace.SLOWER
     return Contest(
         *("sru", against, size, 0, 256, ours or score(1e-9), theirs or score(1e-9)),
-        ratio=(ratio,) * 3 if isinstance(ratio, float) else ratio,
+        ratio=interval,
+        pace=pace,
         break_even=crossing,
         gap=missing,
         extrapolated=((against, extrapolated),) if extrapolated else (),
@@ -95,9 +99,14 @@ def test_an_outcome_of_some_says_of_how_many() -> None:
     assert sentence(Outcome("sru", (contest(0.25),), 3)) == text
 
 
-def pays(*crossings: float, ours: Score | None = None, never: int = 0, undecided: int = 0) -> PaysOff:
-    found = tuple(contest(0.5, ours, crossing=(value, 0.9 * value, 1.1 * value)) for value in crossings)
-    return PaysOff("sru", found, never, undecided)
+def pays(
+    *crossings: float, ours: Score | None = None, below: tuple[float, ...] = (), never: int = 0, undecided: int = 0
+) -> PaysOff:
+    def at(cheaper: Cheaper, value: float) -> Contest:
+        return contest(0.5, ours, crossing=BreakEven(cheaper, (value, 0.9 * value, 1.1 * value)))
+
+    found = tuple(at(Cheaper.FROM if value else Cheaper.ALWAYS, value) for value in crossings)
+    return PaysOff("sru", found, tuple(at(Cheaper.BELOW, value) for value in below), never, undecided)
 
 
 @pytest.mark.parametrize(
@@ -105,26 +114,33 @@ def pays(*crossings: float, ours: Score | None = None, never: int = 0, undecided
     [
         (
             pays(35_291.0, ours=LARGE, never=16),
-            "pays off in 1 of 17 cases (after about 35,000 trajectories, at a larger error) and never in the other 16.",
+            "costs less from 32,000 to 39,000 trajectories on, at a larger error in 1 of 17 cases; "
+            "never in 16 of 17 cases.",
         ),
-        (pays(35_291.0), "pays off after about 35,000 trajectories."),
-        (pays(0.0, 0.0), "pays off in all 2 cases (from the first trajectory on)."),
-        (pays(0.0, ours=NO), "pays off from the first trajectory on, at an unknown error."),
-        (pays(9898.0, 778_672.0), "pays off in all 2 cases (after about 9,900 to 780,000 trajectories)."),
+        (pays(35_291.0), "costs less from 32,000 to 39,000 trajectories on."),
+        (pays(0.0, 0.0), "costs less from the first trajectory on."),
+        (pays(0.0, ours=NO), "costs less from the first trajectory on, at an unknown error."),
+        (pays(9898.0, 778_672.0), "costs less from 8,900 to 860,000 trajectories on."),
         (
             pays(100.0, undecided=2),
-            "pays off in 1 of 3 cases (after about 100 trajectories); the other 2 are undecided.",
+            "costs less from 90 to 110 trajectories on in 1 of 3 cases; 2 cannot be decided.",
         ),
         (
             pays(100.0, never=3, undecided=2),
-            "pays off in 1 of 6 cases (after about 100 trajectories), never in 3, and undecided in 2.",
+            "costs less from 90 to 110 trajectories on in 1 of 6 cases; never in 3 of 6 cases; 2 cannot be decided.",
         ),
-        (pays(never=3, undecided=2), "pays off in 0 of 5 cases, never in 3, and undecided in 2."),
-        (pays(never=3), "never pays off."),
+        (pays(never=3, undecided=2), "costs less never in 3 of 5 cases; 2 cannot be decided."),
+        (pays(never=3), "never costs less."),
+        (pays(below=(100.0,)), "costs less below 90 to 110 trajectories."),
+        (
+            pays(0.0, below=(100.0,), never=1),
+            "costs less from the first trajectory on in 1 of 3 cases; below 90 to 110 trajectories in 1 of 3 cases; "
+            "never in 1 of 3 cases.",
+        ),
     ],
 )
 def test_where_it_pays_off(finding: PaysOff, text: str) -> None:
-    assert sentence(finding) == f"Including training and preparation, sru {text}"
+    assert sentence(finding) == f"Counting imports, training, preparation and compilation, sru {text}"
 
 
 @pytest.mark.parametrize(

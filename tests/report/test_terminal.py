@@ -17,7 +17,7 @@ WIDTHS = [80, 100, 160, 200]
 ED = exact(1e-4)
 
 
-def shown(run: Run, width: int, *, details: bool = False, **console: Any) -> str:
+def shown(run: Run, width: int, *, details: bool = True, **console: Any) -> str:
     """The report of a run."""
     return printed(lambda found: show(run, found, details=details), width, **console)
 
@@ -152,7 +152,7 @@ def test_learned_solvers_say_what_their_weights_had_cost(usual: Run, troubled: R
 
 def test_a_break_even_that_is_not_at_equal_error_is_in_brackets(usual: Run) -> None:
     lines = section(shown(usual, 80), "Cost", "*")
-    assert all(row.endswith("(0)") for row in block_of(lines, "persistence"))
+    assert all(row.endswith("(always)") for row in block_of(lines, "persistence"))
     assert all(row.endswith("never") for row in block_of(lines, "local-generator"))
     assert "(in brackets): not at equal error" in words(shown(usual, 80))
 
@@ -225,7 +225,7 @@ def test_names_in_commands_are_quoted_for_the_shell(tmp_path: Path) -> None:
 
 
 def test_details_show_each_traceback_once(troubled: Run) -> None:
-    brief, full = shown(troubled, 80), shown(troubled, 80, details=True)
+    brief, full = shown(troubled, 80, details=False), shown(troubled, 80)
     assert "Traceback" not in brief
     assert full.count("Traceback (most recent call last):") == 1
     assert "as for mine[width=32] at 3 spins" in full
@@ -270,5 +270,5 @@ def test_a_comparison_names_what_is_not_paired_and_what_is_missing(tmp_path: Pat
     run = make_run(tmp_path / "run", {"ed": {4: ED, 5: ED}, "new": new})
     text = compared(run, 80, "new", "ed")
     assert len(re.findall(r"±\S+‡  slower", text)) == 3
-    assert "‡ not paired" in text
+    assert "‡ timed in different races" in text
     assert "new is unsupported (no data)" in text

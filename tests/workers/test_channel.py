@@ -63,8 +63,10 @@ def test_scores_and_problems_are_read_back(ends: Ends) -> None:
     field = PauliSum.from_terms(2, [(0.5, "X", (0,)), (1.0, "ZZ", (1, 0))])
     for dynamics in (field, Drive((Segment(field, 0.5), Segment(-field, 0.0, kick=0.3))), None):
         problem = Problem(2, np.linspace(0, 1, 5), dynamics, {"h": [0.5, 1.0]}, batch=3, entangled=True)
-        here.send(to.Prepare(to.Posed.of(problem)))
-        read = there.receive(to.Prepare).problem.problem()
+        here.send(to.Prepare(to.Posed.of(problem), twice=problem.dynamics is None))
+        asked = there.receive(to.Prepare)
+        assert asked.twice is (dynamics is None)
+        read = asked.problem.problem()
         assert read.dynamics == dynamics
         np.testing.assert_array_equal(read.times, problem.times)
         assert (read.size, read.parameters, read.batch, read.entangled) == (2, {"h": [0.5, 1.0]}, 3, True)

@@ -67,6 +67,19 @@ def curves(run: Run, console: Console) -> Iterator[Text]:
             yield Text.assemble(left, " " * (width + 4 - left.cell_len), *right) if right else left
 
 
+def chart(run: Run, console: Console, width: int) -> Iterator[Text]:
+    """Yield one panel, of the infidelity, or where there is none of another error, at the largest size solved."""
+    sizes = [cell.size for cell in run.cells if cell.status is Status.OK and cell.scores]
+    if not sizes or not console.encoding.lower().startswith("utf"):
+        return
+    for metric, title in (METRICS | WITHOUT_STATES).items():
+        if found := mean_curves(run, metric, max(sizes)):
+            heading = f" against time, {max(sizes)} spins, mean over states"
+            yield Text.assemble((title, "bold cyan"), (heading, "dim"))
+            yield from panel(found, run.task.times.grid(), width, lowest_of(run, metric, max(sizes)))
+            return
+
+
 def observed_curves(run: Run, size: int) -> dict[str, Curves]:
     """Return the curves of observables that move, with that of the reference where there is one."""
     found = {}

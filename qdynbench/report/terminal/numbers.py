@@ -68,5 +68,5 @@ def break_even(found: BreakEven | None) -> str:
     if found.cheaper in {Cheaper.ALWAYS, Cheaper.NEVER}:
         return str(found.cheaper.value)
     value, low, high = found.number
-    number = f"≤{write.significant(high, 1)}" if low == 0 else write.about(value, low, high)
+    number = f"≤{write.rounded_up(high)}" if low == 0 else write.about(value, low, high)
     return "below " * (found.cheaper is Cheaper.BELOW) + number

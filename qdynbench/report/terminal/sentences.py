@@ -6,6 +6,7 @@ import itertools
 from collections.abc import Iterable, Iterator, Sequence
 
 from qdynbench import text as write
+from qdynbench.analysis.answer import Care, Fastest, Worth
 from qdynbench.analysis.comparison import Accuracy, Contest, Gap, Pace
 from qdynbench.analysis.findings import (
     BesideYardstick,
@@ -43,6 +44,73 @@ YARDSTICKS = {
     Accuracy.EQUAL: "As accurate as",
     Accuracy.BETTER: "More accurate than",
 }
+
+
+def fastest(found: Sequence[Fastest], reference: str, tolerance: float) -> str:
+    """Return which solver to use."""
+    if not found:
+        return ""
+    enough = f"with an infidelity of at most {write.power(tolerance)}" if tolerance else f"as accurate as {reference}"
+    parts = []
+    for one in found:
+        names = " and ".join(filter(None, (", ".join(one.solvers[:-1]), one.solvers[-1])))
+        tied = " (not told apart)" * (len(one.solvers) > 1)
+        parts.append(f"{names}{tied} at N = {write.spans(one.sizes)}")
+    states = write.count(found[0].batch_size, "state")
+    return f"The fastest solver {enough}, {states} a call: {'; '.join(parts)}."
+
+
+def worth(found: Worth, reference: str) -> str:
+    """Return in at most three sentences what a learned solver is worth: accuracy, speed at equal error, break-even."""
+    parts = []
+    if found.wrong:
+        parts.append(f"Wrong at N = {write.spans(found.wrong)}: no better than standing still.")
+    theirs = [one.other_error for one in found.timed if one.other_error is not None]
+    if found.scores:
+        against = f", {reference} {error_range(theirs)}" if theirs else ""
+        parts.append(f"Infidelity {error_range(found.scores)}{against}.")
+    if found.beyond:
+        parts.append(f"Not accurate enough at N = {write.spans(found.beyond)}.")
+    if found.timed:
+        parts.append(_speed(found, reference))
+    if found.pays is not None:
+        parts.append(_pays_off(found.pays, "All costs counted, it"))
+    return " ".join(parts)
+
+
+def _speed(found: Worth, reference: str) -> str:
+    count = len(found.timed)
+    faster, slower = found.of_pace(Pace.FASTER, equal=True), found.of_pace(Pace.SLOWER)
+    cheaper = [one for one in found.of_pace(Pace.FASTER) if one not in faster]
+    parts = []
+    if faster:
+        parts.append(f"{_factor(faster, inverse=True)} times faster than {reference} at equal error in {len(faster)}")
+    if cheaper:
+        parts.append(f"{_factor(cheaper, inverse=True)} times faster, at a larger error, in {len(cheaper)}")
+    if slower:
+        parts.append(f"{_factor(slower)} times slower in {len(slower)}")
+    if rest := count - len(faster) - len(cheaper) - len(slower):
+        parts.append(f"not told apart in {rest}")
+    return f"{'; '.join(parts)} of {count} comparisons.".capitalize()
+
+
+def _factor(found: Sequence[Contest], *, inverse: bool = False) -> str:
+    ratios = [one.ratio[0] for one in found if one.ratio is not None]
+    return write.several([1 / ratio for ratio in ratios] if inverse else ratios)
+
+
+def care(found: Care) -> str:
+    """Return what to be careful about; nothing where there is nothing."""
+    parts = []
+    if found.faults:
+        parts.append(f"{write.count(found.faults, 'cell')} ended in a fault")
+    if found.load:
+        parts.append(f"the machine was busy when the run started (load {found.load:.1f})")
+    if found.wide:
+        parts.append(f"{found.wide} of {found.timed} ratios have wide intervals")
+    if found.extrapolated:
+        parts.append(f"times of {', '.join(found.extrapolated)} are extrapolated from fewer states")
+    return f"Be careful: {'; '.join(parts)}." if parts else ""
 
 
 def paragraphs(found: Iterable[Finding]) -> Iterator[tuple[str, str]]:
@@ -160,17 +228,20 @@ def _errors(alike: Sequence[Contest]) -> str:
     theirs = [one.other_error for one in alike if one.other_error is not None]
     if not ours or not theirs:
         return "at an error that cannot be compared"
-    return f"with an infidelity of {_range(ours)} against {_range(theirs)}"
+    return f"with an infidelity of {error_range(ours)} against {error_range(theirs)}"
 
 
-def _range(scores: Sequence[Score]) -> str:
+def error_range(scores: Sequence[Score]) -> str:
+    """Write the smallest and the largest of several errors; below the reference's own bound that bound."""
+    if not scores:
+        return write.NOTHING
     if all(one.below_bound for one in scores):
         return f"<{write.rounded_up(max(one.bound or 0.0 for one in scores))}"
     return write.several([max(one.value, one.bound or 0.0) for one in scores])
 
 
-def _pays_off(finding: PaysOff) -> str:
-    start = f"Counting imports, training, preparation and compilation, {finding.subject}"
+def _pays_off(finding: PaysOff, start: str = "") -> str:
+    start = start or f"Counting imports, training, preparation and compilation, {finding.subject}"
     count = len(finding.contests) + len(finding.below) + finding.never + finding.undecided
     if finding.never == count:
         return f"{start} never costs less."
@@ -178,12 +249,10 @@ def _pays_off(finding: PaysOff) -> str:
     if finding.contests:
         numbers = _trajectories(finding.contests)
         since = "from the first trajectory on" if numbers == "0" else f"from {numbers} trajectories on"
-        if any(not one.accuracy.suffices for one in finding.contests):
-            worse = any(one.accuracy is Accuracy.WORSE for one in finding.contests)
-            since += ", at a larger error" if worse else ", at an unknown error"
-        parts.append((since, len(finding.contests)))
+        parts.append((since + _dear(finding.contests), len(finding.contests)))
     if finding.below:
-        parts.append((f"below {_trajectories(finding.below)} trajectories", len(finding.below)))
+        below = f"below {_trajectories(finding.below)} trajectories"
+        parts.append((below + _dear(finding.below), len(finding.below)))
     if finding.never:
         parts.append(("never", finding.never))
     if len(parts) == 1 and not finding.undecided:
@@ -194,13 +263,21 @@ def _pays_off(finding: PaysOff) -> str:
     return f"{start} costs less {'; '.join(said)}."
 
 
+def _dear(found: Sequence[Contest]) -> str:
+    """Say where the errors are larger, or not known."""
+    if all(one.accuracy.suffices for one in found):
+        return ""
+    worse = any(one.accuracy is Accuracy.WORSE for one in found)
+    return ", at a larger error" if worse else ", at an unknown error"
+
+
 def _trajectories(found: Sequence[Contest]) -> str:
     """Write the smallest and the largest number at which bills cross."""
     known = [one.break_even.number for one in found if one.break_even is not None]
     low, high = min(number[1] for number in known), max(number[2] for number in known)
     if high == 0:
         return "0"
-    return f"{write.significant(high, 1)} at most" if low == 0 else write.several([low, high], 2)
+    return f"at most {write.large(high)}" if low < 1 else f"{write.large(low)} to {write.large(high)}"
 
 
 def _gaps(found: Sequence[Contest]) -> str:

@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.text import Text
 
 from qdynbench import text as write
+from qdynbench.analysis.answer import answer
 from qdynbench.analysis.findings import Claim, Comparison, Protocol, findings
 from qdynbench.analysis.selection import cells_by_solver, states_of
 from qdynbench.record.results import Run
@@ -20,6 +21,7 @@ from qdynbench.report.terminal.curves import curves
 from qdynbench.report.terminal.layout import STATUS_STYLES, flow, lines_of, say, wrapped
 from qdynbench.report.terminal.notes import labels
 from qdynbench.report.terminal.sentences import paragraphs, text_of
+from qdynbench.report.terminal.summary import sentences_of, summary
 from qdynbench.report.terminal.tables import tables
 from qdynbench.report.terminal.versus import versus
 
@@ -28,22 +30,30 @@ WIDEST_TEXT = 110
 
 
 def show(run: Run, console: Console, drawn: Sequence[Drawing] = (), *, details: bool = False) -> None:
-    """Print the report of a run: accuracy, cost, curves and the verdict.
+    """Print the report of a run: the answer, a table that compares and a chart.
 
     Args:
         run: the run.
         console: where to; what is shown side by side depends on its width.
         drawn: what came of the figures.
-        details: also print the tracebacks and logs of fits, cells and figures that failed.
+        details: print all tables, all curves and the whole verdict, and the tracebacks and logs of what failed.
     """
     _section(console, _header(run, console))
-    _section(console, tables(run, console))
-    _section(console, curves(run, console))
-    _section(console, _figures(drawn, console))
-    _section(console, _verdict(run, console))
     if details:
+        _section(console, tables(run, console))
+        _section(console, curves(run, console))
+        _section(console, _figures(drawn, console))
+        _section(console, _verdict(run, console))
         _section(console, _details(run, drawn, console))
+    else:
+        _section(console, summary(answer(run), console))
+        _section(console, _figures(drawn, console))
     _section(console, _footer(run, drawn, console))
+
+
+def show_answer(run: Run, console: Console) -> None:
+    """Print the answer of a run alone."""
+    say(console, sentences_of(answer(run), console))
 
 
 def show_comparison(comparison: Comparison, console: Console) -> None:
@@ -171,7 +181,8 @@ def _footer(run: Run, drawn: Sequence[Drawing], console: Console) -> Iterator[Te
         yield Text(f"next  qdynbench compare {' '.join(map(shlex.quote, pair))} --run {folder}", "dim")
     ended = [cell.details for cell in run.cells if not cell.status.honest]
     told = any([*ended, *(fit.details for fit in run.record.fits.values()), *(one.details for one in drawn)])
-    yield Text(f"      qdynbench report {folder}{' --details' * told}", "dim")
+    what = "every number, all curves, tracebacks" if told else "every number and all curves"
+    yield Text(f"      qdynbench report {folder} --details    {what}", "dim")
 
 
 def _pair(run: Run) -> tuple[str, str] | None:

@@ -1,0 +1,267 @@
+"""The answer of a run as data: which solver to use, what each learned one is worth, and what to be careful about."""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from pydantic import ConfigDict, TypeAdapter
+
+from qdynbench.analysis.comparison import Accuracy, Contest, Pace, compare_errors, contests
+from qdynbench.analysis.findings import PaysOff, findings, outcomes
+from qdynbench.analysis.selection import cells_by_solver, score_of, solve_time, timing_of
+from qdynbench.record.results import Run
+from qdynbench.record.schema import CellRecord, Score, Status
+from qdynbench.stats import Interval
+
+_JSON = TypeAdapter(Any, config=ConfigDict(ser_json_inf_nan="strings"))
+WIDE = 0.25
+"""Half of an interval of a ratio, relative to it, from which on it is called wide."""
+BUSY = 0.25
+"""Processes that wait for each core when a run starts, from which on the machine is called busy."""
+STANDING_STILL = "persistence"
+"""The forecast that nothing moves."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """One solver at sizes that turned out alike.
+
+    Attributes:
+        solver, sizes: which.
+        status, reason: how its cells ended.
+        scores: infidelities at the last step, one for each case that has one.
+        accuracy: how they stand to those of the reference.
+        contests: against the reference, by batch size.
+        times: seconds of a call of each case, by batch size.
+    """
+
+    solver: str
+    sizes: tuple[int, ...]
+    status: Status
+    reason: str
+    scores: tuple[Score, ...]
+    accuracy: Accuracy
+    contests: dict[int, tuple[Contest, ...]]
+    times: dict[int, tuple[Interval, ...]]
+
+    @property
+    def alike(self) -> object:
+        """What rows have in common that are one."""
+        paces = {batch: {one.pace for one in found} for batch, found in self.contests.items()}
+        return self.status, self.accuracy, paces, sorted(self.times)
+
+
+@dataclass(frozen=True)
+class Fastest:
+    """The fastest solver that is accurate enough, at sizes where it is the same one, and those that tie with it."""
+
+    sizes: tuple[int, ...]
+    batch_size: int
+    solvers: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Worth:
+    """What a learned solver, or one that is blind, is worth beside the reference.
+
+    Attributes:
+        solver: which.
+        scores: infidelities at the last step, one for each case.
+        accuracy: how they stand to those of the reference, without repetition.
+        wrong: sizes at which it is no better than standing still.
+        beyond: sizes at which its error is larger than the tolerance; none where there is no tolerance.
+        timed: its contests with the reference.
+        pays: for which numbers of trajectories it costs less; None where nothing can be said.
+    """
+
+    solver: str
+    scores: tuple[Score, ...]
+    accuracy: frozenset[Accuracy]
+    wrong: tuple[int, ...]
+    beyond: tuple[int, ...]
+    timed: tuple[Contest, ...]
+    pays: PaysOff | None
+
+    def of_pace(self, pace: Pace, *, equal: bool = False) -> tuple[Contest, ...]:
+        """Return the contests with a pace, where `equal` only those at an equal or smaller error."""
+        return tuple(one for one in self.timed if one.pace is pace and (one.accuracy.suffices or not equal))
+
+
+@dataclass(frozen=True)
+class Care:
+    """What a reader has to be careful about.
+
+    Attributes:
+        load: processes that waited for a core when the run started; 0 where the machine was not busy.
+        wide, timed: in how many comparisons the interval of the ratio is wide or missing, and of how many.
+        extrapolated: solvers with times that were scaled up from fewer states.
+        faults: cells that ended in a fault.
+    """
+
+    load: float = 0.0
+    wide: int = 0
+    timed: int = 0
+    extrapolated: tuple[str, ...] = ()
+    faults: int = 0
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a run says first.
+
+    Attributes:
+        run: the run.
+        fastest: from small to large sizes; empty without a reference.
+        worth: of each solver that has something to prove.
+        care: what to be careful about.
+        rows: the table.
+    """
+
+    run: Run
+    fastest: tuple[Fastest, ...]
+    worth: tuple[Worth, ...]
+    care: Care
+    rows: tuple[Row, ...] = field(default=())
+
+
+def answer(run: Run) -> Answer:
+    """Return the answer of a run."""
+    reference, solvers = run.task.reference, cells_by_solver(run)
+    others = [solver for solver in solvers if solver != reference]
+    against: dict[str, list[Contest]] = {}
+    if reference in solvers:
+        against = dict(zip(others, contests(run, *((one, reference) for one in others)), strict=True))
+    rows = tuple(row for solver, cells in solvers.items() for row in _rows(cells, against.get(solver, [])))
+    proving = [
+        solver
+        for solver in others
+        if solver.partition("[")[0] != STANDING_STILL
+        and any(cell.knowledge != "hamiltonian" and cell.scores for cell in solvers[solver])
+    ]
+    worth = tuple(_worth(solver, solvers[solver], against.get(solver, []), run.tolerance) for solver in proving)
+    return Answer(run, tuple(_fastest(run, solvers)), worth, _care(run, against), rows)
+
+
+def _rows(cells: Sequence[CellRecord], against: Sequence[Contest]) -> Iterator[Row]:
+    """Yield the rows of one solver; neighbouring sizes that are alike are one."""
+    single = []
+    for size, same in itertools.groupby(sorted(cells, key=lambda cell: cell.size), key=lambda cell: cell.size):
+        here = list(same)
+        worst = next((cell for cell in here if cell.status is not Status.OK), here[0])
+        timed = [one for one in against if one.size == size and one.ratio is not None]
+        batches = sorted({timing.batch_size for cell in here for timing in cell.ledger.solve})
+        accuracies = {one.accuracy for one in against if one.size == size} or {Accuracy.UNKNOWN}
+        single.append(
+            Row(
+                worst.solver,
+                (size,),
+                worst.status,
+                worst.reason,
+                tuple(found for cell in here if (found := score_of(cell)) is not None),
+                accuracies.pop() if len(accuracies) == 1 else Accuracy.UNKNOWN,
+                {batch: tuple(one for one in timed if one.batch_size == batch) for batch in batches},
+                {
+                    batch: tuple(solve_time(timing) for cell in here if (timing := timing_of(cell, batch)))
+                    for batch in batches
+                },
+            )
+        )
+    merged: list[Row] = []
+    for row in single:
+        if merged and merged[-1].alike == row.alike:
+            merged[-1] = _together(merged[-1], row)
+        else:
+            merged.append(row)
+    yield from merged
+
+
+def _together(one: Row, other: Row) -> Row:
+    return Row(
+        one.solver,
+        one.sizes + other.sizes,
+        one.status,
+        one.reason,
+        one.scores + other.scores,
+        one.accuracy,
+        {batch: found + other.contests[batch] for batch, found in one.contests.items()},
+        {batch: found + other.times[batch] for batch, found in one.times.items()},
+    )
+
+
+def _fastest(run: Run, solvers: dict[str, list[CellRecord]]) -> Iterator[Fastest]:
+    """Yield the fastest solver at each size among those as accurate as the reference, for the largest batch."""
+    reference, batch = run.task.reference, max(run.task.timing.batch_sizes)
+    if reference not in solvers:
+        return
+    found: list[Fastest] = []
+    for size in sorted({cell.size for cell in run.cells}):
+        here = [cell for cells in solvers.values() for cell in cells if cell.size == size and timing_of(cell, batch)]
+        theirs = next((score_of(cell) for cell in here if cell.solver == reference), None)
+        able = {
+            cell.solver
+            for cell in here
+            if cell.status is Status.OK and compare_errors(score_of(cell), theirs, run.tolerance).suffices
+        }
+        timed = {
+            solver: math.exp(sum(math.log(cell_time(cell, batch)) for cell in same) / len(same))
+            for solver in able
+            if (same := [cell for cell in here if cell.solver == solver])
+        }
+        if not timed:
+            continue
+        first = min(timed, key=lambda solver: timed[solver])
+        rivals = [solver for solver in timed if solver != first]
+        judged = zip(rivals, contests(run, *((solver, first) for solver in rivals)), strict=True)
+        ties = [
+            solver
+            for solver, made in judged
+            if not any(one.pace is Pace.SLOWER for one in made if (one.size, one.batch_size) == (size, batch))
+        ]
+        found.append(Fastest((size,), batch, (first, *ties)))
+    for _, group in itertools.groupby(found, key=lambda one: frozenset(one.solvers)):
+        alike = list(group)
+        yield Fastest(tuple(one.sizes[0] for one in alike), batch, alike[0].solvers)
+
+
+def cell_time(cell: CellRecord, batch: int) -> float:
+    """Return the seconds of a call of a cell that was timed."""
+    timing = timing_of(cell, batch)
+    return math.nan if timing is None else timing.seconds
+
+
+def _worth(solver: str, cells: Sequence[CellRecord], against: Sequence[Contest], tolerance: float) -> Worth:
+    timed = tuple(one for one in against if one.ratio is not None)
+    skills = [(cell.size, score_of(cell, "skill")) for cell in cells]
+    errors = [(cell.size, score) for cell in cells if (score := score_of(cell)) is not None]
+    return Worth(
+        solver,
+        tuple(score for _, score in errors),
+        frozenset(one.accuracy for one in timed),
+        tuple(sorted({size for size, skill in skills if skill is not None and (skill.value <= 0 or skill.low <= 0)})),
+        tuple(sorted({size for size, score in errors if tolerance and score.value > tolerance})),
+        timed,
+        next((one for one in outcomes(timed) if isinstance(one, PaysOff)), None),
+    )
+
+
+def as_json(found: Answer) -> dict[str, Any]:
+    """Return an answer as JSON data, with the findings of the run; what is infinite or unknown is a string."""
+    kinds = [{"finding": type(one).__name__, **_JSON.dump_python(one, mode="json")} for one in findings(found.run)]
+    whole = {each.name: getattr(found, each.name) for each in dataclasses.fields(found) if each.name != "run"}
+    return {"run": str(found.run.folder), **_JSON.dump_python(whole, mode="json"), "findings": kinds}
+
+
+def _care(run: Run, against: dict[str, list[Contest]]) -> Care:
+    made = run.record.provenance
+    cores = int(made.get("hardware", {}).get("cores") or 1)
+    load = float(made.get("load") or 0.0)
+    timed = [one for found in against.values() for one in found if one.ratio is not None]
+    wide = [one for one in timed if one.ratio is not None and not one.ratio[2] / one.ratio[1] < (1 + WIDE) ** 2]
+    extrapolated = {solver: None for one in timed for solver, _ in one.extrapolated}
+    faults = sum(not cell.status.honest for cell in run.cells)
+    return Care(load if load > BUSY * cores else 0.0, len(wide), len(timed), tuple(extrapolated), faults)

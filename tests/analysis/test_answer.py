@@ -1,0 +1,98 @@
+"""What a run says first: the fastest solver that is accurate enough, and what each learned one is worth."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from qdynbench import Run, Status
+from qdynbench.analysis.answer import Answer, Fastest, answer, as_json
+from qdynbench.analysis.comparison import Accuracy, Pace
+from tests.runs import Entry, ended, exact, make_run
+
+SIZES = range(2, 7)
+
+
+def answer_of(folder: Path, entries: dict[str, dict[int, Entry]], **task: object) -> Answer:
+    fits = {name: {} for name, cells in entries.items() if any(e.knowledge == "trajectories" for e in cells.values())}
+    return answer(make_run(folder / "run", entries, fits, **task))
+
+
+def test_the_fastest_is_named_with_those_that_tie_for_each_range_of_sizes(tmp_path: Path) -> None:
+    found = answer_of(
+        tmp_path,
+        {
+            "ed": {n: exact(1e-4) for n in SIZES},
+            "quick": {n: exact(5e-5 if n < 5 else 2e-4) for n in SIZES},
+            "twin": {n: exact(1e-4, jitter=0.03) for n in SIZES},
+            "wrong": {n: Entry(error=1e-3, seconds=1e-7) for n in SIZES},
+        },
+    )
+    quick, tied = found.fastest
+    assert quick == Fastest((2, 3, 4), 256, ("quick",))
+    assert (tied.sizes, set(tied.solvers)) == ((5, 6), {"ed", "twin"})
+
+
+def test_a_tolerance_lets_in_whoever_reaches_it_and_says_who_does_not(tmp_path: Path) -> None:
+    entries = {
+        "ed": {n: exact(1e-4) for n in SIZES},
+        "sru": {n: Entry(error=10.0 ** (n - 12), seconds=1e-5) for n in SIZES},
+    }
+    strict = answer_of(tmp_path / "strict", entries)
+    assert [one.solvers for one in strict.fastest] == [("ed",)]
+    assert strict.worth[0].accuracy == {Accuracy.WORSE}
+    assert strict.worth[0].beyond == ()
+    found = answer_of(tmp_path / "loose", entries, tolerance=1.5e-8)
+    assert [(one.sizes, one.solvers) for one in found.fastest] == [((2, 3, 4), ("sru",)), ((5, 6), ("ed",))]
+    assert found.worth[0].beyond == (5, 6)
+    assert {one.size for one in found.worth[0].of_pace(Pace.FASTER, equal=True)} == {2, 3, 4}
+    again = Run(found.run.folder, tolerance=1e-3)
+    assert [one.solvers for one in answer(again).fastest] == [("sru",)]
+
+
+def test_a_solver_worse_than_persistence_is_wrong_wherever_it_is(tmp_path: Path) -> None:
+    entries = {
+        "ed": {n: exact() for n in SIZES},
+        "poor": {n: Entry(error=0.5 if n > 4 else 1e-4) for n in SIZES},
+        "persistence": {n: Entry(error=0.06) for n in SIZES},
+    }
+    found = answer_of(tmp_path, entries)
+    assert [(one.solver, one.wrong) for one in found.worth] == [("poor", (5, 6))]
+
+
+def test_sizes_that_turn_out_alike_are_one_row_and_opened_where_they_differ(usual: Run) -> None:
+    rows = [(row.solver, row.sizes, row.status) for row in answer(usual).rows]
+    assert rows[0] == ("ed", (2, 3, 4, 5, 6, 7, 8), Status.OK)
+    assert ("linear", (5, 6, 7, 8), Status.UNSUPPORTED) in rows
+    sizes = [size for solver, where, _ in rows for size in where if solver == "sru"]
+    assert sizes == list(range(2, 9))
+
+
+@pytest.mark.parametrize(("load", "busy"), [(0.3, 0.0), (1.7, 1.7)])
+def test_what_to_be_careful_about(tmp_path: Path, load: float, busy: float) -> None:
+    entries = {
+        "ed": {2: exact(), 3: exact()},
+        "jumps": {2: exact(jitter=0.5), 3: ended(Status.CRASHED, "the worker process ended by SIGSEGV")},
+        "scaled": {2: exact(timed_states=8), 3: exact()},
+    }
+    run = make_run(tmp_path / "run", entries)
+    run.record.provenance["load"] = load
+    care = answer(run).care
+    assert (care.load, care.wide, care.timed, care.faults) == (busy, 3, 9, 1)
+    assert care.extrapolated == ("scaled",)
+
+
+def test_the_answer_is_data_for_programs(usual: Run) -> None:
+    found = json.loads(json.dumps(as_json(answer(usual))))
+    assert found["fastest"][0]["sizes"][0] == 2
+    assert {one["solver"] for one in found["worth"]} == {"sru", "linear", "local-generator"}
+    assert {"Skill", "Outcome"} <= {one["finding"] for one in found["findings"]}
+
+
+def test_a_run_without_its_reference_has_rows_and_nobody_is_fastest(tmp_path: Path) -> None:
+    found = answer_of(tmp_path, {"new": {2: Entry(), 3: Entry()}})
+    assert found.fastest == ()
+    assert [row.sizes for row in found.rows] == [(2, 3)]
+    assert found.worth[0].timed == ()

@@ -1,0 +1,58 @@
+"""The report in brief: it fits the screen, the answer stands first, and its numbers are those of the run."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from qdynbench import Run, Status
+from qdynbench.report.terminal.show import show, show_answer
+from tests.runs import Entry, ended, exact, make_run, printed
+
+
+def lines(run: Run, width: int) -> list[str]:
+    return printed(lambda console: show(run, console), width).splitlines()
+
+
+@pytest.mark.parametrize(("width", "most"), [(80, 60), (160, 40)])
+def test_the_report_of_the_default_run_fits_and_begins_with_the_answer(usual: Run, width: int, most: int) -> None:
+    found = lines(usual, width)
+    assert len(found) <= most
+    assert max(map(len, found)) <= width
+    first = next(number for number, line in enumerate(found) if line.startswith("The fastest solver"))
+    assert first < 9
+
+
+def test_each_learned_solver_gets_three_sentences_at_most(usual: Run) -> None:
+    text = printed(lambda console: show_answer(usual, console), 400)
+    for name in ("sru", "linear", "local-generator"):
+        line = next(line for line in text.splitlines() if line.startswith(f"{name}: "))
+        assert 2 <= len(re.findall(r"[.](?: |$)", line)) <= 3
+    assert "All costs counted" in text
+
+
+def test_the_table_has_times_of_the_reference_and_ratios_of_the_others(tmp_path: Path) -> None:
+    entries = {
+        "ed": {2: exact(1e-4), 3: exact(1e-4)},
+        "double": {2: exact(2e-4), 3: exact(2.5e-4)},
+        "alike": {2: exact(1e-4, jitter=0.02), 3: exact(1e-4, jitter=0.02)},
+        "gone": {2: ended(Status.CRASHED, "the worker process ended by SIGSEGV"), 3: exact(1e-5)},
+    }
+    found = "\n".join(lines(make_run(tmp_path / "run", entries), 110))
+    assert re.search(r"^ed +2, 3 .* 100µs +6.4ms +26ms$", found, re.MULTILINE)
+    assert re.search(r"^double +2, 3 .* 2.0..2.5 +2.0..2.5 +2.0..2.5$", found, re.MULTILINE)
+    assert re.search(r"^alike +2, 3 .* \(1.0\) +\(1.0\) +\(1.0\)$", found, re.MULTILINE)
+    assert re.search(r"^gone +N = 2 crashed: the worker process ended by SIGSEGV$", found, re.MULTILINE)
+    assert re.search(r"^ +3 .* 0.10 +0.10 +0.10$", found, re.MULTILINE)
+
+
+def test_a_wrong_solver_is_called_wrong_and_not_slow(tmp_path: Path) -> None:
+    entries = {
+        "ed": {2: exact()},
+        "poor": {2: Entry(error=0.5, seconds=1e-3)},
+        "persistence": {2: Entry(error=0.06, seconds=1e-8)},
+    }
+    text = printed(lambda console: show_answer(make_run(tmp_path / "run", entries, {"poor": {}}), console), 200)
+    assert "poor: Wrong at N = 2: no better than standing still." in text
