@@ -67,7 +67,7 @@ sizes: [2, 3]
 times: {dt: 0.01, steps: 5}
 states: 4
 solvers: [ed]
-timing: {batch_sizes: [1, 2], rounds: 3}
+timing: {batch_sizes: [1, 2], rounds: 3, launches: 1}
 limits: {seconds: 60, memory: 2 GB}
 """
 

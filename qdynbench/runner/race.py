@@ -47,6 +47,11 @@ CLOCK_DOUBT = (1.25, 3e-4, 0.02)
 """The main process sees a round take longer than the clock of the worker says: by a factor, by seconds for each call
 and by seconds, beyond which the clock of the worker is not believed."""
 
+LONG_CALL = 1e-3
+"""Seconds of a call from which on more than one thread is tried."""
+
+_Running = dict[tuple[str, int], Worker]
+"""The workers of a launch by solver and number of threads."""
 Draw = Callable[[Purpose, int, int], to.States]
 """Draws the states `start` to `stop` for a purpose."""
 
@@ -169,7 +174,7 @@ class _Race:
 
     def launch(self, number: int, entrants: list[_Entrant]) -> None:
         """Start a fresh process of every solver, and run its rounds at every batch size."""
-        running: dict[tuple[str, int], Worker] = {}
+        running: _Running = {}
         try:
             for one in entrants:
                 with one.ending():
@@ -190,10 +195,16 @@ class _Race:
                 worker.kill()
 
     def _threads(self, one: _Entrant) -> list[int]:
-        """Return the numbers of threads of the workers of a solver; those that were slower are not tried again."""
+        """Return the numbers of threads of the workers of a solver at the start of a launch.
+
+        In the first launch it is one; `_rounds` adds a worker with all of them where calls are long. What could pass a
+        limit with one thread has all from the start.
+        """
         if one.lanes:
             return sorted({lane.threads for lanes in one.lanes.values() for lane in lanes})
-        return sorted({1, self._plan.environment.threads})
+        ledger, every = one.record.ledger, self._plan.environment.threads
+        longest = max(ledger.prepare_time or 0.0, self._plan.batch * (ledger.first_call_time or 0.0))
+        return [every if longest * every > self._limit / 2 else 1]
 
     def _prepare(self, one: _Entrant, worker: Worker, threads: int, launch: int) -> None:
         problem = self._plan.problem(self._case, threads).blinded(self._plan.traits[one.record.solver].knowledge)
@@ -206,20 +217,17 @@ class _Race:
         if launch == 0 and start > LAUNCH_SHARE * self._plan.task.timing.seconds:
             one.most = 1
 
-    def _rounds(
-        self, launch: int, batch: int, entrants: list[_Entrant], running: dict[tuple[str, int], Worker]
-    ) -> None:
+    def _rounds(self, launch: int, batch: int, entrants: list[_Entrant], running: _Running) -> None:
         """Run the rounds of one batch size, in each of which all solvers have a turn."""
         lanes: list[tuple[_Entrant, _Lane, Worker]] = []
         for one in entrants:
-            if batch not in one.lanes:
-                states = min(batch, self._plan.task.timing.subset.get(one.record.solver, batch))
-                one.lanes[batch] = [_Lane(threads, batch, states) for threads in self._threads(one)]
-            for lane in one.lanes[batch]:
-                worker = running[one.record.solver, lane.threads]
-                with one.ending():
-                    self._warm_up(launch, one, lane, worker)
-                    lanes.append((one, lane, worker))
+            with one.ending():
+                if launch == 0:
+                    one.lanes[batch] = self._tried(one, batch, running)
+                else:
+                    for lane in one.lanes[batch]:
+                        self._warm_up(launch, one, lane, running[one.record.solver, lane.threads])
+                lanes += [(one, lane, running[one.record.solver, lane.threads]) for lane in one.lanes[batch]]
         for number in range(max((lane.rounds for _, lane, _ in lanes), default=0)):
             for one, lane, worker in self._random.sample(lanes, len(lanes)):
                 if one.racing and number < lane.rounds:
@@ -234,19 +242,38 @@ class _Race:
             if launch == 0 and one.racing:
                 one.lanes[batch] = [_faster(one.lanes[batch])]
 
-    def _warm_up(self, launch: int, one: _Entrant, lane: _Lane, worker: Worker) -> None:
-        """Call once, so that all is compiled, and in the first launch once more to choose the calls and rounds."""
+    def _tried(self, one: _Entrant, batch: int, running: _Running) -> list[_Lane]:
+        """Return the lanes of a first launch, warmed up: one thread, and all of them where calls are long enough."""
+        states = min(batch, self._plan.task.timing.subset.get(one.record.solver, batch))
+        fewest = min(threads for name, threads in running if name == one.record.solver)
+        lanes, every = [_Lane(fewest, batch, states)], self._plan.environment.threads
+        second = self._warm_up(0, one, lanes[0], running[one.record.solver, fewest])
+        if fewest < every and second > LONG_CALL:
+            if (one.record.solver, every) not in running:
+                running[one.record.solver, every] = self._fleet.launch(one.spec, every, 0)
+                self._prepare(one, running[one.record.solver, every], every, 0)
+            lanes.append(_Lane(every, batch, states))
+            self._warm_up(0, one, lanes[1], running[one.record.solver, every])
+        return lanes
+
+    def _warm_up(self, launch: int, one: _Entrant, lane: _Lane, worker: Worker) -> float:
+        """Call once, so that all is compiled, and in the first launch once more to choose the calls and rounds.
+
+        Return the seconds of the last call.
+        """
         timing, states = self._plan.task.timing, lane.states
         first = worker.ask(to.Call(self._draw(Purpose.WARM_UP, 1, 1 + states)), seconds=self._limit).seconds
         self.spent += first
+        last = first
         if launch == 0:
             states_bytes = states * vector_bytes(self._case.size)
-            second = worker.ask(to.Call(self._draw(Purpose.WARM_UP, 1 + states, 1 + 2 * states)), seconds=self._limit)
-            self.spent += second.seconds
-            lane.compiling.append(first - second.seconds)
-            wanted = math.ceil(SHORTEST_ROUND / max(second.seconds, 1e-9))
+            again = to.Call(self._draw(Purpose.WARM_UP, 1 + states, 1 + 2 * states))
+            last = worker.ask(again, seconds=self._limit).seconds
+            self.spent += last
+            lane.compiling.append(first - last)
+            wanted = math.ceil(SHORTEST_ROUND / max(last, 1e-9))
             lane.calls = int(max(1, min(wanted, MOST_CALLS, STAGED_BYTES / states_bytes)))
-            affordable = timing.seconds / max(second.seconds * lane.calls, 1e-9)
+            affordable = timing.seconds / max(last * lane.calls, 1e-9)
             lane.rounds = int(max(1, min(timing.rounds, affordable / timing.launches)))
             one.most = min(one.most, max(FEWEST_LAUNCHES, int(affordable)))
         else:
@@ -254,6 +281,7 @@ class _Race:
         sets = int(max(1, min(SETS, STAGED_BYTES / (states * vector_bytes(self._case.size)))))
         worker.ask(to.Stage(self._draw(Purpose.TIMING, 0, sets * states), states), seconds=self._limit)
         lane.launches.append([])
+        return last
 
     def _visit(self, lane: _Lane, worker: Worker) -> None:
         """Time the calls of one round."""
@@ -277,7 +305,7 @@ class _Race:
         worker.ask(to.Inspect(self._random.randrange(lane.calls), among), seconds=self._limit)
         self.spent += time.perf_counter() - began
 
-    def _remember(self, one: _Entrant, running: dict[tuple[str, int], Worker]) -> None:
+    def _remember(self, one: _Entrant, running: _Running) -> None:
         """Take down the memory of the first launch, with as many threads as there are."""
         worker = running[one.record.solver, max(threads for name, threads in running if name == one.record.solver)]
         peak, ledger = worker.ask(to.PeakMemory(), seconds=self._limit), one.record.ledger

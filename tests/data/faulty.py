@@ -147,7 +147,7 @@ class Answers(Frozen):
     """Answers another question."""
 
     def solve(self, given):
-        channel().send(to.Timed(1e-9, 0.0))
+        channel().send(to.Timed([1e-9], 0.0, 0))
         yield Block(0, self.trajectory(given))
 
 

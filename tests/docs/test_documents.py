@@ -22,7 +22,7 @@ BLOCK = re.compile(
 )
 SMALLER = [
     *("--set", "sizes=[2, 3]", "--set", "states=6", "--set", "report={}", "--set", "times.steps=20"),
-    *("--set", "timing={batch_sizes: [1, 4], rounds: 3}"),
+    *("--set", "timing={batch_sizes: [1, 4], rounds: 3, launches: 2}"),
 ]
 """The documents run whole tasks, the tests small ones: `.ci/run` runs the README's first command as it stands."""
 LITTLE_DATA = ["--set", "training.trajectories=30"]

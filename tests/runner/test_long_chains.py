@@ -35,7 +35,7 @@ ensemble: neel
 times: {dt: 0.1, steps: 3}
 reference: none
 solvers: [persistence]
-timing: {batch_sizes: [1], rounds: 3, seconds: 0.1}
+timing: {batch_sizes: [1], rounds: 3, seconds: 0.1, launches: 1}
 limits: {seconds: 120, memory: 2 GB}
 """
     )

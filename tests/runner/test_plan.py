@@ -45,7 +45,7 @@ DATA = {
 
 def planned(registry: Registry, **changes: object) -> Plan:
     task = Task.model_validate(DATA | changes)
-    traits = Loaded(Knowledge.HAMILTONIAN, False, "", (), (), (), None)
+    traits = Loaded(0.1, Knowledge.HAMILTONIAN, False, "", (), (), (), None)
     environment = Environment(threads=1, device="cpu", memory=10**9, logs=Path("logs"))
     return Plan(task, registry, environment, {str(spec): traits for spec in task.specs}, cells_of(task))
 

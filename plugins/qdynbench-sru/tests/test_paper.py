@@ -28,7 +28,7 @@ states: 5
 seed: 2020
 training: {sizes: [2], trajectories: 4, steps: 12}
 solvers: [ed, "ed[mode=per_state]", "sru[effort=0.02]"]
-timing: {batch_sizes: [1, 64], rounds: 3, seconds: 0.2, subset: {"ed[mode=per_state]": 2}}
+timing: {batch_sizes: [1, 64], rounds: 3, launches: 1, seconds: 0.2, subset: {"ed[mode=per_state]": 2}}
 keep: {trajectories: 1}
 figures: [FIGURES]
 """

@@ -13,7 +13,7 @@ from rich.text import Text
 from qdynbench import text as write
 from qdynbench.analysis.answer import answer
 from qdynbench.analysis.findings import Claim, Comparison, Protocol, findings
-from qdynbench.analysis.selection import cells_by_solver, states_of
+from qdynbench.analysis.selection import cells_by_solver, score_of, states_of
 from qdynbench.record.results import Run
 from qdynbench.record.schema import Status
 from qdynbench.report.parts import Drawing
@@ -45,6 +45,11 @@ def show(run: Run, console: Console, drawn: Sequence[Drawing] = (), *, details: 
         _section(console, _figures(drawn, console))
         _section(console, _verdict(run, console))
         _section(console, _details(run, drawn, console))
+    elif not any(score_of(cell) for cell in run.cells):  # nothing that the answer could compare
+        _section(console, tables(run, console))
+        _section(console, curves(run, console))
+        _section(console, _figures(drawn, console))
+        _section(console, _verdict(run, console))
     else:
         _section(console, summary(answer(run), console))
         _section(console, _figures(drawn, console))

@@ -16,6 +16,7 @@ from qdynbench.record.schema import Status
 from qdynbench.report.parts import Column, Span, Table
 from qdynbench.report.terminal.curves import chart
 from qdynbench.report.terminal.layout import cut, lines_of, status_text, width_of_table, wrapped
+from qdynbench.report.terminal.notes import reference_notes, solver_notes
 from qdynbench.report.terminal.sentences import care, error_range, fastest, worth
 
 WIDEST_TEXT = 110
@@ -89,6 +90,7 @@ def comparison_table(answer: Answer, longest: int = NAMES[0]) -> Table:
             table.rows.append([Text(name, "bold"), write.spans(row.sizes), error, *cells])
     if timed:
         table.notes.append(f"times: of {reference} as they are, of others over those of {reference}; (not told apart)")
+    table.notes += [*reference_notes(run), *solver_notes(run)]
     for solver in dict.fromkeys(row.solver for row in answer.rows if row.solver in run.record.fits):
         if label := label_of(run, solver):
             table.notes.append(f"{solver}: {label}")
