@@ -50,7 +50,10 @@ OURS = (
 )
 KRYLOV_OF_QUTIP = tuple(f"qutip[method=krylov,tolerance={t}]" for t in TOLERANCES)
 QUTIP = (*(f"qutip[method={m},tolerance={t}]" for m in ("vern9", "diag") for t in TOLERANCES), *KRYLOV_OF_QUTIP)
-DYNAMIQS = tuple(f"dynamiqs[tolerance={t}]" for t in TOLERANCES)
+DYNAMIQS = (
+    *(f"dynamiqs[method={m},tolerance={t}]" for m in ("dopri8", "tsit5") for t in ("1e-8", *TOLERANCES)),
+    *("dynamiqs[method=expm]", "dynamiqs[method=propagator]"),
+)
 OUR_NAMES = ("ed", "chebyshev", "krylov", "trotter")
 STATE_BYTES = 16 * 2**20
 """Of one state vector of 20 spins in complex128."""
