@@ -14,7 +14,9 @@ import argparse
 import os
 import random
 import statistics
+import sys
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -32,11 +34,11 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=1)
     options = parser.parse_args()
 
-    # Read by libraries when they are first imported, which is below.
-    from qdynbench.workers.process import MEMORY, WAITING
+    from qdynbench.workers.process import Environment
 
-    names = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS")
-    os.environ.update({**dict.fromkeys(names, str(options.threads)), **WAITING, **MEMORY})
+    variables = Environment(options.threads, "cpu", 0, Path()).variables()
+    if variables.items() - os.environ.items():  # the C library and others read them when they are loaded
+        os.execve(sys.executable, [sys.executable, *sys.argv], variables)  # noqa: S606 - no shell is wanted
     import torch
 
     torch.set_num_threads(options.threads)
