@@ -50,7 +50,12 @@ OURS = (
 )
 KRYLOV_OF_QUTIP = tuple(f"qutip[method=krylov,tolerance={t}]" for t in TOLERANCES)
 QUTIP = (*(f"qutip[method={m},tolerance={t}]" for m in ("vern9", "diag") for t in TOLERANCES), *KRYLOV_OF_QUTIP)
-DYNAMIQS = tuple(f"dynamiqs[tolerance={t}]" for t in TOLERANCES)
+DYNAMIQS = (
+    *(f"dynamiqs[method={m},tolerance={t}]" for m in ("dopri8", "tsit5") for t in ("1e-8", *TOLERANCES)),
+    *("dynamiqs[method=expm]", "dynamiqs[method=propagator]"),
+)
+SIMPLE = ("numpy",)
+"""What anyone would write, which for a few spins is no weak opponent."""
 OUR_NAMES = ("ed", "chebyshev", "krylov", "trotter")
 STATE_BYTES = 16 * 2**20
 """Of one state vector of 20 spins in complex128."""
@@ -254,7 +259,7 @@ def small(folder: Path) -> Iterator[Row]:
     """Compare with the fastest peer where the overhead of a call counts."""
     sizes = [2, 3, 4, 5, 6]
     made = Made(
-        *(folder, "small", [*OURS, *QUTIP, *DYNAMIQS]),
+        *(folder, "small", [*OURS, *QUTIP, *DYNAMIQS, *SIMPLE]),
         sizes=sizes,
         times={"dt": 0.002, "steps": 100},
         states=1,
@@ -262,7 +267,7 @@ def small(folder: Path) -> Iterator[Row]:
         timing={"batch_sizes": [1], "rounds": 7, "seconds": 2},
     )
     for size in sizes:
-        text, factor = against(made, ["qutip", "dynamiqs"], size)
+        text, factor = against(made, ["qutip", "dynamiqs", *SIMPLE], size)
         yield (
             f"{size} spins, one state, 100 steps, error 1e-10, peer over ours",
             text,

@@ -26,6 +26,11 @@ PADDING = 4
 """Amplitudes between the rows of a buffer: rows a power of two apart would all fall into the same few cache lines, and
 the transposition from the basis axis first to last takes three times as long."""
 
+ROWS_DIMENSION, ROWS_WORK = 16, 1e6
+"""Largest dimension, and largest `D**2 B (T+1)` at any dimension, at which a grid that is one block is multiplied as
+rows by a complex matrix on the CPU: states come out as they are yielded, and a call is two products and no more.
+Beyond, a real matrix saves more."""
+
 DEVICE_BLOCK_BYTES = 256e6
 """A block of this size hides the launch of its kernels on a GPU."""
 
@@ -60,6 +65,11 @@ class EigenbasisPropagator:
             self._budget = DEVICE_BLOCK_BYTES
         times = torch.as_tensor(problem.times[: self._block_length(batch=1)], device=problem.device)
         self._phases = torch.exp(-1j * torch.outer(self.energies, times)).to(dtype)
+        self._rows: tuple[torch.Tensor, torch.Tensor, torch.Tensor] | None = None
+        if self._multiplies_rows(batch=1):
+            complete = self._vectors.to(dtype)
+            # Without resolving it a conjugate would be taken again in every call.
+            self._rows = complete.conj().resolve_conj(), self._phases.T.contiguous(), complete.T.contiguous()
 
     def blocks(self, states: torch.Tensor) -> Iterator[Block]:
         """Yield the trajectories of all states, in time order; the first column is `states` itself.
@@ -70,6 +80,26 @@ class EigenbasisPropagator:
         Yields:
             Contiguous blocks of shape `(B, k, 2**N)`, each valid until the next is asked for.
         """
+        if self._rows is not None and self._multiplies_rows(len(states)):
+            yield Block(0, self._multiplied_rows(states, *self._rows))
+        else:
+            yield from self._column_blocks(states)
+
+    def _multiplies_rows(self, batch: int) -> bool:
+        dim, times = len(self.energies), self.problem.steps + 1
+        small = dim <= ROWS_DIMENSION or float(dim) ** 2 * batch * times <= ROWS_WORK
+        return small and self.problem.device == "cpu" and self._block_length(batch) == times
+
+    def _multiplied_rows(
+        self, states: torch.Tensor, conjugate: torch.Tensor, phases: torch.Tensor, transposed: torch.Tensor
+    ) -> torch.Tensor:
+        """Return `((psi V*) exp(-i E t)) V^T` at all times, with `phases` of shape `(T+1, D)`."""
+        coefficients = states.to(self.dtype) @ conjugate
+        trajectory = (coefficients.unsqueeze(1) * phases) @ transposed
+        trajectory.select(1, 0).copy_(states)
+        return trajectory
+
+    def _column_blocks(self, states: torch.Tensor) -> Iterator[Block]:
         batch, dim = states.shape
         length = self._block_length(batch)
         coefficients = torch.empty(dim, batch, dtype=self.dtype, device=states.device)

@@ -1,11 +1,13 @@
-"""Compiled work shared among threads: loops that release Python's lock, each on a range of what there is to do."""
+"""Compiled work shared among threads: loops that release Python's lock, each on a range of what there is to do.
+
+The threads sleep where they wait, and run on any core that the process may use: which cores these are is for whoever
+starts the process to say.
+"""
 
 from __future__ import annotations
 
 import functools
-import os
-import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor, wait
 from itertools import pairwise
 from typing import Any
@@ -41,20 +43,4 @@ def share(threads: int, count: int, work: Callable[[int, int], object]) -> None:
 
 @functools.lru_cache(maxsize=1)
 def _pool(threads: int) -> ThreadPoolExecutor:
-    return ThreadPoolExecutor(threads, "pauli-kernels", _settle, (_cores(threads),))
-
-
-def _cores(threads: int) -> Iterator[set[int]]:
-    """Yield a part of the processor for each thread, all of them disjoint where it has enough cores."""
-    allowed = sorted(os.sched_getaffinity(0)) if sys.platform == "linux" else []
-    return iter([set(allowed[number::threads]) or set(allowed) for number in range(threads)])
-
-
-def _settle(cores: Iterator[set[int]]) -> None:
-    """Keep this thread to its part of the processor.
-
-    Linux wakes a thread that has slept for a while on the core of whoever woke it, and may leave it there for longer
-    than a product takes: two threads then take turns on one core beside an idle one.
-    """
-    if mine := next(cores):
-        os.sched_setaffinity(0, mine)
+    return ThreadPoolExecutor(threads, "pauli-kernels")

@@ -11,5 +11,5 @@ def register_solvers(register: Register) -> None:
     register(
         "dynamiqs",
         "qdynbench_dynamiqs.solver:Dynamiqs",
-        summary="dynamiqs's batched sesolve (JAX): dopri8, tsit5 or expm, at a matched tolerance",
+        summary="dynamiqs (JAX), compiled and batched: dopri8, tsit5 at a matched tolerance, expm or propagator",
     )

@@ -12,13 +12,14 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import torch
 from torch.utils.dlpack import from_dlpack
 
 from qdynbench import Block, Cost, Given, Knowledge, Problem, Solver, block_length
 from qdynbench.toolkit.peers import missing
-from qdynbench.toolkit.schedule import Stretch, piece_count, stretches
+from qdynbench.toolkit.schedule import piece_count, stretches
 from qdynbench.toolkit.strings import flips
-from qdynbench_dynamiqs.matching import Method, absolute, smallest, steps_of
+from qdynbench_dynamiqs.matching import ERROR_PER_ACTION, Method, absolute, smallest, steps_of
 
 if TYPE_CHECKING:
     from qdynbench import PauliSum
@@ -30,8 +31,15 @@ if ABSENT is None:
     import jax
     import jax.numpy as jnp
 
+    from qdynbench_dynamiqs import compiled
+
 BLOCK_BYTES = 512e6
 """Every block is one call of `sesolve`, which starts anew, so that a block had better hold the whole grid."""
+
+PRODUCT_BYTES = 16e6
+"""Block of `propagator`, which starts nothing anew. The C library hands out arrays of this size again once they are
+dropped, while the pages of larger ones are new in every call: 7 spins, 256 states and 500 steps took 1.4 times as long
+in one block."""
 
 LARGEST_NUMBER_OF_STEPS = 100_000_000
 
@@ -48,10 +56,12 @@ class Dynamiqs(Solver):
     JAX compiles at the first call for a shape, about ten seconds, and keeps the compiled function for later ones.
 
     Attributes:
-        method: `dopri8` (adaptive Runge-Kutta of order 8, the quickest of them at tight tolerances), `tsit5` (order 5,
-            dynamiqs's own default) or `expm` (the exponential of the dense Hamiltonian).
-        tolerance: wanted 2-norm error of a state on the grid; what dynamiqs is given follows from it. `expm` has no
-            error but rounding.
+        method: `dopri8` (adaptive Runge-Kutta of order 8, the quicker of the two at tight tolerances), `tsit5` (order
+            5, dynamiqs's own default), `expm` (the exponential of the dense Hamiltonian, computed in every call), or
+            `propagator` (the exponential for one step, computed by `dynamiqs.expm` in `prepare`, then one product for
+            each step; for one Hamiltonian, and the quickest for small systems).
+        tolerance: wanted 2-norm error of a state at the last time; what dynamiqs is given follows from it. `expm` and
+            `propagator` have no error but rounding.
     """
 
     knowledge = Knowledge.HAMILTONIAN
@@ -64,25 +74,35 @@ class Dynamiqs(Solver):
         if not 0 < self.tolerance < 1:
             raise ValueError(f"tolerance={self.tolerance}: a number between 0 and 1 expected")
 
+    @property
+    def label(self) -> str:
+        """What still handicaps it here."""
+        if self.method == "propagator":
+            return "on the CPU, though made for GPUs"
+        return "on the CPU, though made for GPUs; JAX fills a new array of all states in every call"
+
     def supports(self, problem: Problem) -> str | None:
-        """Refuse without dynamiqs, on a GPU, and a tolerance that double precision cannot reach."""
+        """Refuse without dynamiqs, on a GPU, a tolerance beyond double precision, and a drive with `propagator`."""
         if ABSENT is not None:
             return ABSENT
         if problem.device != "cpu":
             return "this plugin runs dynamiqs on the CPU: its use on a GPU has not been tested"
-        if self.method != "expm" and self.tolerance < (least := smallest(self.method, problem)):
+        if self.method == "propagator" and problem.drive is not None:
+            return "method=propagator is for one Hamiltonian; the other methods follow drives"
+        if self.method in ERROR_PER_ACTION and self.tolerance < (least := smallest(problem)):
             return f"tolerance={self.tolerance:.3g} is beyond double precision on this grid: at least {least:.2g}"
         return None
 
     def estimate(self, problem: Problem) -> Cost:
-        """Count products with the diagonals of H, or with dense exponentials; `expm` promises rounding."""
+        """Count products with the diagonals of H, or with dense exponentials, which promise rounding."""
         dim, pieces = 2.0 ** min(problem.size, 300), 1 if problem.drive is None else piece_count(problem)
         amplitudes = dim * problem.batch
         # What is saved stands in the loop's buffer, in the result and, for the next block, once more.
-        saved = 3 * 16 * amplitudes * max(1.0, min(problem.steps, BLOCK_BYTES / (16 * amplitudes)))
-        if self.method == "expm":
+        budget = PRODUCT_BYTES if self.method == "propagator" else BLOCK_BYTES
+        saved = 3 * 16 * amplitudes * max(1.0, min(problem.steps, budget / (16 * amplitudes)))
+        if self.method in ("expm", "propagator"):
             operations = 8 * dim * (20 * pieces * dim**2 + max(problem.steps, pieces) * amplitudes)
-            error = 1e-11 + 10 * smallest("expm", problem)
+            error = 1e-11 + 10 * smallest(problem) + 1e-15 * problem.steps
             return Cost(LIBRARY_BYTES + 10 * 16 * dim**2 + saved, operations, error)
         # A string that flips m spins lies on at most `2**m` diagonals.
         diagonals = [sum(2.0 ** len(sites) for sites in flips(operator)) for operator in problem.hamiltonians]
@@ -93,57 +113,69 @@ class Dynamiqs(Solver):
         return Cost(LIBRARY_BYTES + COPIES * arrays + saved, operations, error=self.tolerance)
 
     def prepare(self, problem: Problem) -> None:
-        """Build the Hamiltonians, by diagonals where these are few."""
+        """Build the Hamiltonians, by diagonals where these are few, or the propagator of one step."""
         super().prepare(problem)
         # XLA makes as many threads as NPROC says when its client is first used, and never another number.
         os.environ["NPROC"] = str(problem.threads)
         jax.config.update("jax_enable_x64", True)
         jax.config.update("jax_platforms", "cpu")
-        self._operators: dict[Key, Any] = {}
+        if self.method == "propagator":
+            self._step = compiled.step_of(qarray(problem.hamiltonian, dense=True), problem.dt)
+            return
+        method = self._method()
+        self._evolutions: dict[Key, compiled.Evolution] = {}
         for step in range(problem.steps if problem.drive is not None else 1):
             for index, duration in problem.pieces(step):
                 key = (index, duration < 0)
-                if key not in self._operators:
+                if key not in self._evolutions:
                     operator = problem.hamiltonians[index]
                     operator = -operator if key[1] else operator
-                    self._operators[key] = qarray(operator, dense=self.method == "expm")
-        settings = {"rtol": 0.0, "max_steps": LARGEST_NUMBER_OF_STEPS}
+                    matrix = qarray(operator, dense=self.method == "expm")
+                    self._evolutions[key] = compiled.evolution(matrix, method)
+
+    def _method(self) -> Any:
         if self.method == "expm":
-            self._method = dynamiqs.method.Expm()
-        elif self.method == "tsit5":
-            self._method = dynamiqs.method.Tsit5(atol=absolute("tsit5", self.tolerance, problem), **settings)
-        else:
-            self._method = dynamiqs.method.Dopri8(atol=absolute("dopri8", self.tolerance, problem), **settings)
+            return dynamiqs.method.Expm()
+        chosen = dynamiqs.method.Tsit5 if self.method == "tsit5" else dynamiqs.method.Dopri8
+        local = absolute(self.method, self.tolerance, self.problem)
+        return chosen(atol=local, rtol=0.0, max_steps=LARGEST_NUMBER_OF_STEPS)
 
     def solve(self, given: Given) -> Iterator[Block]:
-        """Yield the initial states, then blocks of shape `(B, k, 2**N)`."""
+        """Yield the initial states, then blocks of shape `(B, k, 2**N)`, views of what JAX returns."""
         yield Block(0, given.states[:, None])
-        problem = self.problem
-        longest = block_length(problem, len(given.states), budget=BLOCK_BYTES)
-        # Blocks of one length, the last of which may end beyond the grid: another length would be compiled anew.
-        blocks = math.ceil(problem.steps / longest)
-        longest = math.ceil(problem.steps / blocks)
-        now = jnp.asarray(given.states.numpy())[:, :, None]
-        for stretch in stretches(problem, longest):
-            states = self._follow(now, stretch, longest if problem.drive is None else stretch.count)
-            now = states[:, stretch.count - 1]
-            yield Block(stretch.start, from_dlpack(states[..., 0])[:, : stretch.count])
+        yield from self._multiplied(given) if self.method == "propagator" else self._integrated(given)
 
-    def _follow(self, now: Any, stretch: Stretch, length: int) -> Any:
-        """Return the states at the times of a stretch, a JAX array of shape `(B, length, 2**N, 1)`."""
-        for index, duration in stretch.pieces:
-            step = self.problem.dt if len(stretch.pieces) == 1 else abs(duration)
-            result = dynamiqs.sesolve(
-                self._operators[index, duration < 0],
-                now,
-                step * np.arange(1, length + 1),
-                method=self._method,
-                progress_meter=False,
-                t0=0.0,
-            )
-            states = result.states.to_jax()
-            now = states[:, -1]
-        return jax.block_until_ready(states)
+    def _multiplied(self, given: Given) -> Iterator[Block]:
+        now, length = torch.view_as_real(given.states).flatten(1).numpy(), self._length(len(given), PRODUCT_BYTES)
+        for stretch in stretches(self.problem, length):
+            found, now = compiled.repeated(self._step, now, length)
+            states = torch.view_as_complex(_tensor(found).view(length, len(given), -1, 2))
+            yield Block(stretch.start, states[: stretch.count].transpose(0, 1))
+
+    def _integrated(self, given: Given) -> Iterator[Block]:
+        problem, now = self.problem, given.states.numpy()
+        length = self._length(len(given), BLOCK_BYTES)
+        for stretch in stretches(problem, length):
+            count = length if problem.drive is None else stretch.count
+            for index, duration in stretch.pieces:
+                step = problem.dt if len(stretch.pieces) == 1 else abs(duration)
+                found, now = self._evolutions[index, duration < 0](step * np.arange(1, count + 1), now)
+            yield Block(stretch.start, _tensor(found)[:, : stretch.count])
+
+    def _length(self, batch: int, budget: float) -> int:
+        """Return the one length of all blocks: the last may end beyond the grid, since another would be compiled."""
+        blocks = math.ceil(self.problem.steps / block_length(self.problem, batch, budget=budget))
+        return math.ceil(self.problem.steps / blocks)
+
+
+def _tensor(array: Any) -> torch.Tensor:
+    """Return a JAX array as a tensor without a copy, once it is there.
+
+    JAX computes while Python goes on. It is awaited here, so that what dynamiqs raises while it computes, such as too
+    many steps, ends the call.
+    """
+    tensor: torch.Tensor = from_dlpack(jax.block_until_ready(array))
+    return tensor
 
 
 def qarray(operator: PauliSum, *, dense: bool) -> Any:

@@ -14,6 +14,11 @@ def register_solvers(register: Register) -> None:
         summary="exact diagonalisation of QuSpin's Hamiltonian, all states and times by batched matrix products",
     )
     register(
+        "numpy",
+        "qdynbench_exact.numpy_diagonalization:NumpyDiagonalization",
+        summary="exact diagonalisation by numpy.linalg.eigh and one line, as anyone would write it",
+    )
+    register(
         "taylor",
         "qdynbench_exact.taylor:Taylor",
         summary="truncated Taylor series by QuSpin's ExpmMultiplyParallel on a stored sparse matrix",

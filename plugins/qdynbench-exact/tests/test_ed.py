@@ -124,6 +124,21 @@ def test_single_precision_keeps_its_promise() -> None:
     assert 1e-9 < error(trajectory, evolve(problem, states)) < promised
 
 
+@pytest.mark.parametrize("precision", ["double", "single"])
+@pytest.mark.parametrize("letters", ["XZ", "XYZ"])
+def test_small_cases_are_multiplied_as_rows_and_others_as_columns(
+    letters: str, precision: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    problem, states = posed(trajectories.random_strings(3, 12, seed=0, letters=letters), 40, dt=0.05), random_states(3)
+    rows = evolve(problem, states, precision=precision)
+    monkeypatch.setattr("qdynbench.toolkit.eigenbasis.ROWS_DIMENSION", 0)
+    monkeypatch.setattr("qdynbench.toolkit.eigenbasis.ROWS_WORK", 0)
+    columns = evolve(problem, states, precision=precision)
+    assert rows.dtype is columns.dtype
+    assert not torch.equal(rows, columns)
+    assert error(rows, columns) < (1e-12 if precision == "double" else 1e-5)
+
+
 def test_promise_on_a_long_grid() -> None:
     problem, states = posed(ising(4), 50, dt=1000.0), random_states(4)
     # Time reversal: the phases |E| t are of order 1e5, and both ways have their own rounding.

@@ -33,6 +33,10 @@ LARGEST_DENSE = 32
 BLOCK_BYTES = 512e6
 """States that QuTiP evolves one by one start anew in every block, so that a block had better hold the whole grid."""
 
+LARGE_BYTES = 1e5
+"""From this size on the states of one time are yielded as QuTiP holds them. Smaller ones are copied into blocks: each
+block costs the core about 12 µs."""
+
 Key = tuple[int, bool]
 """Number of a Hamiltonian, and whether it acts backwards (a kick of negative strength)."""
 
@@ -124,7 +128,7 @@ class QuTiP(Solver):
         problem, (batch, dim) = self.problem, states.shape
         # QuTiP keeps matrices by columns, so the states of a C-contiguous batch are its columns as they lie.
         now = qutip.Qobj(states.T, dims=[[dim], [batch]])
-        length = min(problem.steps, block_length(problem, batch))
+        length = 1 if states.nbytes >= LARGE_BYTES else min(problem.steps, block_length(problem, batch))
         block = np.empty((batch, length, dim), dtype=np.complex128)
         active: Key | None = None
         elapsed = 0.0
@@ -138,8 +142,10 @@ class QuTiP(Solver):
                         active, elapsed = key, 0.0
                     elapsed += abs(duration)
                     now = self._solvers[key].step(elapsed, copy=False)
-                block[:, column] = now.data.as_ndarray().T
-            yield Block(start, torch.from_numpy(block[:, :count]))
+                reached = now.data.as_ndarray().T  # a view
+                if length > 1:
+                    block[:, column] = reached
+            yield Block(start, torch.from_numpy(block[:, :count] if length > 1 else reached[:, None]))
 
     def _one_by_one(self, states: NDArray[np.complex128]) -> Iterator[Block]:
         now = states.copy()

@@ -10,7 +10,7 @@ import torch
 from qdynbench_qutip.matching import smallest
 from qdynbench_qutip.solver import ABSENT, LARGEST_DENSE, QuTiP
 
-from qdynbench import Drive, InputError, PauliSum, Problem, Segment, build
+from qdynbench import Drive, Given, Initial, InputError, PauliSum, Problem, Segment, build
 from qdynbench.testing import ConformanceTests
 from qdynbench.testing.absence import refusal_without
 from qdynbench.testing.trajectories import (
@@ -61,6 +61,19 @@ def test_the_tolerance_is_met_and_not_overdone(method: str, size: int, steps: in
         assert typical[-1] > tolerance / 100
     elif problem.dimension > 16:  # else the Krylov space is the whole space, and there is no error at all
         assert typical[-1] > tolerance / 1000
+
+
+@installed
+@pytest.mark.parametrize("method", ["vern9", "adams", "diag"])
+def test_large_states_are_handed_over_as_qutip_holds_them(method: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    problem, states = posed(graded_chain(4), 0.1, 7), product_initial(4, 3, seed=4).states
+    copied = evolve(problem, states, method=method)
+    monkeypatch.setattr("qdynbench_qutip.solver.LARGE_BYTES", 0)
+    assert torch.equal(evolve(problem, states, method=method), copied)
+    solver = QuTiP(method=method)  # type: ignore[arg-type]  # parametrised
+    solver.prepare(problem)
+    shapes = [block.states.shape for block in solver.solve(Given(Initial(states))) if block.states is not None]
+    assert shapes == [(3, 1, 16)] * 8
 
 
 @installed
