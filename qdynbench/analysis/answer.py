@@ -12,7 +12,7 @@ from typing import Any
 from pydantic import ConfigDict, TypeAdapter
 
 from qdynbench.analysis.comparison import Accuracy, Contest, Pace, compare_errors, contests
-from qdynbench.analysis.findings import PaysOff, findings, outcomes
+from qdynbench.analysis.findings import PaysOff, findings, no_better, outcomes
 from qdynbench.analysis.selection import cells_by_solver, score_of, solve_time, timing_of
 from qdynbench.record.results import Run
 from qdynbench.record.schema import CellRecord, Score, Status
@@ -242,7 +242,7 @@ def _worth(solver: str, cells: Sequence[CellRecord], against: Sequence[Contest],
         solver,
         tuple(score for _, score in errors),
         frozenset(one.accuracy for one in timed),
-        tuple(sorted({size for size, skill in skills if skill is not None and (skill.value <= 0 or skill.low <= 0)})),
+        tuple(sorted({size for size, skill in skills if skill is not None and no_better(skill)})),
         tuple(sorted({size for size, score in errors if tolerance and score.value > tolerance})),
         timed,
         next((one for one in outcomes(timed) if isinstance(one, PaysOff)), None),

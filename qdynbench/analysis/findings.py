@@ -202,8 +202,13 @@ def _skill(cells: list[CellRecord]) -> Iterator[Finding]:
     scores = [(score, cell) for cell in cells if (score := score_of(cell, "skill")) and not math.isnan(score.value)]
     if scores:
         worst, cell = min(scores, key=lambda pair: pair[0].value)
-        failing = tuple(other.size for score, other in scores if score.low <= 0)
-        yield Skill(cell.solver, worst, cell.size, failing if worst.low <= 0 else ())
+        failing = tuple(other.size for score, other in scores if no_better(score))
+        yield Skill(cell.solver, worst, cell.size, failing)
+
+
+def no_better(skill: Score) -> bool:
+    """Return whether a skill does not show that the solver is better than standing still."""
+    return skill.value <= 0 or skill.low <= 0
 
 
 def _largest_errors(cells: list[CellRecord]) -> Iterator[Finding]:

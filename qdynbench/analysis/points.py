@@ -80,7 +80,7 @@ class Point:
 
     @cached_property
     def error(self) -> Interval | None:
-        """Root of the mean infidelity at the last step with its 95 % interval, or None.
+        """Root of the mean infidelity at the last step with its 95 % interval, or None; one state has no interval.
 
         To first order this is the 2-norm distance between the normalised states up to a global phase, which is what
         tolerances are about.
@@ -88,7 +88,8 @@ class Point:
         score = score_of(self.cell)
         if score is None or not math.isfinite(score.value):
             return None
-        return math.sqrt(score.value), math.sqrt(max(0.0, score.low)), math.sqrt(score.high)
+        low, high = (end if math.isfinite(end) else score.value for end in (score.low, score.high))
+        return math.sqrt(score.value), math.sqrt(max(0.0, low)), math.sqrt(high)
 
     @property
     def bound(self) -> float:

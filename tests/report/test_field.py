@@ -207,6 +207,7 @@ def test_the_shipped_task_of_scaling_draws_its_figures(qdynbench: Callable[..., 
         *("run", "scaling", "--solver", "ed", "--solver", "taylor", "--set", "sizes=[3, 13]"),
         *("--set", "reference=taylor", "--set", "limits.memory=1 GB"),
         *("--set", "timing={batch_sizes: [1], rounds: 3, seconds: 0.5, launches: 1}"),
+        "--details",
         COLUMNS="80",
     )
     assert done.returncode == 0, done.stdout + done.stderr

@@ -51,10 +51,11 @@ def band(curve: NDArray[np.float32], steps: Iterable[int], **columns: float | st
 
 
 def logarithmic(values: Iterable[float], labels: str = UNIT_LABELS) -> tuple[alt.Scale, alt.Axis]:
-    """Return a logarithmic scale between powers of ten that holds all values, and its axis."""
+    """Return a logarithmic scale between powers of ten that holds all values, and its axis; what is nan does not count."""
     import altair as alt
 
     logarithms = np.log10(np.array(list(values)))
+    logarithms = logarithms[np.isfinite(logarithms)]
     low = int(np.floor(logarithms.min()))
     high = max(low + 1, int(np.ceil(logarithms.max())))
     every = -(-(high - low) // MOST_POWERS)
