@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import tempfile
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -11,6 +12,7 @@ from qdynbench.analysis.comparison import contests
 from qdynbench.analysis.findings import Comparison
 from qdynbench.contract.spec import SolverSpec
 from qdynbench.errors import InputError, suggestion
+from qdynbench.files import file_name, short_name
 from qdynbench.plugins.registry import Registry
 from qdynbench.record.results import Run
 from qdynbench.record.store import Store
@@ -18,6 +20,7 @@ from qdynbench.report.figures.drawing import draw_figures
 from qdynbench.report.parts import Drawing
 from qdynbench.runner.environment import environment_of
 from qdynbench.runner.execute import execute, foresee
+from qdynbench.runner.fits import Choice
 from qdynbench.runner.observer import Observer
 from qdynbench.runner.plan import Plan
 from qdynbench.task.load import load_task, with_solvers
@@ -72,6 +75,8 @@ def run(
     plugins: Iterable[str | Path] = (),
     out: str | Path | None = None,
     refit: bool | Iterable[str] = False,
+    weights: Mapping[str, str | Path] | None = None,
+    keep_fit: bool = False,
     fresh: bool = False,
     device: str = "cpu",
     threads: int | None = None,
@@ -79,7 +84,8 @@ def run(
 ) -> Run:
     """Run a task and return what came of it; finished cells of an earlier run in the same folder are taken over.
 
-    The task's figures are drawn at the end; see `draw`.
+    Results of the same task with other solvers, sizes or seeds stay in the run. Results that were made under other
+    conditions are not replaced: such a run is refused. The task's figures are drawn at the end; see `draw`.
 
     Args:
         task: path of a task file, name of a registered task, or a task.
@@ -87,27 +93,26 @@ def run(
         setting: one of the named sets of values in the task file, such as "full".
         overrides: values by dotted key, such as `{"times.steps": 500}`.
         plugins: single-file plugins.
-        out: the run directory; default `runs/<task name>`, with a setting `runs/<task name>-<setting>`.
+        out: the run directory; default `runs/<task name>` with the setting and overrides that change results.
         refit: fit learned solvers anew, all or those named.
+        weights: folders of weights by solver, each as the solver saves them, with what they had cost in a manifest.
+        keep_fit: take weights that an earlier version of a solver's code has learned from the same training data.
         fresh: drop what an earlier run left in the folder.
         device: "cpu" or "cuda".
         threads: CPU threads of every solver; default: all cores.
         observer: is told of the progress.
 
     Raises:
-        InputError: something asked for does not exist or cannot be run as written.
+        InputError: something asked for does not exist, cannot be run as written, or would replace results.
     """
     registry = Registry.discover(plugins)
     task = _task(task, registry, setting, overrides, solvers)
-    folder = Path(out) if out is not None else default_folder(task, setting)
+    folder = Path(out) if out is not None else default_folder(task, setting, overrides)
     observer = observer or Observer()
-    done = measure(
-        *(task, registry, folder, observer),
-        refit=refit,
-        fresh=fresh,
-        device=device,
-        threads=threads,
-    )
+    again = frozenset((task.solvers if refit else ()) if isinstance(refit, bool) else refit)
+    folders = {name: Path(folder) for name, folder in (weights or {}).items()}
+    choice = Choice(again, folders, keep_fit)
+    done = measure(*(task, registry, folder, observer), choice=choice, fresh=fresh, device=device, threads=threads)
     observer.drawing(done.task.figures)
     draw_figures(done, registry)
     return done
@@ -119,16 +124,16 @@ def measure(
     folder: Path,
     observer: Observer,
     *,
-    refit: bool | Iterable[str] = False,
+    choice: Choice | None = None,
     fresh: bool = False,
     device: str = "cpu",
     threads: int | None = None,
+    replace: bool = True,
 ) -> Run:
-    """Run a task as `run` does, but for drawing its figures."""
+    """Run a task as `run` does, but for drawing its figures; without `replace` no result is measured again."""
     with Store.create(folder, task, fresh=fresh) as store:
         environment = environment_of(task, device, threads, store.logs)
-        again = frozenset((task.solvers if refit else ()) if isinstance(refit, bool) else refit)
-        execute(task, registry, environment, store, observer, again)
+        execute(task, registry, environment, store, observer, choice, replace=replace)
         done = Run(folder)
         done.write_table()
     return done
@@ -148,9 +153,15 @@ def _task(
     return with_solvers(task, registry, solvers)
 
 
-def default_folder(task: Task, setting: str | None) -> Path:
-    """Return the folder of a run for which none was given."""
-    return RUNS / (task.name if setting is None else f"{task.name}-{setting}")
+SAME_RESULTS = {"name", "title", "solvers", "sizes", "seeds", "limits", "figures", "settings"}
+"""Keys of a task that say which cells there are and how they are shown, but change no result."""
+
+
+def default_folder(task: Task, setting: str | None, overrides: Mapping[str, Any] | None = None) -> Path:
+    """Return the folder of a run for which none was given: one of its own where `overrides` change results."""
+    changed = sorted((key, value) for key, value in (overrides or {}).items() if key.split(".")[0] not in SAME_RESULTS)
+    texts = [f"{key}={value if isinstance(value, str) else json.dumps(value, default=str)}" for key, value in changed]
+    return RUNS / short_name("-".join([task.name, *([setting] if setting else []), *map(file_name, texts)]))
 
 
 def draw(run: Run | str | Path, *, plugins: Iterable[str | Path] = ()) -> list[Drawing]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
 from collections.abc import Iterator
@@ -30,3 +31,10 @@ def written_whole(path: Path, *, sync: bool = False) -> Iterator[IO[bytes]]:
 def file_name(text: str) -> str:
     """Return a text such as `ed[mode=per_state]` in a form that can be part of a file name."""
     return re.sub(r"[^A-Za-z0-9.=-]+", "_", text).strip("_")
+
+
+def short_name(name: str, longest: int = 100) -> str:
+    """Return a file name as it is, or, where it is too long, its beginning and a hash of the whole."""
+    if len(name) <= longest:
+        return name
+    return f"{name[: longest - 9]}-{hashlib.sha256(name.encode()).hexdigest()[:8]}"

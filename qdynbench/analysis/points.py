@@ -12,6 +12,7 @@ import numpy as np
 
 from qdynbench.analysis.comparison import Accuracy, compare_errors
 from qdynbench.analysis.selection import cells_by_solver, score_of, solve_time, timing_of
+from qdynbench.contract.problem import Knowledge
 from qdynbench.contract.spec import SolverSpec
 from qdynbench.record.ledger import BreakEven, break_even
 from qdynbench.record.results import Run
@@ -152,14 +153,19 @@ def _ending(cell: CellRecord) -> tuple[Status, str]:
     return cell.status, without_size(cell.reason, cell.size)
 
 
+def _alike(cell: CellRecord) -> tuple[str, ...]:
+    """Return what the seeds of a mean have in common; fields of one seed that were learned are no sample of others."""
+    return (cell.track if cell.knowledge == Knowledge.TRAJECTORIES.value else "", *_ending(cell))
+
+
 def over_seeds(cells: Iterable[CellRecord]) -> Iterator[tuple[CellRecord, int]]:
-    """Yield a cell for each size and way to end among the cells of one solver, and over how many seeds it is the mean.
+    """Yield a cell for each size, track and way to end among the cells of one solver, and the number of its seeds.
 
     A score is the mean over the seeds, with a 95 % interval over them (each seed counts as one sample); its bound is
     the largest. Times are of all launches of all seeds, `prepare` and the first call their medians, memory the largest.
     """
-    ordered = sorted(cells, key=lambda cell: (cell.size, *_ending(cell), cell.seed))
-    for _, same in itertools.groupby(ordered, key=lambda cell: (cell.size, *_ending(cell))):
+    ordered = sorted(cells, key=lambda cell: (cell.size, *_alike(cell), cell.seed))
+    for _, same in itertools.groupby(ordered, key=lambda cell: (cell.size, *_alike(cell))):
         found = list(same)
         yield (found[0] if len(found) == 1 else _merged(found)), len(found)
 

@@ -42,10 +42,13 @@ def compare(
 def complete(
     source: str | None, setting: str | None, solvers: list[str], plugins: list[Path], observer: Observer
 ) -> Run:
-    """Return a run that has all solvers: an earlier one (folder or name), or one of a task; run what it lacks.
+    """Return a run that has all solvers: an earlier one (folder or name), or one of a task; measure what it lacks.
+
+    What an earlier run lacks is measured as the rest of it was: on the same device, with as many threads, with the same
+    plugins and limits. What it has is never measured again.
 
     Raises:
-        InputError: no such run or task, an unknown solver, or a run that is not whole and belongs to another version.
+        InputError: no such run or task, an unknown solver, or a run that this machine and version cannot go on with.
     """
     from qdynbench import api
     from qdynbench.cli.options import run_folder
@@ -53,25 +56,42 @@ def complete(
     from qdynbench.errors import InputError
     from qdynbench.plugins.registry import Registry
     from qdynbench.record.results import Run
-    from qdynbench.task.load import load_task
+    from qdynbench.report.figures.drawing import draw_figures
+    from qdynbench.runner.earlier import refuse_unlike
+    from qdynbench.runner.plan import asked
+    from qdynbench.task.load import check_names, load_task
 
-    wanted = [str(SolverSpec.parse(text)) for text in solvers]
+    wanted = list(dict.fromkeys(str(SolverSpec.parse(text)) for text in solvers))
     if source is None and setting is not None:
         raise InputError(f"--setting {setting} belongs to a task; name it with --run")
     is_run = source is None or any((Path(place) / "run.json").is_file() for place in (source, api.RUNS / source))
-    present: list[str] = []
+    task = None
     if source is not None and (setting is not None or not is_run):
         task = load_task(source, Registry.discover(plugins), setting=setting)
         folder = api.default_folder(task, setting)
-        if (folder / "run.json").is_file():
-            present = Run(folder).task.solvers
+        if not (folder / "run.json").is_file():
+            return api.run(task, solvers=wanted, plugins=plugins, out=folder, observer=observer)
     else:
         folder = run_folder(source)
-        found = Run(folder)
-        if not found.missing and set(wanted) <= {cell.solver for cell in found.cells if cell.complete}:
-            return found
-        task, present = found.task, found.task.solvers
-        plugins = list(dict.fromkeys([*plugins, *map(Path, found.record.plugin_files)]))
-    done = api.run(task, solvers=[*dict.fromkeys([*present, *wanted])], plugins=plugins, out=folder, observer=observer)
-    assert done is not None  # noqa: S101 - only a dry run returns None; this tells the type checker
+    run = Run(folder)
+    if task is None:
+        task = run.task
+    else:
+        refuse_unlike(folder, asked(run.task), asked(task))
+    there = {(cell.solver, cell.size, cell.seed) for cell in run.cells if cell.complete}
+    cases = [(size, seed) for size in task.sizes for seed in task.seeds]
+    lacking = [name for name in wanted if any((name, *case) not in there for case in cases)]
+    if not lacking:
+        return run
+    subset = {name: states for name, states in task.timing.subset.items() if name in lacking}
+    timing = task.timing.model_copy(update={"subset": subset})
+    task = task.model_copy(update={"solvers": lacking, "timing": timing})
+    registry = Registry.discover([*plugins, *(file for file in run.record.plugin_files if Path(file).is_file())])
+    check_names(task, registry)
+    made = run.record.provenance
+    done = api.measure(
+        *(task, registry, folder, observer), device=made["device"], threads=made["threads"], replace=False
+    )
+    observer.drawing(done.task.figures)
+    draw_figures(done, registry)
     return done

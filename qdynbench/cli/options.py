@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 import yaml
 
+from qdynbench.contract.spec import SolverSpec
 from qdynbench.errors import InputError
 
 
@@ -26,6 +28,22 @@ def overrides(texts: Iterable[str]) -> dict[str, Any]:
             found[key.strip()] = yaml.safe_load(value)
         except yaml.YAMLError as error:
             raise InputError(f"--set {text!r}: {value!r} is not a YAML value") from error
+    return found
+
+
+def weights(texts: Iterable[str]) -> dict[str, Path]:
+    """Read `SOLVER=FOLDER` or `FOLDER` options; a folder without a solver is that of "".
+
+    Raises:
+        InputError: two folders for one solver.
+    """
+    found: dict[str, Path] = {}
+    for text in texts:
+        match = None if Path(text).is_dir() else re.fullmatch(r"([^=\[\]]+(?:\[[^\[\]]*\])?)=(.+)", text)
+        name, folder = ("", text) if match is None else (str(SolverSpec.parse(match[1])), match[2])
+        if name in found:
+            raise InputError(f"--weights {text}: give one folder for each solver, as --weights SOLVER=FOLDER")
+        found[name] = Path(folder)
     return found
 
 

@@ -86,6 +86,10 @@ class PlainObserver(Observer):
                 note = f", {refused} will not be run" if refused else ""
                 self._say(f"{spec}: {len(cells)} cells, {_cost(cells)}{note}")
 
+    def remarked(self, text: str) -> None:
+        """Say it."""
+        self._say(text)
+
     def fitting(self, spec: SolverSpec, fraction: float, values: Mapping[str, float]) -> None:
         """Say how a fit goes, every ten seconds."""
         if time.monotonic() - self._reported > 10:
@@ -207,11 +211,11 @@ def fit_line(record: FitRecord) -> str:
         return f"fit {record.solver}: {spent}"
     where = record.made.get("hardware", {}).get("processor", "an unknown machine")
     origin = ORIGIN.get(record.source, record.source)
-    made = f"on {where}, {record.made.get('date')}"
+    made = f"on {where}, {record.made.get('date', 'at an unknown time')}"
     return f"fit {record.solver}: {origin} weights, which had cost {spent} {made}"
 
 
-ORIGIN = {"shipped": "shipped", "cache": "an earlier run's"}
+ORIGIN = {"shipped": "shipped", "cache": "an earlier run's", "given": "given"}
 """Where weights come from, in words."""
 
 

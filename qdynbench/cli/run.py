@@ -20,10 +20,19 @@ def run(
         list[str] | None, typer.Option("--set", help="Change a key of the task, such as times.steps=500.")
     ] = None,
     refit: Annotated[bool, typer.Option("--refit", help="Train learned solvers anew.")] = False,
-    fresh: Annotated[bool, typer.Option("--fresh", help="Drop what an earlier run left in the folder.")] = False,
+    keep_fit: Annotated[
+        bool, typer.Option("--keep-fit", help="Take weights that an earlier version of a solver's code has learned.")
+    ] = False,
+    weights: Annotated[
+        list[str] | None, typer.Option("--weights", help="A folder of weights, or SOLVER=FOLDER; may be repeated.")
+    ] = None,
+    fresh: Annotated[
+        bool, typer.Option("--fresh", help="Delete the run in the folder, and measure all of it anew.")
+    ] = False,
     plugin: Annotated[list[Path] | None, typer.Option("--plugin", help="A single-file plugin to load.")] = None,
     out: Annotated[
-        Path | None, typer.Option("--out", "-o", help="Run directory; default runs/<task name>[-<setting>].")
+        Path | None,
+        typer.Option("--out", "-o", help="Run directory; default runs/<task name>[-<setting>][-<key=value>]."),
     ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the plan and stop.")] = False,
     device: Annotated[str, typer.Option("--device", help="cpu or cuda.")] = "cpu",
@@ -38,31 +47,33 @@ def run(
     from rich.console import Console
 
     from qdynbench import api
-    from qdynbench.cli.options import overrides
+    from qdynbench.cli import options
     from qdynbench.cli.progress import watch
     from qdynbench.plugins.registry import Registry
     from qdynbench.record.results import Run
     from qdynbench.report.figures.drawing import draw_figures
     from qdynbench.report.terminal.show import show, show_answer
+    from qdynbench.runner.fits import Choice
     from qdynbench.task.load import load_task
 
     console = Console(stderr=True, quiet=quiet)
-    registry, changes = Registry.discover(plugin or ()), overrides(set_ or [])
-    status = 0
+    registry, changes = Registry.discover(plugin or ()), options.overrides(set_ or [])
+    folders, status = options.weights(weights or []), 0
     members = task_files(task)
     for number, member in enumerate(members, 1):
         if len(members) > 1:
             console.rule(f"{member} ({number} of {len(members)})", align="left")
         loaded = load_task(member, registry, setting=setting, overrides=changes, solvers=solver or ())
-        folder = api.default_folder(loaded, setting) if out is None else out
+        folder = api.default_folder(loaded, setting, changes) if out is None else out
         if out is not None and len(members) > 1:
             folder = out / Path(member).stem
         with watch(console, every_cell=dry_run) as observer:
             if dry_run:
                 api.predict(loaded, registry, observer, device=device, threads=threads)
                 continue
+            choice = Choice(frozenset(loaded.solvers if refit else ()), folders, keep_fit)
             done = api.measure(
-                *(loaded, registry, folder, observer), refit=refit, fresh=fresh, device=device, threads=threads
+                *(loaded, registry, folder, observer), choice=choice, fresh=fresh, device=device, threads=threads
             )
             observer.drawing(done.task.figures)
             drawn = draw_figures(done, registry)

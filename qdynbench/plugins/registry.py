@@ -18,6 +18,7 @@ import pluggy
 from qdynbench.contract import hookspecs
 from qdynbench.errors import InputError, suggestion
 from qdynbench.plugins.distributions import code_files
+from qdynbench.plugins.imports import imported
 
 Kind = Literal["solvers", "models", "ensembles", "metrics", "figures", "tasks", "commands"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
@@ -108,8 +109,8 @@ class Registry:
             except Exception as error:
                 problem = f"{type(error).__name__}: {error}"
                 registry.plugins[point.name] = Plugin(point.name, version, problem, traceback.format_exc())
-        for file in files:
-            registry.add_file(Path(file))
+        for file in dict.fromkeys(Path(file).expanduser().resolve() for file in files):
+            registry.add_file(file)
         return registry
 
     @property
@@ -149,7 +150,7 @@ class Registry:
         self.plugins[name] = Plugin(name, version, code=_code_of(module), distribution=distribution)
 
     def add_file(self, path: Path) -> None:
-        """Load a single-file plugin.
+        """Load a single-file plugin, which may import modules that lie beside it.
 
         Raises:
             InputError: the file does not exist or fails to load; the message contains the traceback.
@@ -163,6 +164,8 @@ class Registry:
             raise InputError(f"plugin file {str(path)!r} is not a Python file")
         module = importlib.util.module_from_spec(spec)
         sys.modules[name] = module
+        if str(path.parent) not in sys.path:
+            sys.path.append(str(path.parent))  # at the end: nothing beside it takes the place of an installed package
         try:
             spec.loader.exec_module(module)
             self.add(str(path), module)
@@ -198,11 +201,16 @@ class Registry:
         return self.find(kind, name).load()
 
     def code_of(self, entry: Entry) -> list[Path]:
-        """Return the files whose content decides what the entry does: its package's code and data, or its one file."""
+        """Return the files whose content decides what the entry does.
+
+        These are its package's code and data, or its one file, and all modules that these import from elsewhere but
+        from installed distributions, which have versions.
+        """
         code = self.plugins[entry.plugin].code
         if code is None:
             return []
-        return code_files(code) if code.is_dir() else [code]
+        own = code_files(code) if code.is_dir() else [code]
+        return [*own, *imported(own)]
 
     def distribution_of(self, entry: Entry) -> str:
         """Return the distribution that an entry came with; nothing for a single-file plugin."""

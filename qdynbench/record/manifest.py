@@ -22,6 +22,11 @@ def read_manifest(folder: Path) -> dict[str, Any] | None:
     return manifest if isinstance(manifest, dict) else None
 
 
+def weights_of(folder: Path) -> str:
+    """Return a hash of the weights in a folder, which does not depend on where and when they were made."""
+    return hash_files(sorted(path for path in folder.rglob("*") if path.is_file() and path != folder / MANIFEST))
+
+
 def write_manifest(folder: Path, manifest: dict[str, Any]) -> None:
     """Write the manifest of a folder of weights."""
     (folder / MANIFEST).write_text(json.dumps(manifest, indent=1))
@@ -69,6 +74,11 @@ def manifest_of(
     }
 
 
+def costs_of(manifest: dict[str, Any]) -> dict[str, float]:
+    """Return the seconds that weights had cost, by their names in the manifest; raises KeyError or ValueError."""
+    return {name: float(manifest[name]) for name in ("data_time", "fit_time")}
+
+
 def foundation_of(folder: Path) -> dict[str, Any]:
     """Return a description of weights from which a fit starts: their cost, training data and a hash of the files.
 
@@ -77,7 +87,7 @@ def foundation_of(folder: Path) -> dict[str, Any]:
     """
     manifest = read_manifest(folder) or {}
     try:
-        costs = {name: float(manifest[name]) for name in ("data_time", "fit_time")}
+        costs = costs_of(manifest)
         known = {"solver": str(manifest["solver"]), "training": dict(manifest["training"])}
     except (KeyError, TypeError, ValueError) as error:
         raise InputError(

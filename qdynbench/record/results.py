@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Iterator
 from functools import cached_property
@@ -24,7 +25,10 @@ if TYPE_CHECKING:
 
 _OF_NUMBERS = ("metric", "step", "value", "low", "high", "unit", "bound")
 COLUMNS = ["task", "solver", "size", "batch_size", "seed", "track", "status", "reason", *_OF_NUMBERS]
-"""The columns of the tidy table; `bound` is the error of the reference itself in a metric, nan where it is unknown."""
+"""The columns of the tidy table; `bound` is the error of the reference itself in a metric, nan where it is unknown.
+
+Behind them come the circumstances of the run, see `Run.circumstances`.
+"""
 
 
 class Run:
@@ -81,13 +85,44 @@ class Run:
         with np.load(path, allow_pickle=False) as arrays:
             return {name: arrays[name] for name in arrays.files if (name in TRAJECTORIES) is kept}
 
+    @property
+    def circumstances(self) -> dict[str, Any]:
+        """What tells this run from others of the same task; each is a column of the table.
+
+        `model` (its family), `model.<parameter>`, `ensemble`, `dt`, `threads`, `device`, and `noise` in training.
+        """
+        task, made = self.task, self.record.provenance
+        parameters = {f"model.{name}": value for name, value in task.model.items() if name != "family"}
+        return {
+            "model": task.model["family"],
+            **parameters,
+            "ensemble": task.ensemble,
+            "dt": task.times.dt,
+            "threads": made.get("threads"),
+            "device": made.get("device"),
+            "noise": task.training.noise if task.training is not None else math.nan,
+        }
+
     @cached_property
     def table(self) -> pd.DataFrame:
-        """All numbers as a tidy table with the columns `COLUMNS`; a cell without numbers has a row with its status."""
+        """All numbers as a tidy table: `COLUMNS`, `circumstances`, and `drawn.<parameter>` where a model draws any.
+
+        A cell without numbers has a row with its status. Parameters that are lists are written as text.
+        """
         import pandas as pd
 
-        rows = [row for cell in self.cells for row in self._rows(cell)]
-        return pd.DataFrame(rows, columns=COLUMNS).astype({"step": "Int64", "batch_size": "Int64"})
+        found = self.circumstances
+        drawn = dict.fromkeys(f"drawn.{name}" for cell in self.cells for name in cell.drawn)
+        rows = [
+            row | found | {f"drawn.{name}": value for name, value in cell.drawn.items()}
+            for cell in self.cells
+            for row in self._rows(cell)
+        ]
+        table = pd.DataFrame(rows, columns=[*COLUMNS, *found, *drawn])
+        for name in table.columns:
+            if "." in name and any(isinstance(value, list | dict) for value in table[name]):
+                table[name] = table[name].map(json.dumps, na_action="ignore")
+        return table.astype({"step": "Int64", "batch_size": "Int64"})
 
     @cached_property
     def curves(self) -> xr.Dataset:

@@ -155,8 +155,9 @@ class FitRecord(_Record):
 
     Attributes:
         solver: the solver as in the task.
-        source: "fitted" in this run, "cache" of an earlier one, or "shipped" with the plugin.
+        source: "fitted" in this run, "cache" of an earlier one, "shipped" with the plugin, or "given" by the user.
         folder: folder of the weights.
+        fingerprint: of the weights themselves.
         data_time, fit_time: seconds, also those of an earlier run or another machine.
         made: date, machine and versions of the fit.
         built_upon: weights from which the fit started, with their cost, which the seconds above include.
@@ -168,6 +169,7 @@ class FitRecord(_Record):
     solver: str
     source: str
     folder: str
+    fingerprint: str = ""
     data_time: float | None = None
     fit_time: float | None = None
     made: dict[str, Any] = {}
@@ -198,6 +200,7 @@ class CellRecord(_Record):
     Attributes:
         key: name of its files.
         task, solver, size, seed, track: the identity of the cell.
+        drawn: parameters of the model that were drawn for this size and seed, where its family draws any.
         knowledge, label, accuracy, protocol: see `qdynbench.Solver`.
         precision: "double" or "single", the precision of the states; empty for a solver without states.
         status, reason, details: how the cell ended; details are a traceback or a log.
@@ -217,6 +220,7 @@ class CellRecord(_Record):
     size: int
     seed: int
     track: str
+    drawn: dict[str, Any] = {}
     knowledge: str = ""
     label: str = ""
     accuracy: list[str] = []
@@ -244,6 +248,7 @@ class RunRecord(_Record):
         plugin_files: single-file plugins of the run.
         cells: keys of the cells of the run, in the order of reports.
         fits: fits of its learned solvers.
+        conditions: everything on which the results of all its solvers depend, see `qdynbench.runner.plan.conditions`.
         provenance: date, machine and versions.
     """
 
@@ -252,4 +257,5 @@ class RunRecord(_Record):
     plugin_files: list[str] = []
     cells: list[str] = []
     fits: dict[str, FitRecord] = {}
+    conditions: dict[str, Any] = {}
     provenance: dict[str, Any] = {}

@@ -102,6 +102,11 @@ class Store:
     ) -> None:
         self.close()
 
+    @property
+    def has_run(self) -> bool:
+        """Whether a run has been written."""
+        return (self.folder / "run.json").is_file()
+
     def read_run(self) -> RunRecord:
         """Read `run.json`.
 

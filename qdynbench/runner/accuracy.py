@@ -6,6 +6,7 @@ import contextlib
 import dataclasses
 import time
 from collections.abc import Mapping
+from typing import Any
 
 from qdynbench.contract.initial import vector_bytes
 from qdynbench.contract.solver import Cost
@@ -15,7 +16,9 @@ from qdynbench.runner.fleet import Fleet
 from qdynbench.runner.observer import Observer
 from qdynbench.runner.plan import Cell, Plan
 from qdynbench.runner.prediction import Paces, first_guess
-from qdynbench.task.case import Case, Purpose, track
+from qdynbench.task.case import Case, Purpose
+from qdynbench.task.load import model_of
+from qdynbench.task.pose import drawn_model, track
 from qdynbench.text import memory
 from qdynbench.workers import protocol as to
 from qdynbench.workers.process import WorkerFailure
@@ -216,6 +219,13 @@ class CellRunner:
             return ReferenceRecord(solver=name, missing=missing)
         return ReferenceRecord(solver=name, method=opened.method, uncertified=opened.uncertified)
 
+    def _drawn(self, case: Case) -> dict[str, Any]:
+        """Return the parameters that the model has drawn for a case."""
+        task, registry = self._plan.task, self._plan.registry
+        known = model_of(task.model, registry).model_dump(mode="json")
+        drawn = drawn_model(task, registry, case).model_dump(mode="json", exclude_defaults=True)
+        return {name: value for name, value in drawn.items() if value != known.get(name)}
+
     def _blank(self, cell: Cell, fingerprint: str) -> CellRecord:
         traits = self._plan.traits[str(cell.spec)]
         return CellRecord(
@@ -224,7 +234,8 @@ class CellRunner:
             solver=str(cell.spec),
             size=cell.case.size,
             seed=cell.case.seed,
-            track=track(self._plan.task, cell.case),
+            track=track(self._plan.task, self._plan.registry, cell.case),
+            drawn=self._drawn(cell.case),
             knowledge=traits.knowledge.value,
             label=traits.label,
             accuracy=list(traits.accuracy),

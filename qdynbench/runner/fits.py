@@ -7,6 +7,7 @@ import json
 import shutil
 import time
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import filelock
@@ -17,15 +18,19 @@ from qdynbench.errors import InputError, QdynbenchError
 from qdynbench.files import file_name, written_whole
 from qdynbench.plugins.registry import Registry
 from qdynbench.record import provenance
-from qdynbench.record.manifest import manifest_of, read_manifest, write_manifest
+from qdynbench.record.manifest import MANIFEST, costs_of, manifest_of, read_manifest, weights_of, write_manifest
 from qdynbench.record.schema import FitRecord
+from qdynbench.runner.earlier import differences
 from qdynbench.runner.fleet import Fleet
 from qdynbench.runner.observer import Observer
 from qdynbench.runner.plan import Plan, code_of
-from qdynbench.task.load import model_of
+from qdynbench.task.load import whole_model
 from qdynbench.task.spec import Task
 from qdynbench.workers import protocol as to
 from qdynbench.workers.process import Worker, WorkerFailure
+
+OF_OTHER_CODE = "fitted by an earlier version of the solver's code, see --keep-fit"
+UNKNOWN_TRAINING = "these weights do not say what they were trained on; the tracks take the task's word for it"
 
 
 def cache_folder() -> Path:
@@ -56,46 +61,145 @@ def training_of(task: Task, registry: Registry) -> to.Json:
     training = task.training
     if training is None:
         raise InputError(f"task {task.name!r} has a learned solver but no 'training' section")
-    chosen = training.model or task.model
     return {
         **training.model_dump(mode="json", exclude={"model"}),
         "dt": training.dt or task.times.dt,
-        "model": {"family": chosen["family"], **model_of(chosen, registry).model_dump(mode="json")},
+        "model": whole_model(training.model or task.model, registry),
         "seed": task.seed,
     }
 
 
-class Fits:
-    """Finds or makes the fits of a plan."""
+@dataclass(frozen=True)
+class Choice:
+    """What the user says of the weights of learned solvers.
 
-    def __init__(self, plan: Plan, fleet: Fleet, observer: Observer) -> None:
+    Attributes:
+        refit: solvers to be fitted again, even if there are weights.
+        weights: folders of weights by solver; "" stands for the one solver that they can belong to.
+        keep: whether weights that other code of the same solver has learned from the same training are good enough.
+    """
+
+    refit: frozenset[str] = frozenset()
+    weights: Mapping[str, Path] = field(default_factory=dict)
+    keep: bool = False
+
+
+class Fits:
+    """Finds or makes the fits of a plan.
+
+    Args:
+        plan: the plan.
+        fleet: its workers.
+        observer: is told of the progress.
+        choice: what the user says of the weights.
+        earlier: fits of an earlier run in the same folder; weights that were given to it are its weights from then on.
+
+    Raises:
+        InputError: weights that are given belong to no solver of the plan, or are not what they should be.
+    """
+
+    def __init__(
+        self, plan: Plan, fleet: Fleet, observer: Observer, choice: Choice, earlier: Mapping[str, FitRecord]
+    ) -> None:
         self._plan = plan
         self._fleet = fleet
         self._observer = observer
+        self._choice = choice
+        self._given = {
+            name: self._given_to(name, Path(fit.folder))
+            for name, fit in earlier.items()
+            if fit.source == "given"
+            and name in {str(spec) for spec in plan.learned} - choice.refit
+            and fit.fingerprint == weights_of(Path(fit.folder))
+        }
+        for name, folder in choice.weights.items():
+            owner = self._owner(name, folder)
+            self._given[owner] = self._given_to(owner, folder)
 
     def find(self, spec: SolverSpec) -> FitRecord | None:
-        """Return a shipped or cached fit on the same training data, or None."""
+        """Return a given, shipped or kept fit on the same training data; None if it has to be made."""
+        if str(spec) in self._given:
+            return self._given[str(spec)]
+        if str(spec) in self._choice.refit:
+            return None
         shipped = [("shipped", Path(folder)) for folder in self._plan.traits[str(spec)].shipped]
-        for source, folder in (*shipped, ("cache", self._home(spec) / "weights")):
+        kept = self._home(spec) / "weights"
+        for source, folder in (*shipped, ("cache", kept)):
             manifest = read_manifest(folder)
-            if manifest is not None and manifest.get("training") == training_of(self._plan.task, self._plan.registry):
+            if manifest is not None and manifest.get("training") == self._training:
                 return _record(spec, source, folder, manifest)
+        if self._choice.keep and (manifest := self._adopt(spec, kept)) is not None:
+            return _record(spec, "cache", kept, manifest)
         return None
 
-    def make(self, spec: SolverSpec, worker: Worker, *, refit: bool) -> FitRecord:
+    @property
+    def _training(self) -> to.Json:
+        return training_of(self._plan.task, self._plan.registry)
+
+    def _adopt(self, spec: SolverSpec, kept: Path) -> to.Json | None:
+        """Copy the latest weights that other code of a solver has learned from the same, and return their manifest."""
+        found = []
+        for folder in cache_folder().glob(f"{file_name(spec.name)}-*/weights"):
+            manifest = read_manifest(folder) or {}
+            same = manifest.get("solver") == str(spec) and manifest.get("training") == self._training
+            if same and manifest.get("built_upon") == self._plan.foundation(spec):
+                found.append((manifest["made"]["date"], folder, manifest))
+        if not found:
+            return None
+        _, folder, manifest = max(found, key=lambda one: one[0])
+        manifest["notes"] = list(dict.fromkeys([*manifest.get("notes", []), OF_OTHER_CODE]))
+        shutil.copytree(folder, kept, dirs_exist_ok=True)
+        write_manifest(kept, manifest)
+        return manifest
+
+    def _owner(self, name: str, folder: Path) -> str:
+        """Return the solver that given weights belong to."""
+        learned = [str(spec) for spec in self._plan.learned]
+        entries = self._plan.registry.entries["solvers"]
+        asked = [text for text in learned if not entries[SolverSpec.parse(text).name].gate]  # no yardstick
+        named = name or (read_manifest(folder) or {}).get("solver")
+        if named in learned:
+            return str(named)
+        if not name and len(asked) == 1:
+            return asked[0]
+        raise InputError(
+            f"--weights {name and f'{name}='}{folder}: say which solver they belong to, as --weights SOLVER=FOLDER "
+            f"with one of the learned solvers of this run: {', '.join(learned) or 'there is none'}"
+        )
+
+    def _given_to(self, name: str, folder: Path) -> FitRecord:
+        """Return the record of weights that the user brings."""
+        if not folder.is_dir():
+            raise InputError(f"--weights {folder}: there is no such folder")
+        manifest = read_manifest(folder) or {}
+        try:
+            manifest |= costs_of(manifest)
+        except (KeyError, TypeError, ValueError) as error:
+            raise InputError(
+                f"--weights {folder}: write the seconds that these weights had cost into {folder / MANIFEST}, such as "
+                '{"data_time": 12.0, "fit_time": 3600.0}; without them no break-even would be true'
+            ) from error
+        unlike = list(differences(manifest.get("training", self._training), self._training))
+        if unlike:
+            raise InputError(
+                f"--weights {folder}: they were trained on something else than the task says "
+                f"({'; '.join(unlike)}); change 'training' of the task, so that every row has its true track"
+            )
+        if "training" not in manifest:
+            manifest["notes"] = [*manifest.get("notes", []), UNKNOWN_TRAINING]
+        return _record(SolverSpec.parse(name), "given", folder.resolve(), manifest)
+
+    def make(self, spec: SolverSpec, worker: Worker) -> FitRecord:
         """Fit a solver, or resume an interrupted fit, and return the record; a failed fit has a record as well.
 
-        Args:
-            spec: the solver.
-            worker: the worker that has loaded it.
-            refit: whether to drop the results of earlier fits, finished or interrupted.
+        A refit drops the results of earlier fits, finished or interrupted.
         """
         home = self._home(spec)
         try:
             home.parent.mkdir(parents=True, exist_ok=True)
             with self._alone(spec, home) as waited:
                 made = self.find(spec) if waited else None
-                return made or self._make(spec, worker, home, refit)
+                return made or self._make(spec, worker, home)
         except filelock.Timeout:
             raise QdynbenchError(f"another run is still fitting {spec} on the same data") from None
         except OSError as error:
@@ -116,8 +220,8 @@ class Fits:
         finally:
             lock.release()
 
-    def _make(self, spec: SolverSpec, worker: Worker, home: Path, refit: bool) -> FitRecord:
-        if refit:
+    def _make(self, spec: SolverSpec, worker: Worker, home: Path) -> FitRecord:
+        if str(spec) in self._choice.refit:
             shutil.rmtree(home, ignore_errors=True)
         work, partial, weights = home / "work", home / "weights.partial", home / "weights"
         shutil.rmtree(partial, ignore_errors=True)
@@ -164,7 +268,7 @@ class Fits:
         environment = self._plan.environment
         manifest = manifest_of(
             str(spec),
-            training_of(self._plan.task, self._plan.registry),
+            self._training,
             data_time=so_far.data,
             fit_time=so_far.before + fitted.seconds,
             curve=so_far.curve,
@@ -181,8 +285,7 @@ class Fits:
 
     def _home(self, spec: SolverSpec) -> Path:
         plan, foundation = self._plan, self._plan.foundation(spec)
-        training = training_of(plan.task, plan.registry)
-        return home_of(spec, training, plan.registry, plan.environment.device, foundation, file_name(spec.name))
+        return home_of(spec, self._training, plan.registry, plan.environment.device, foundation, file_name(spec.name))
 
 
 class Progress:
@@ -233,8 +336,9 @@ def _record(spec: SolverSpec, source: str, folder: Path, manifest: to.Json) -> F
         folder=str(folder),
         data_time=manifest["data_time"],
         fit_time=manifest["fit_time"],
-        made=manifest["made"],
-        curve=manifest["curve"],
+        fingerprint=weights_of(folder),
+        made=manifest.get("made", {}),
+        curve=manifest.get("curve", []),
         built_upon=manifest.get("built_upon"),
         notes=manifest.get("notes", []),
     )

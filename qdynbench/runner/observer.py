@@ -18,6 +18,9 @@ class Observer:
     def planned(self, plan: Plan, fits: Mapping[str, FitRecord | None]) -> None:
         """The plan is complete, each cell with its predicted cost; fits that are None have to be made."""
 
+    def remarked(self, text: str) -> None:
+        """The user has to know something."""
+
     def fitting(self, spec: SolverSpec, fraction: float, values: Mapping[str, float]) -> None:
         """A fit is under way."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -14,8 +15,8 @@ from qdynbench.plugins.registry import Kind, Registry
 from qdynbench.record import provenance
 from qdynbench.record.manifest import foundation_of
 from qdynbench.record.schema import PredictedCost
-from qdynbench.task.case import Case, cases, track
-from qdynbench.task.pose import pose
+from qdynbench.task.case import Case, cases
+from qdynbench.task.pose import pose, track
 from qdynbench.task.spec import Task
 from qdynbench.workers.process import Environment
 from qdynbench.workers.protocol import Json, Loaded
@@ -108,37 +109,53 @@ def cells_of(task: Task) -> tuple[Cell, ...]:
     return tuple(cells)
 
 
-def fingerprints(plan: Plan, fits: Mapping[str, str]) -> dict[str, str]:
-    """Return a hash of everything on which the result of each cell depends: task, code, fit, libraries, hardware."""
-    task, reference = plan.task, plan.task.reference_spec
-    specs = [*task.specs, *([] if reference is None else [reference])]
-    code = {spec.name: code_of(plan.registry, "solvers", spec.name) for spec in specs}
-    common = {
-        "task": task.model_dump(
-            mode="json", include={"model", "ensemble", "times", "states", "seed", "metrics", "keep"}
-        ),
-        "report": task.report_steps,
-        "timing": task.timing.model_dump(mode="json"),
-        "limits": task.limits.model_dump(mode="json"),
-        "reference": [task.reference, code[reference.name] if reference else None],
-        "plugins": {f"{kind} {name}": code_of(plan.registry, kind, name) for kind, name in task.named(plan.registry)},
-        "core": provenance.core_code(),
-        "hardware": provenance.hardware(),
-        "threads": plan.environment.threads,
-        "device": plan.environment.device,
+def asked(task: Task) -> Json:
+    """Return the part of a task that decides about results, whatever the solver, size and seed.
+
+    Limits are not part of it: what ended within them ends within others as well.
+    """
+    kept = {"model", "ensemble", "times", "states", "seed", "training", "metrics", "keep", "reference"}
+    return {
+        **task.model_dump(mode="json", include=kept),
+        "report": {"steps": task.report_steps},
+        "timing": task.timing.model_dump(mode="json", exclude={"subset"}),
     }
+
+
+def conditions(task: Task, registry: Registry, environment: Environment) -> Json:
+    """Return everything on which the results of all solvers depend: task, machine, versions and shared code."""
+    code = {f"{kind[:-1]} {name}": code_of(registry, kind, name) for kind, name in task.named(registry)}
+    if task.reference_spec is not None:
+        code[f"reference {task.reference}"] = code_of(registry, "solvers", task.reference_spec.name)
+    found = {
+        **asked(task),
+        "threads": environment.threads,
+        "device": environment.device,
+        "hardware": provenance.hardware(),
+        "versions": provenance.versions(),
+        "code": {"qdynbench": provenance.core_code(), **code},
+    }
+    return dict(json.loads(json.dumps(found)))  # as it is read back
+
+
+def fingerprints(plan: Plan, fits: Mapping[str, str]) -> dict[str, str]:
+    """Return a hash of everything on which the result of each cell depends; `fits` are the fingerprints of fits."""
+    task, registry = plan.task, plan.registry
+    common = conditions(task, registry, plan.environment)
+    code = {spec.name: code_of(registry, "solvers", spec.name) for spec in task.specs}
     found = {}
     for cell in plan.cells:
+        solver = str(cell.spec)
         own = {
-            "case": [cell.case.size, cell.case.seed, track(task, cell.case)],
-            "solver": [str(cell.spec), code[cell.spec.name], fits.get(str(cell.spec))],
+            "case": [cell.case.size, cell.case.seed, track(task, registry, cell.case)],
+            "solver": [solver, code[cell.spec.name], fits.get(solver), task.timing.subset.get(solver)],
         }
         found[cell.key] = provenance.fingerprint(common | own)
     return found
 
 
 def code_of(registry: Registry, kind: Kind, name: str) -> str:
-    """Return a hash of the plugin that provides a name: its code and weights, and what it requires."""
+    """Return a hash of the plugin that provides a name: its code and weights, what they import and what it requires."""
     entry = registry.find(kind, name)
     distribution = registry.distribution_of(entry)
     versions = required(distribution) if distribution else provenance.versions()

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -16,7 +14,7 @@ from qdynbench.errors import InputError, InvalidOutput
 from qdynbench.plugins.registry import Registry
 from qdynbench.scoring.echo import Echo
 from qdynbench.scoring.reference import Reference
-from qdynbench.task.case import Case, Purpose, draw, generator
+from qdynbench.task.case import Case, Purpose, draw, generator, training_case
 from qdynbench.task.pose import pose
 from qdynbench.task.spec import Task, Training
 from qdynbench.text import memory
@@ -98,7 +96,7 @@ class CaseSource:
 
     def training_trajectories(self, size: int, start: int, stop: int) -> NDArray[np.complex128]:
         """Return exact training trajectories, shape `(stop - start, T+1, 2**size)`."""
-        training, case = self._training(), Case(size, 0)
+        training, case = self._training(), training_case(size)
         if size not in training.sizes or not 0 <= start < stop <= training.trajectories:
             raise InvalidOutput(f"trajectories {start} to {stop} of {size} spins are not in the training data")
         ensemble = self.registry.load("ensembles", training.ensemble)()
@@ -120,7 +118,7 @@ class CaseSource:
         training = self._training()
         if not training.noise:
             return states
-        noise = generator(self.task, dataclasses.replace(Case(size, 0), seed=start), Purpose.NOISE)
+        noise = generator(self.task, Case(size, seed=start), Purpose.NOISE)
         deviation = training.noise / np.sqrt(2 * states.shape[-1])
         pairs: NDArray[np.float64] = noise.standard_normal((*states.shape, 2)) * deviation
         return states + pairs.view(np.complex128)[..., 0]

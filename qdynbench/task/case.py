@@ -1,4 +1,4 @@
-"""The cases of a task, each with a size and a seed: their random streams and their distance from the training data."""
+"""The cases of a task, each with a size and a seed, and their random streams."""
 
 from __future__ import annotations
 
@@ -44,6 +44,11 @@ def cases(task: Task) -> list[Case]:
     return [Case(size, seed) for size in task.sizes for seed in task.seeds]
 
 
+def training_case(size: int) -> Case:
+    """Return the case whose random streams the training data of a size has."""
+    return Case(size, 0)
+
+
 def generator(task: Task, case: Case, purpose: Purpose) -> np.random.Generator:
     """Return the stream of random numbers for one purpose of one case, the same on every machine."""
     return np.random.default_rng(np.random.SeedSequence(task.seed, spawn_key=(case.size, case.seed, int(purpose))))
@@ -52,23 +57,3 @@ def generator(task: Task, case: Case, purpose: Purpose) -> np.random.Generator:
 def draw(task: Task, ensemble: Ensemble, case: Case, purpose: Purpose, start: int, stop: int) -> Initial:
     """Return the states `start` to `stop` of a stream; state i does not depend on `start` and `stop`."""
     return ensemble.draw(case.size, stop, generator(task, case, purpose))[start:]
-
-
-def track(task: Task, case: Case) -> str:
-    """Return how a case differs from the training data, joined by "+", or "in-distribution"."""
-    training = task.training
-    if training is None:
-        return "no-training"
-    differs = []
-    if case.size not in training.sizes:
-        differs.append("larger-chain" if case.size > max(training.sizes) else "other-size")
-    dt = training.dt or task.times.dt
-    if task.times.steps * task.times.dt > training.steps * dt * (1 + ROUNDING):
-        differs.append("longer-time")
-    if abs(dt - task.times.dt) > ROUNDING * dt:
-        differs.append("other-step")
-    if training.model is not None and training.model != task.model:
-        differs.append("other-fields")
-    if training.ensemble != task.ensemble:
-        differs.append("other-states")
-    return "+".join(differs) or "in-distribution"

@@ -60,8 +60,10 @@ def load_task(
         _task(*with_setting(written, lines, other, path), path)
     within = {location[1:]: line for location, line in lines.items() if location[:1] == ("model",)}
     model_of(task.model, registry, path, within)
+    if any(key.split(".")[0] == "model" for key in overrides or {}) and "title" not in (overrides or {}):
+        task = task.model_copy(update={"title": ""})  # it speaks of the model of the file
     try:
-        return with_solvers(task, registry, solvers)
+        return with_solvers(with_defaults(task, registry), registry, solvers)
     except InputError as error:
         location = error.location if isinstance(error, _Misplaced) else ()
         where = f"{path}:{lines[location]}" if location and location in lines else str(path)
@@ -86,6 +88,20 @@ def _task(data: dict[str, Any], lines: Mapping[Location, int], path: Path) -> Ta
         if isinstance(error, pydantic.ValidationError):
             raise InputError(explain(error, path, lines, Task)) from error
         raise InputError(f"{path}: {error}") from error
+
+
+def with_defaults(task: Task, registry: Registry) -> Task:
+    """Return the task with all parameters of its models, also those that it leaves at their defaults."""
+    training = task.training
+    if training is not None and training.model is not None:
+        training = training.model_copy(update={"model": whole_model(training.model, registry)})
+    return task.model_copy(update={"model": whole_model(task.model, registry), "training": training})
+
+
+def whole_model(parameters: Mapping[str, Any], registry: Registry) -> dict[str, Any]:
+    """Return a `model` section with all parameters of its family."""
+    model = model_of(parameters, registry)
+    return {"family": parameters["family"], **model.model_dump(mode="json")}
 
 
 def with_solvers(task: Task, registry: Registry, solvers: Iterable[str]) -> Task:

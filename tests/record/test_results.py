@@ -27,7 +27,7 @@ def rows(run: Run, solver: str, size: int) -> pd.DataFrame:
 
 
 def test_every_number_has_a_row_with_its_interval_and_unit(run: Run) -> None:
-    assert list(run.table.columns) == COLUMNS
+    assert list(run.table.columns)[: len(COLUMNS)] == COLUMNS
     found = rows(run, "new", 4)
     error = found.loc["infidelity"]
     assert (error.step, error.unit, error.bound) == (100, "1", 2e-29)
@@ -39,6 +39,19 @@ def test_every_number_has_a_row_with_its_interval_and_unit(run: Run) -> None:
     assert times.value[64] == pytest.approx(64e-5, rel=0.05)
     assert times.reason[1] == ""
     assert times.reason[64] == "extrapolated from 8 states"
+
+
+def test_every_row_says_of_which_hamiltonian_ensemble_and_machine_it_is(tmp_path: Path) -> None:
+    model = {"family": "heisenberg", "J": 1.0, "h": [0.1, 0.2], "disorder": 2.0}
+    training = {"sizes": [2], "noise": 0.1}
+    run = make_run(tmp_path / "run", {"ed": {2: exact(), 3: exact()}}, model=model, training=training)
+    run.cells[0].drawn = {"h": [0.5, -0.5]}
+    found = dict(run.table.iloc[0])
+    assert (found["model"], found["model.J"], found["model.disorder"]) == ("heisenberg", 1.0, 2.0)
+    assert (found["model.h"], found["drawn.h"]) == ("[0.1, 0.2]", "[0.5, -0.5]")
+    assert (found["dt"], found["ensemble"], found["threads"], found["noise"]) == (0.002, "random_product", 2, 0.1)
+    assert run.table["drawn.h"].isna().any()
+    assert list(pd.read_parquet(run.write_table()).columns) == list(run.table.columns)
 
 
 def test_the_row_of_the_break_even_has_an_interval(run: Run) -> None:

@@ -204,7 +204,7 @@ def test_a_run_without_times_says_what_is_missing(tmp_path: Path, figure: Figure
 
 def test_the_shipped_task_of_scaling_draws_its_figures(qdynbench: Callable[..., Any], tmp_path: Path) -> None:
     done = qdynbench(
-        *("run", "scaling", "--solver", "ed", "--solver", "taylor", "--set", "sizes=[3, 13]"),
+        *("run", "scaling", "--out", "runs/scaling", "--solver", "ed", "--solver", "taylor", "--set", "sizes=[3, 13]"),
         *("--set", "reference=taylor", "--set", "limits.memory=1 GB"),
         *("--set", "timing={batch_sizes: [1], rounds: 3, seconds: 0.5, launches: 1}"),
         "--details",

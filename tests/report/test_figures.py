@@ -51,7 +51,7 @@ def test_a_run_draws_its_figures_and_says_what_it_could_not_draw(
 
     compared = qdynbench("compare", "persistence", "ed", "--run", small_task, "--setting", "longer", "--plugin", PLUGIN)
     assert compared.returncode == 0, compared.stderr
-    assert compared.stderr.count("from an earlier run") == 4
+    assert compared.stderr == ""  # nothing is missing
     assert [path.name for path in (tmp_path / "runs").iterdir()] == ["small-longer"]
 
     for path in folder.iterdir():

@@ -31,7 +31,18 @@ def test_what_does_not_return_shows_where_there_is_no_reference(
 ) -> None:
     loose, tight = "chebyshev[tolerance=1e-4]", "chebyshev[tolerance=1e-11]"
     done = qdynbench(
-        *("run", small_task, "--plugin", ECHOING, "--set", "reference=none", "--set", "times.steps=40"),
+        *(
+            "run",
+            small_task,
+            "--out",
+            "runs/small",
+            "--plugin",
+            ECHOING,
+            "--set",
+            "reference=none",
+            "--set",
+            "times.steps=40",
+        ),
         *("--set", "sizes=[3]", "--solver", "euler", "--solver", "observing", "--solver", loose, "--solver", tight),
     )
     assert done.returncode == 0, done.stdout + done.stderr
@@ -51,7 +62,7 @@ def test_what_does_not_return_shows_where_there_is_no_reference(
 
 def test_a_drive_is_followed_back_with_its_kicks(qdynbench: Command, small_task: Path, tmp_path: Path) -> None:
     done = qdynbench(
-        *("run", small_task, "--quiet", "--set", KICKED, "--set", "times={dt: 0.3, steps: 10}"),
+        *("run", small_task, "--out", "runs/small", "--quiet", "--set", KICKED, "--set", "times={dt: 0.3, steps: 10}"),
         *("--set", "reference=none", "--solver", "ed", "--solver", "chebyshev[tolerance=1e-10]", "--solver", "ode"),
     )
     assert done.returncode == 0, done.stdout + done.stderr
@@ -72,7 +83,18 @@ def test_beside_a_reference_only_on_request(qdynbench: Command, small_task: Path
 
 def test_a_failed_echo_costs_nothing_else(qdynbench: Command, small_task: Path, tmp_path: Path) -> None:
     done = qdynbench(
-        *("run", small_task, "--plugin", ECHOING, "--set", "reference=none", "--set", "limits.seconds=10"),
+        *(
+            "run",
+            small_task,
+            "--out",
+            "runs/small",
+            "--plugin",
+            ECHOING,
+            "--set",
+            "reference=none",
+            "--set",
+            "limits.seconds=10",
+        ),
         *("--solver", "sulking", "--solver", "dawdling"),
     )
     assert done.returncode == 0, done.stdout + done.stderr

@@ -42,7 +42,7 @@ EXPECTED = {
 def test_every_fault_is_a_row_and_the_rest_finishes(qdynbench: Command, small_task: Path, tmp_path: Path) -> None:
     arguments = [part for name in EXPECTED for part in ("--solver", name)]
     done = qdynbench(
-        *("run", small_task, "--plugin", FAULTY, "--solver", "ed", *arguments),
+        *("run", small_task, "--out", "runs/small", "--plugin", FAULTY, "--solver", "ed", *arguments),
         *("--set", "limits.seconds=8", "--set", "sizes=[2]", "--set", "limits.memory=1200000000"),
     )
     assert done.returncode == 1, done.stderr
@@ -93,7 +93,7 @@ def test_a_driven_model_is_unsupported_by_whoever_reads_one_hamiltonian(
     phases = ("supports", "estimate", "prepare", "solve", "never")
     solvers = [part for phase in phases for part in ("--solver", f"static[reads_in={phase}]")]
     done = qdynbench(
-        *("run", small_task, "--quiet", "--plugin", "static.py", *solvers, "--set", "sizes=[2]"),
+        *("run", small_task, "--out", "runs/small", "--quiet", "--plugin", "static.py", *solvers, "--set", "sizes=[2]"),
         *("--set", "model={family: kicked_ising, J: 0.7, b: 0.6, h: 0.3}"),
     )
     assert done.returncode == 0, done.stdout + done.stderr

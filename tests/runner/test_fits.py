@@ -196,3 +196,65 @@ def test_a_fit_that_ends_unsupported_ends_its_own_cells_alone(
     refused = cells["learner[base=base]"]
     assert refused.status == "unsupported"
     assert "too few trajectories" in (refused.reason or "")
+
+
+def test_a_fit_outlives_changed_code_where_the_user_says_so(
+    qdynbench: Command, learner: tuple[object, ...], tmp_path: Path
+) -> None:
+    run = (*learner, "learner[base=base]", "--out", "one")
+    assert qdynbench(*run).returncode == 0
+    made = Run(tmp_path / "one").record.fits["learner[base=base]"]
+    (tmp_path / "learner.py").write_text(PLUGIN + "# a comment\n")
+    kept = qdynbench(*run, "--keep-fit")
+    assert kept.returncode == 0, kept.stderr
+    assert "an earlier run's weights" in kept.stderr
+    fit = Run(tmp_path / "one").record.fits["learner[base=base]"]
+    assert (fit.fingerprint, fit.made, fit.fit_time) == (made.fingerprint, made.made, made.fit_time)
+    assert "fitted by an earlier version of the solver's code, see --keep-fit" in fit.notes
+    again = qdynbench(*run)  # without saying so again
+    assert "an earlier run's weights" in again.stderr
+    assert again.stderr.count("from an earlier run") == 3
+    (tmp_path / "learner.py").write_text(PLUGIN + "# another comment\n")
+    assert "learned the time step" in qdynbench(*run).stderr  # it was said of that code alone
+
+
+def test_weights_from_elsewhere_are_used_from_then_on(
+    qdynbench: Command, learner: tuple[object, ...], tmp_path: Path
+) -> None:
+    weights(tmp_path / "brought", {"data_time": 7.0, "fit_time": 100.0})
+    for arguments in (["--weights", "brought"], ["--weights", "learner=brought"], []):
+        done = qdynbench(*learner, "learner", "--out", "one", *arguments)
+        assert done.returncode == 0, done.stderr
+        assert "given weights, which had cost fit 100.0 s, data 7.0 s" in done.stderr
+    assert done.stderr.count("from an earlier run") == 3
+    record = Run(tmp_path / "one").record.fits["learner"]
+    assert (record.source, record.folder) == ("given", str(tmp_path / "brought"))
+    assert "do not say what they were trained on" in record.notes[0]
+    (tmp_path / "brought" / "learned.json").write_text('{"dt": 0.006}')
+    other = qdynbench(*learner, "learner", "--out", "one", "--weights", "brought")
+    assert "learner: 1 result of other code or another fit will be measured again" in other.stderr
+
+
+@pytest.mark.parametrize(
+    ("manifest", "solver", "weights_option", "expected"),
+    [
+        ({}, "learner", "brought", "write the seconds that these weights had cost into brought/manifest.json"),
+        (BASE, "learner", "brought", "trained on something else than the task says (trajectories: none there"),
+        (BASE, "learner", "linaer=brought", "learned solvers of this run: learner, linear"),
+        (BASE, "ed", "brought", "learned solvers of this run: linear"),
+        (BASE, "learner", "absent", "there is no such folder"),
+    ],
+)
+def test_weights_that_cannot_be_used_are_refused(
+    qdynbench: Command,
+    learner: tuple[object, ...],
+    tmp_path: Path,
+    manifest: dict[str, object],
+    solver: str,
+    weights_option: str,
+    expected: str,
+) -> None:
+    weights(tmp_path / "brought", {name: value for name, value in manifest.items() if name != "solver"})
+    done = qdynbench(*learner, solver, "--weights", weights_option)
+    assert done.returncode == 2
+    assert expected in done.stderr

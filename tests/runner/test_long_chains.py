@@ -72,7 +72,7 @@ def test_tensor_networks_beside_solvers_that_need_the_vector(
 def test_another_tensor_network_is_the_reference(qdynbench: Command, long_task: Path, tmp_path: Path) -> None:
     reference = "quimb-tebd[chi=2]"
     tebd = "quimb-tebd[order=2,step=0.1,chi=8]"
-    done = qdynbench("run", long_task, "--set", f"reference='{reference}'", "--solver", tebd)
+    done = qdynbench("run", long_task, "--out", "runs/long", "--set", f"reference='{reference}'", "--solver", tebd)
     assert done.returncode == 0, done.stdout + done.stderr
     run = Run(tmp_path / "runs" / "long")
     cell = run.cells[0]
@@ -93,7 +93,17 @@ def test_a_reference_of_observables_is_certified_where_a_second_method_reaches(
     qdynbench: Command, long_task: Path, tmp_path: Path
 ) -> None:
     done = qdynbench(
-        *("run", long_task, "--quiet", "--set", "sizes=[6]", "--set", "reference='quimb-tebd[yields=observables]'"),
+        *(
+            "run",
+            long_task,
+            "--out",
+            "runs/long",
+            "--quiet",
+            "--set",
+            "sizes=[6]",
+            "--set",
+            "reference='quimb-tebd[yields=observables]'",
+        ),
         *("--solver", "trotter"),
     )
     assert done.returncode == 0, done.stdout + done.stderr
@@ -106,7 +116,7 @@ def test_a_reference_of_observables_is_certified_where_a_second_method_reaches(
 def test_a_solver_is_held_to_what_it_reads(qdynbench: Command, long_task: Path, tmp_path: Path) -> None:
     solvers = [part for name in ("resting", "grasping", "elsewhere", "ed") for part in ("--solver", name)]
     done = qdynbench(
-        *("run", long_task, "--quiet", "--plugin", VECTORLESS, *solvers, "--set", "reference=ed"),
+        *("run", long_task, "--out", "runs/long", "--quiet", "--plugin", VECTORLESS, *solvers, "--set", "reference=ed"),
         *("--set", "sizes=[3, 40]", "--set", "ensemble=random_product", "--set", "states=3"),
     )
     assert done.returncode == 1
@@ -132,7 +142,7 @@ def test_a_solver_is_held_to_what_it_reads(qdynbench: Command, long_task: Path, 
 
 
 def test_vectors_that_do_not_fit_are_not_drawn(qdynbench: Command, long_task: Path, tmp_path: Path) -> None:
-    done = qdynbench("run", long_task, "--quiet", "--set", "ensemble=haar", "--set", "states=2")
+    done = qdynbench("run", long_task, "--out", "runs/long", "--quiet", "--set", "ensemble=haar", "--set", "states=2")
     assert done.returncode == 0, done.stdout + done.stderr
     cell = Run(tmp_path / "runs" / "long").cells[0]
     assert cell.status is Status.INFEASIBLE
@@ -140,7 +150,9 @@ def test_vectors_that_do_not_fit_are_not_drawn(qdynbench: Command, long_task: Pa
 
 
 def test_a_reference_whose_vectors_do_not_fit_is_none(qdynbench: Command, long_task: Path, tmp_path: Path) -> None:
-    done = qdynbench("run", long_task, "--quiet", "--plugin", VECTORLESS, "--set", "reference=grasping")
+    done = qdynbench(
+        "run", long_task, "--out", "runs/long", "--quiet", "--plugin", VECTORLESS, "--set", "reference=grasping"
+    )
     assert done.returncode == 0, done.stdout + done.stderr
     cell = Run(tmp_path / "runs" / "long").cells[0]
     assert cell.status is Status.OK
@@ -150,7 +162,7 @@ def test_a_reference_whose_vectors_do_not_fit_is_none(qdynbench: Command, long_t
 
 
 def test_no_trajectories_of_40_spins_are_kept(qdynbench: Command, long_task: Path) -> None:
-    done = qdynbench("run", long_task, "--set", "keep={trajectories: 1}", "--set", "states=1")
+    done = qdynbench("run", long_task, "--out", "runs/long", "--set", "keep={trajectories: 1}", "--set", "states=1")
     assert done.returncode == 2
     assert "keep.trajectories" in done.stderr
     assert "more than 1 GB" in done.stderr
@@ -158,7 +170,17 @@ def test_no_trajectories_of_40_spins_are_kept(qdynbench: Command, long_task: Pat
 
 def test_learned_solvers_at_40_spins(qdynbench: Command, long_task: Path, tmp_path: Path) -> None:
     training = "training={sizes: [2], trajectories: 4, steps: 4, model: {family: heisenberg}}"
-    learned = ["run", long_task, "--quiet", "--set", "reference=ed", "--solver", "local-generator"]
+    learned = [
+        "run",
+        long_task,
+        "--quiet",
+        "--out",
+        "runs/long",
+        "--set",
+        "reference=ed",
+        "--solver",
+        "local-generator",
+    ]
     done = qdynbench(*learned, "--set", training)
     assert done.returncode == 0, done.stdout + done.stderr
     cells = {cell.solver: cell for cell in Run(tmp_path / "runs" / "long").cells}

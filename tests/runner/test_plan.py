@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import sys
 from collections.abc import Iterator
 from importlib import metadata
 from pathlib import Path
@@ -108,7 +109,6 @@ def test_cells_have_names_of_their_own() -> None:
         {"reference": "chebyshev"},
         {"keep": {"trajectories": 1}},
         {"timing": {"batch_sizes": [1, 3]}},
-        {"limits": {"seconds": 7}},
     ],
     ids=lambda change: next(iter(change)),
 )
@@ -118,9 +118,17 @@ def test_a_changed_task_changes_every_fingerprint(registry: Registry, change: di
     assert not set(before.values()) & set(after.values())
 
 
-def test_what_only_shows_results_changes_none(registry: Registry) -> None:
+def test_what_only_shows_or_limits_results_changes_none(registry: Registry) -> None:
     before = fingerprints(planned(registry), {})
     assert fingerprints(planned(registry, title="A short chain", figures=["scaling"]), {}) == before
+    assert fingerprints(planned(registry, limits={"seconds": 7}), {}) == before
+
+
+def test_a_subset_changes_the_fingerprints_of_its_solver_alone(registry: Registry) -> None:
+    plan = planned(registry)
+    before, after = fingerprints(plan, {}), fingerprints(planned(registry, timing={"subset": {"chebyshev": 1}}), {})
+    changed = {cell.key for cell in plan.cells if before[cell.key] != after[cell.key]}
+    assert changed == {cell.key for cell in plan.cells if cell.spec.name == "chebyshev"}
 
 
 def test_circumstances_change_every_fingerprint(registry: Registry, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -148,6 +156,17 @@ def test_the_code_of_a_single_file_counts(tmp_path: Path) -> None:
     plugin.write_text(PLUGIN)
     before = code_of(Registry.discover([plugin]), "solvers", "marking")
     plugin.write_text(PLUGIN + "# changed\n")
+    assert code_of(Registry.discover([plugin]), "solvers", "marking") != before
+
+
+def test_the_modules_that_a_single_file_imports_count(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # A changed neighbour went on with the results of code that no longer existed.
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    plugin, neighbour = tmp_path / "beside.py", tmp_path / "qdtest_neighbour.py"
+    plugin.write_text("import qdtest_neighbour\n" + PLUGIN)
+    neighbour.write_text("x = 1\n")
+    before = code_of(Registry.discover([plugin]), "solvers", "marking")
+    neighbour.write_text("x = 22\n")
     assert code_of(Registry.discover([plugin]), "solvers", "marking") != before
 
 

@@ -19,7 +19,7 @@ def test_a_trajectory_larger_than_the_memory_limit(qdynbench: Command, small_tas
     size, states, steps = 6, 2048, 600
     assert states * (steps + 1) * 2**size * 16 > 1.2 * LIMIT
     done = qdynbench(
-        *("run", small_task, "--quiet", "--set", f"sizes=[{size}]", "--set", f"states={states}"),
+        *("run", small_task, "--out", "runs/small", "--quiet", "--set", f"sizes=[{size}]", "--set", f"states={states}"),
         *("--set", f"times.steps={steps}", "--set", "metrics=[infidelity]", "--set", f"limits.memory={LIMIT}"),
         *("--set", f"timing.batch_sizes=[{states}]"),
     )
@@ -37,7 +37,7 @@ def test_long_chains_are_streamed(qdynbench: Command, small_task: Path, tmp_path
     assert whole > 600e6  # so that the reference is not kept as a whole
     assert whole + 250e6 > limit  # an interpreter with its libraries, and one trajectory
     done = qdynbench(
-        *("run", small_task, "--quiet", "--set", f"sizes=[{size}]", "--set", f"states={states}"),
+        *("run", small_task, "--out", "runs/small", "--quiet", "--set", f"sizes=[{size}]", "--set", f"states={states}"),
         *("--set", f"times.steps={steps}", "--set", "reference=persistence", "--set", "solvers=[persistence]"),
         *("--set", "metrics=[infidelity, magnetization_error_z, entropy_error]", "--set", f"limits.memory={limit}"),
         *("--set", f"timing.batch_sizes=[{states}]", "--set", "timing.seconds=0.1"),

@@ -53,7 +53,7 @@ def test_without_a_reference_what_needs_none_is_scored_and_named(
         "infeasible": ["--plugin", REMARKS.with_name("faulty.py"), "--set", "reference=expensive"],
     }[why]
     model = "model={family: ising, J: 1.0, g: -1.05, h: 0}"  # conserves the product of all X
-    done = qdynbench("run", small_task, *choice, "--set", model)
+    done = qdynbench("run", small_task, "--out", "runs/small", *choice, "--set", model)
     assert done.returncode == 0, done.stdout + done.stderr
     run = Run(tmp_path / "runs" / "small")
     cell = run.cell("ed", 3, 0)
@@ -71,7 +71,7 @@ def test_without_a_reference_what_needs_none_is_scored_and_named(
 
 def test_training_needs_a_reference(qdynbench: Command, small_task: Path) -> None:
     training = "training={sizes: [2], trajectories: 4, steps: 5}"
-    done = qdynbench("run", small_task, "--set", "reference=none", "--set", training)
+    done = qdynbench("run", small_task, "--out", "runs/small", "--set", "reference=none", "--set", training)
     assert done.returncode == 2
     assert "made by the reference, and the task has none" in done.stderr
 
@@ -80,7 +80,7 @@ def test_remarks_of_a_solver_stand_in_its_row_and_in_the_report(
     qdynbench: Command, small_task: Path, tmp_path: Path
 ) -> None:
     solvers = ["--solver", "remarking", "--solver", "truncating", "--plugin", REMARKS]
-    done = qdynbench("run", small_task, *solvers, "--set", "timing.batch_sizes=[2]")
+    done = qdynbench("run", small_task, "--out", "runs/small", *solvers, "--set", "timing.batch_sizes=[2]")
     assert done.returncode == 0, done.stderr
     run = Run(tmp_path / "runs" / "small")
     # Two batches of two states are scored after a first call, and each call has notes of its own.

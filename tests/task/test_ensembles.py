@@ -6,8 +6,10 @@ import numpy as np
 import pytest
 
 from qdynbench import Ensemble, basis
+from qdynbench.plugins.registry import Registry
 from qdynbench.task import ensembles
-from qdynbench.task.case import Case, Purpose, draw, generator, track
+from qdynbench.task.case import Case, Purpose, draw, generator
+from qdynbench.task.pose import track
 from qdynbench.task.spec import Task
 
 ALL = [
@@ -94,7 +96,30 @@ def test_a_state_does_not_depend_on_how_many_are_drawn_and_purposes_share_none()
     ],
 )
 def test_every_case_says_its_track(size: int, changes: dict[str, object], expected: str) -> None:
-    assert track(task(**changes), Case(size, 0)) == expected
+    assert track(task(**changes), Registry.discover(), Case(size, 0)) == expected
+
+
+@pytest.mark.parametrize(
+    ("size", "seed", "disorder", "expected"),
+    [
+        (2, 0, 2.0, "in-distribution"),
+        (2, 1, 2.0, "other-fields"),  # the training data has the fields of seed 0
+        (5, 0, 2.0, "larger-chain+other-fields"),  # no field of five spins was ever trained on
+        (2, 1, 0.0, "in-distribution"),
+        (5, 1, 0.0, "larger-chain"),
+    ],
+)
+def test_drawn_fields_are_those_that_were_trained_on_or_not(
+    size: int, seed: int, disorder: float, expected: str
+) -> None:
+    model = {"family": "heisenberg", "disorder": disorder}
+    assert track(task(model=model), Registry.discover(), Case(size, seed)) == expected
+
+
+def test_defaults_that_are_written_out_are_no_other_model() -> None:
+    written = {"family": "ising", "J": 1.0, "g": 1.0, "h": 0.0}
+    trained = {"sizes": [2, 4], "steps": 4, "model": {"family": "ising", "g": 1.0}}
+    assert track(task(model=written, training=trained), Registry.discover(), Case(2, 0)) == "in-distribution"
 
 
 def test_product_states_of_long_chains_are_drawn_without_a_vector() -> None:

@@ -51,7 +51,7 @@ def band(curve: NDArray[np.float32], steps: Iterable[int], **columns: float | st
 
 
 def logarithmic(values: Iterable[float], labels: str = UNIT_LABELS) -> tuple[alt.Scale, alt.Axis]:
-    """Return a logarithmic scale between powers of ten that holds all values, and its axis; what is nan does not count."""
+    """Return a logarithmic scale between powers of ten that holds all values but nan, and its axis."""
     import altair as alt
 
     logarithms = np.log10(np.array(list(values)))

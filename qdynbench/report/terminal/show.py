@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from rich.console import Console
@@ -79,16 +79,17 @@ def _section(console: Console, lines: Iterator[Text]) -> None:
 
 def _header(run: Run, console: Console) -> Iterator[Text]:
     task, made = run.task, run.record.provenance
-    model = ", ".join(f"{key} {_brief(value)}" for key, value in task.model.items() if key != "family")
     training = task.training
     yield from wrapped(Text(write.plain(task.title or task.name), "bold"), console, console.width)
     setting = [
-        write.plain(f"{task.model.get('family', 'model')}: {model}"),
+        _model(task.model),
         f"{task.times.steps} steps of {task.times.dt:g}",
         f"N = {write.spans(task.sizes)}",
         write.plain(f"{write.count(states_of(run), 'state')} a size, {task.ensemble}"),
         f"reference {task.reference}",
         training and f"trained on N = {write.spans(training.sizes)}, {training.trajectories} trajectories each",
+        training and f"training noise {training.noise:g}",
+        training and training.model and training.model != task.model and f"trained on {_model(training.model)}",
     ]
     hardware = made.get("hardware", {})
     machine = [
@@ -102,6 +103,11 @@ def _header(run: Run, console: Console) -> Iterator[Text]:
     for items in (setting, machine):
         for line in flow([write.plain(item) for item in items if item], console.width):
             yield Text(line, "dim")
+
+
+def _model(parameters: Mapping[str, Any]) -> str:
+    shown = ", ".join(f"{key} {_brief(value)}" for key, value in parameters.items() if key != "family")
+    return f"{parameters.get('family', 'model')}: {shown}"
 
 
 def _brief(value: Any) -> str:

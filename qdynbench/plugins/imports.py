@@ -1,0 +1,64 @@
+"""The modules that code imports from outside the installed distributions, found without running anything."""
+
+from __future__ import annotations
+
+import ast
+import functools
+import importlib.util
+import os
+import sys
+from collections.abc import Iterable, Iterator
+from importlib.machinery import PathFinder
+from pathlib import Path
+
+INSTALLED = {"site-packages", "dist-packages"}
+"""Folders of installed distributions, which have versions."""
+
+
+def imported(files: Iterable[Path]) -> list[Path]:
+    """Return the files of all modules that `files` import, directly or not, from outside the installed distributions.
+
+    Import statements count wherever they stand, also within functions; of a package every module counts. A module that
+    is imported by a computed name is not found.
+    """
+    own = {file.resolve() for file in files}
+    found, names, waiting = set(own), set[str](), list(own)
+    while waiting:
+        file = waiting.pop()
+        for name in _names(file, file.stat().st_mtime_ns) - names:
+            names.add(name)
+            new = set(_modules(name)) - found
+            found |= new
+            waiting += new
+    return sorted(found - own)
+
+
+@functools.lru_cache(maxsize=4096)
+def _names(file: Path, _: int) -> frozenset[str]:
+    """Return the top-level names that a file imports; it is read again when its time of change is another one."""
+    if file.suffix != ".py":
+        return frozenset()
+    try:
+        nodes = list(ast.walk(ast.parse(file.read_bytes())))
+    except (SyntaxError, ValueError):  # a file that cannot be imported either
+        return frozenset()
+    absolute = [node.module for node in nodes if isinstance(node, ast.ImportFrom) and not node.level and node.module]
+    plain = [alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names]
+    return frozenset(name.partition(".")[0] for name in absolute + plain) - sys.stdlib_module_names - {"qdynbench"}
+
+
+def _modules(name: str) -> Iterator[Path]:
+    """Yield the files of a module or package that is found where a worker finds it, unless it is installed."""
+    spec = PathFinder.find_spec(name, [os.getcwd(), *sys.path])
+    if spec is None:
+        try:
+            spec = importlib.util.find_spec(name)  # a package that was installed from its folder may have a finder
+        except (ImportError, ValueError):
+            return
+    if spec is None:
+        return
+    folders = [Path(folder) for folder in spec.submodule_search_locations or ()]
+    files = [path for folder in folders for path in folder.rglob("*.py")]
+    if not folders and spec.origin is not None:
+        files = [Path(spec.origin)]
+    yield from (path.resolve() for path in files if path.is_file() and not INSTALLED & set(path.parts))

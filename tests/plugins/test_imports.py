@@ -1,0 +1,54 @@
+"""The modules that a plugin imports from outside the installed distributions, found without running it."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from qdynbench.plugins.imports import imported
+from qdynbench.plugins.registry import Registry
+
+
+def test_imports_are_followed_wherever_they_stand(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(tmp_path)
+    files = {
+        "qdtest_start.py": "import numpy, math, qdynbench, qdtest_absent\ndef late():\n    from qdtest_one import x\n",
+        "qdtest_one.py": "import qdtest_package.inner as inner, qdtest_start\n",
+        "qdtest_two.py": "",
+        "qdtest_package/__init__.py": "",
+        "qdtest_package/inner.py": "from . import other\n",
+        "qdtest_package/other.py": "if False:\n    import qdtest_broken\n",
+        "qdtest_package/data.json": "{}",
+        "qdtest_broken.py": "def (:",
+        "site-packages/qdtest_installed.py": "",
+    }
+    for name, text in files.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(text)
+    monkeypatch.syspath_prepend(tmp_path / "site-packages")
+    (tmp_path / "qdtest_package" / "inner.py").write_text("import qdtest_installed\n")
+    found = [str(path.relative_to(tmp_path)) for path in imported([tmp_path / "qdtest_start.py"])]
+    package = [f"qdtest_package/{name}.py" for name in ("__init__", "inner", "other")]
+    assert found == ["qdtest_broken.py", "qdtest_one.py", *package]
+
+
+def test_a_module_in_the_working_folder_is_found_as_a_worker_finds_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "qdtest_here.py").write_text("")
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere" / "plugin.py").write_text("import qdtest_here\n")
+    assert imported([tmp_path / "elsewhere" / "plugin.py"]) == [tmp_path / "qdtest_here.py"]
+
+
+def test_a_single_file_imports_its_neighbour_and_may_be_named_twice(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "qdtest_beside.py").write_text("x = 1\n")
+    (tmp_path / "mine.py").write_text("import qdtest_beside\n")
+    assert Registry.discover(["mine.py", tmp_path / "mine.py"]).files == (tmp_path / "mine.py",)
