@@ -153,7 +153,7 @@ def _task(
     return with_solvers(task, registry, solvers)
 
 
-SAME_RESULTS = {"name", "title", "solvers", "sizes", "seeds", "limits", "figures", "settings"}
+SAME_RESULTS = {"name", "title", "solvers", "sizes", "seeds", "tolerance", "limits", "figures", "settings"}
 """Keys of a task that say which cells there are and how they are shown, but change no result."""
 
 

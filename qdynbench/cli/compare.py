@@ -21,6 +21,9 @@ def compare(
         str | None, typer.Option("--setting", help="With a task as --run: a named set of values in its file.")
     ] = None,
     plugin: Annotated[list[Path] | None, typer.Option("--plugin", help="A single-file plugin to load.")] = None,
+    tolerance: Annotated[
+        float | None, typer.Option("--tolerance", help="Infidelity that is good enough; default: that of the task.")
+    ] = None,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")] = False,
 ) -> int:
     """Compare solvers on a run: cost ratios with intervals, errors, break-even and a verdict. Runs what is missing."""
@@ -29,13 +32,15 @@ def compare(
     from qdynbench import api
     from qdynbench.cli.progress import watch
     from qdynbench.errors import InputError
+    from qdynbench.record.results import Run
     from qdynbench.report.terminal.show import show_comparison
 
     if len(set(solvers)) < 2:
         raise InputError("compare needs at least two different solvers, such as `qdynbench compare sru ed`")
     with watch(Console(stderr=True, quiet=quiet)) as observer:
         done = complete(run, setting, solvers, plugin or [], observer)
-    show_comparison(api.compare(done, *solvers), Console())
+    shown = done if tolerance is None else Run(done.folder, tolerance)
+    show_comparison(api.compare(shown, *solvers), Console())
     return 0
 
 
