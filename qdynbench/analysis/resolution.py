@@ -37,7 +37,7 @@ class Resolution:
 
     @property
     def widest(self) -> float:
-        """The half-width that 9 of 10 intervals keep: differences beyond it are told apart nearly always."""
+        """The half-width that 9 of 10 intervals keep."""
         return float(np.quantile(self.half_widths, 0.9))
 
 

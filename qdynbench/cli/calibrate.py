@@ -54,8 +54,8 @@ def calibrate(
     console = Console(highlight=False)
     held, equals = found.equals
     console.print(
-        f"Two solvers whose times differ by {found.widest:.1%} are told apart here in 9 of 10 comparisons, by "
-        f"{found.typical:.1%} in half of them."
+        f"The interval of a ratio of two times is ±{found.typical:.1%} in half of the comparisons and at most "
+        f"±{found.widest:.1%} in 9 of 10."
     )
     console.print(f"Equals were called different in {equals - held} of {equals} comparisons; 1 in 20 is chance.")
     for slower, (seen, of) in found.found.items():

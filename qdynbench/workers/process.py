@@ -25,13 +25,17 @@ from qdynbench.workers.protocol import Answer, Event, Failed, Message, Request, 
 
 WAITING = {
     "OMP_WAIT_POLICY": "PASSIVE",
-    "GOMP_SPINCOUNT": "0",
+    "GOMP_SPINCOUNT": "100000",
     "KMP_BLOCKTIME": "0",
     "OPENBLAS_THREAD_TIMEOUT": "4",
 }
 """How threads wait, for the OpenMP of GNU and of Intel and for OpenBLAS."""
-MEMORY = {"MALLOC_MMAP_THRESHOLD_": str(32 << 20), "MALLOC_TRIM_THRESHOLD_": str(1 << 30)}
-"""Sizes up to which glibc keeps freed blocks, and up to which it keeps freed memory at the end, in bytes."""
+MEMORY = {
+    "MALLOC_MMAP_THRESHOLD_": str(32 << 20),
+    "MALLOC_TRIM_THRESHOLD_": str(1 << 30),
+    "GLIBC_TUNABLES": "glibc.malloc.hugetlb=1",
+}
+"""Sizes in bytes up to which glibc keeps freed blocks, and freed memory at the end; and that it asks for huge pages."""
 LEAVING_SECONDS = 5.0
 """Seconds that a worker has to end after its connection is closed."""
 
