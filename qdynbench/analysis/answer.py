@@ -17,6 +17,7 @@ from qdynbench.analysis.selection import cells_by_solver, score_of, solve_time, 
 from qdynbench.record.results import Run
 from qdynbench.record.schema import CellRecord, Score, Status
 from qdynbench.stats import Interval
+from qdynbench.text import without_size
 
 _JSON = TypeAdapter(Any, config=ConfigDict(ser_json_inf_nan="strings"))
 WIDE = 0.25
@@ -48,12 +49,14 @@ class Row:
     accuracy: Accuracy
     contests: dict[int, tuple[Contest, ...]]
     times: dict[int, tuple[Interval, ...]]
+    extrapolated: frozenset[int] = frozenset()
+    """Batch sizes that were timed on fewer states."""
 
     @property
     def alike(self) -> object:
         """What rows have in common that are one."""
         paces = {batch: {one.pace for one in found} for batch, found in self.contests.items()}
-        return self.status, self.accuracy, paces, sorted(self.times)
+        return self.status, without_size(self.reason, self.sizes[0]), self.accuracy, paces, sorted(self.times)
 
 
 @dataclass(frozen=True)
@@ -63,6 +66,8 @@ class Fastest:
     sizes: tuple[int, ...]
     batch_size: int
     solvers: tuple[str, ...]
+    certain: bool = True
+    """Whether all that are accurate enough have an interval of their time."""
 
 
 @dataclass(frozen=True)
@@ -73,10 +78,11 @@ class Worth:
         solver: which.
         scores: infidelities at the last step, one for each case.
         accuracy: how they stand to those of the reference, without repetition.
-        wrong: sizes at which it is no better than standing still.
+        wrong: sizes at which it is worse than standing still.
         beyond: sizes at which its error is larger than the tolerance; none where there is no tolerance.
         timed: its contests with the reference.
         pays: for which numbers of trajectories it costs less; None where nothing can be said.
+        from_elsewhere: whether it is blind and was not fitted, and yet is better than standing still.
     """
 
     solver: str
@@ -86,6 +92,7 @@ class Worth:
     beyond: tuple[int, ...]
     timed: tuple[Contest, ...]
     pays: PaysOff | None
+    from_elsewhere: bool = False
 
     def of_pace(self, pace: Pace, *, equal: bool = False) -> tuple[Contest, ...]:
         """Return the contests with a pace, where `equal` only those at an equal or smaller error."""
@@ -143,7 +150,10 @@ def answer(run: Run) -> Answer:
         if solver.partition("[")[0] != STANDING_STILL
         and any(cell.knowledge != "hamiltonian" and cell.scores for cell in solvers[solver])
     ]
-    worth = tuple(_worth(solver, solvers[solver], against.get(solver, []), run.tolerance) for solver in proving)
+    worth = tuple(
+        _worth(solver, solvers[solver], against.get(solver, []), run.tolerance, fitted=solver in run.record.fits)
+        for solver in proving
+    )
     return Answer(run, tuple(_fastest(run, solvers)), worth, _care(run, against), rows)
 
 
@@ -169,6 +179,7 @@ def _rows(cells: Sequence[CellRecord], against: Sequence[Contest]) -> Iterator[R
                     batch: tuple(solve_time(timing) for cell in here if (timing := timing_of(cell, batch)))
                     for batch in batches
                 },
+                frozenset(timing.batch_size for cell in here for timing in cell.ledger.solve if timing.extrapolated),
             )
         )
     merged: list[Row] = []
@@ -190,6 +201,7 @@ def _together(one: Row, other: Row) -> Row:
         one.accuracy,
         {batch: found + other.contests[batch] for batch, found in one.contests.items()},
         {batch: found + other.times[batch] for batch, found in one.times.items()},
+        one.extrapolated | other.extrapolated,
     )
 
 
@@ -200,41 +212,38 @@ def _fastest(run: Run, solvers: dict[str, list[CellRecord]]) -> Iterator[Fastest
         return
     found: list[Fastest] = []
     for size in sorted({cell.size for cell in run.cells}):
-        here = [cell for cells in solvers.values() for cell in cells if cell.size == size and timing_of(cell, batch)]
-        theirs = next((score_of(cell) for cell in here if cell.solver == reference), None)
-        able = {
-            cell.solver
-            for cell in here
-            if cell.status is Status.OK and compare_errors(score_of(cell), theirs, run.tolerance).suffices
-        }
-        timed = {
-            solver: math.exp(sum(math.log(cell_time(cell, batch)) for cell in same) / len(same))
-            for solver in able
-            if (same := [cell for cell in here if cell.solver == solver])
-        }
+        timed: dict[str, float] = {}
+        for solver, cells in solvers.items():
+            here = [cell for cell in cells if cell.size == size]
+            theirs = [run.cell(reference, size, cell.seed) for cell in here]
+            enough = [_enough(cell, other, run.tolerance) for cell, other in zip(here, theirs, strict=True)]
+            seconds = [timing.seconds for cell in here if (timing := timing_of(cell, batch)) is not None]
+            if here and all(enough) and len(seconds) == len(here):
+                timed[solver] = math.exp(sum(map(math.log, seconds)) / len(seconds))
         if not timed:
             continue
         first = min(timed, key=lambda solver: timed[solver])
         rivals = [solver for solver in timed if solver != first]
-        judged = zip(rivals, contests(run, *((solver, first) for solver in rivals)), strict=True)
-        ties = [
-            solver
-            for solver, made in judged
-            if not any(one.pace is Pace.SLOWER for one in made if (one.size, one.batch_size) == (size, batch))
-        ]
-        found.append(Fastest((size,), batch, (first, *ties)))
-    for _, group in itertools.groupby(found, key=lambda one: frozenset(one.solvers)):
+        judged = zip(rivals, contests(run, *((solver, first) for solver in rivals), at=(size, batch)), strict=True)
+        paces = {solver: {one.pace for one in made} for solver, made in judged}
+        ties = [solver for solver, seen in paces.items() if Pace.SAME in seen]
+        found.append(Fastest((size,), batch, (first, *ties), not any(Pace.UNKNOWN in seen for seen in paces.values())))
+    for _, group in itertools.groupby(found, key=lambda one: (frozenset(one.solvers), one.certain)):
         alike = list(group)
-        yield Fastest(tuple(one.sizes[0] for one in alike), batch, alike[0].solvers)
+        yield Fastest(tuple(one.sizes[0] for one in alike), batch, alike[0].solvers, alike[0].certain)
 
 
-def cell_time(cell: CellRecord, batch: int) -> float:
-    """Return the seconds of a call of a cell that was timed."""
-    timing = timing_of(cell, batch)
-    return math.nan if timing is None else timing.seconds
+def _enough(cell: CellRecord, reference: CellRecord | None, tolerance: float) -> bool:
+    """Return whether a cell is within the tolerance, or where there is none as accurate as the reference."""
+    error = score_of(cell)
+    if cell.status is not Status.OK or error is None:
+        return False
+    return error.value <= tolerance if tolerance else compare_errors(error, score_of(reference)).suffices
 
 
-def _worth(solver: str, cells: Sequence[CellRecord], against: Sequence[Contest], tolerance: float) -> Worth:
+def _worth(
+    solver: str, cells: Sequence[CellRecord], against: Sequence[Contest], tolerance: float, *, fitted: bool
+) -> Worth:
     timed = tuple(one for one in against if one.ratio is not None)
     skills = [(cell.size, score_of(cell, "skill")) for cell in cells]
     errors = [(cell.size, score) for cell in cells if (score := score_of(cell)) is not None]
@@ -242,10 +251,11 @@ def _worth(solver: str, cells: Sequence[CellRecord], against: Sequence[Contest],
         solver,
         tuple(score for _, score in errors),
         frozenset(one.accuracy for one in timed),
-        tuple(sorted({size for size, skill in skills if skill is not None and no_better(skill)})),
+        tuple(sorted({size for size, skill in skills if skill is not None and skill.value <= 0})),
         tuple(sorted({size for size, score in errors if tolerance and score.value > tolerance})),
         timed,
         next((one for one in outcomes(timed) if isinstance(one, PaysOff)), None),
+        not fitted and any(skill is not None and not no_better(skill) for _, skill in skills),
     )
 
 
@@ -262,6 +272,6 @@ def _care(run: Run, against: dict[str, list[Contest]]) -> Care:
     load = float(made.get("load") or 0.0)
     timed = [one for found in against.values() for one in found if one.ratio is not None]
     wide = [one for one in timed if one.ratio is not None and not one.ratio[2] / one.ratio[1] < (1 + WIDE) ** 2]
-    extrapolated = {solver: None for one in timed for solver, _ in one.extrapolated}
+    extrapolated = {cell.solver: None for cell in run.cells for timing in cell.ledger.solve if timing.extrapolated}
     faults = sum(not cell.status.honest for cell in run.cells)
     return Care(load if load > BUSY * cores else 0.0, len(wide), len(timed), tuple(extrapolated), faults)

@@ -21,11 +21,13 @@ ROUNDING = 1e-24
 
 
 class Pace(enum.Enum):
-    """Which of two solvers takes less time, or that they cannot be told apart."""
+    """Which of two solvers takes less time, that they cannot be told apart, or that nothing is known of it."""
 
     FASTER = "faster"
     SLOWER = "slower"
     SAME = "same"
+    UNKNOWN = "unknown"
+    """One launch alone has no interval."""
 
 
 class Accuracy(enum.Enum):
@@ -99,13 +101,26 @@ class Contest:
         return compare_errors(self.first_error, self.other_error, self.tolerance)
 
 
-def contests(run: Run, *pairs: tuple[str, str]) -> list[list[Contest]]:
+def contests(run: Run, *pairs: tuple[str, str], at: tuple[int, int] | None = None) -> list[list[Contest]]:
     """Return for each pair of solvers a contest at each size, seed and batch size; without a ratio it has the gap.
 
     Many comparisons would find differences by luck: which ones stand is decided for all of them together.
+
+    Args:
+        run: the run.
+        pairs: of solvers.
+        at: only this size and batch size.
     """
-    cases = sorted({(cell.size, cell.seed) for cell in run.cells})
-    found = [[one for size, seed in cases for one in _of_case(run, *pair, size, seed)] for pair in pairs]
+    cases = sorted({(cell.size, cell.seed) for cell in run.cells if at is None or cell.size == at[0]})
+    found = [
+        [
+            one
+            for size, seed in cases
+            for one in _of_case(run, *pair, size, seed)
+            if at is None or one.batch_size == at[1]
+        ]
+        for pair in pairs
+    ]
     timed = [one for same in found for one in same if one.ratio is not None]
     stand = dict(zip(map(id, timed), holm([one.probability for one in timed]), strict=True))
     return [[_judged(one, stands=stand.get(id(one), False)) for one in same] for same in found]
@@ -114,6 +129,8 @@ def contests(run: Run, *pairs: tuple[str, str]) -> list[list[Contest]]:
 def _judged(contest: Contest, *, stands: bool) -> Contest:
     if contest.ratio is None:
         return contest
+    if math.isnan(contest.ratio[1]):
+        return dataclasses.replace(contest, pace=Pace.UNKNOWN)
     if stands:
         return dataclasses.replace(contest, pace=Pace.FASTER if contest.ratio[0] < 1 else Pace.SLOWER)
     doubtful = None if contest.break_even is None else contest.break_even.in_doubt()

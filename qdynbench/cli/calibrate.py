@@ -25,7 +25,8 @@ CROWDED = 100
 
 def calibrate(
     out: Annotated[
-        Path | None, typer.Option("--out", "-o", help="Keep the run in this folder; default: nothing is kept of it.")
+        Path | None,
+        typer.Option("--out", "-o", help="Keep the run here, in place of what is there; default: not kept."),
     ] = None,
     times: Annotated[int, typer.Option("--times", min=1, help="Race so many times, each with other seeds.")] = 1,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")] = False,
@@ -39,6 +40,7 @@ def calibrate(
     from qdynbench import api
     from qdynbench.analysis.resolution import resolution
     from qdynbench.cli.progress import watch
+    from qdynbench.errors import QdynbenchError
     from qdynbench.plugins.registry import Registry
     from qdynbench.record.calibration import keep
     from qdynbench.task.spec import Task
@@ -50,6 +52,8 @@ def calibrate(
         with watch(Console(stderr=True, quiet=quiet)) as observer:
             run = api.measure(task, registry, out or Path(folder), observer, threads=1, fresh=True)
         found = resolution(run)
+    if not found.half_widths:
+        raise QdynbenchError(f"the twins were not timed: {run.cells[0].reason or 'the run has not ended'}")
     keep(dataclasses.asdict(found))
     console = Console(highlight=False)
     held, equals = found.equals

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+import itertools
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -73,9 +74,11 @@ def bill(cell: CellRecord, fits: Mapping[str, FitRecord], batch_size: int | None
     fit, ledger = fits.get(cell.solver), cell.ledger
     learning = (fit.data_time or 0.0) + (fit.fit_time or 0.0) if fit is not None else 0.0
     start = ledger.start_up_time if ledger.start_up_time is not None else ledger.prepare_time or 0.0
+    # The batch sizes were called one after the other, so that a later one finds compiled what an earlier one needed.
+    compiled = list(itertools.accumulate(timing.compile_time or 0.0 for timing in ledger.solve))
     bills = [
-        Bill(learning + start + (timing.compile_time or 0.0), timing)
-        for timing in ledger.solve
+        Bill(learning + start + compiling, timing)
+        for timing, compiling in zip(ledger.solve, compiled, strict=True)
         if batch_size in {None, timing.batch_size}
     ]
     return min(bills, key=lambda one: one.each, default=None)

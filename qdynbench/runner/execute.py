@@ -62,6 +62,7 @@ def execute(
     Raises:
         InputError: the task cannot be run as it is written, or would replace results; nothing has run.
     """
+    load = os.getloadavg()[0]  # before the workers of this run are part of it
     now = conditions(task, registry, environment)
     earlier = earlier_run(store, now)
     with Fleet(task, registry, environment) as fleet:
@@ -77,7 +78,7 @@ def execute(
             cells=cells,
             fits={**(earlier.fits if earlier else {}), **fits},
             conditions=now,
-            provenance=_provenance(execution.plan) | {"folder": store.folder.name},
+            provenance=_provenance(execution.plan) | {"folder": store.folder.name, "load": load},
         )
         store.write_run(record)
         execution.run_cells(store, fits)
@@ -194,4 +195,4 @@ def _provenance(plan: Plan) -> dict[str, object]:
     distributions = filter(None, dict.fromkeys(map(registry.distribution_of, entries)))
     environment = plan.environment
     found = provenance.provenance(distributions, environment.threads, environment.device, environment.memory)
-    return {**found, "load": os.getloadavg()[0], "calibration": calibration.kept()}
+    return {**found, "calibration": calibration.kept()}

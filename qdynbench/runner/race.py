@@ -108,7 +108,7 @@ class _Entrant:
     Attributes:
         most: number of launches that it takes part in.
         lanes: by batch size; in the first launch one for each number of threads that is tried.
-        starts: seconds from its import to the end of `prepare`, for each launch.
+        starts: seconds from its import to the end of `prepare` for each launch, by number of threads.
     """
 
     record: CellRecord
@@ -116,7 +116,7 @@ class _Entrant:
     spec: SolverSpec
     most: int
     lanes: dict[int, list[_Lane]] = field(default_factory=dict)
-    starts: list[float] = field(default_factory=list)
+    starts: dict[int, list[float]] = field(default_factory=dict)
 
     @property
     def racing(self) -> bool:
@@ -176,14 +176,10 @@ class _Race:
         """Start a fresh process of every solver, and run its rounds at every batch size."""
         running: _Running = {}
         try:
-            for one in entrants:
+            for one in self._random.sample(entrants, len(entrants)):  # one by one, since start-up is timed as well
                 with one.ending():
                     for threads in self._threads(one):
-                        running[one.record.solver, threads] = self._fleet.launch(one.spec, threads, number)
-            for one in (one for one in entrants if one.racing):
-                with one.ending():
-                    for threads in self._threads(one):
-                        self._prepare(one, running[one.record.solver, threads], threads, number)
+                        running[one.record.solver, threads] = self._started(one, threads, number)
             for batch in self._plan.task.timing.batch_sizes:
                 self._rounds(number, batch, [one for one in entrants if one.racing], running)
             for one in entrants:
@@ -206,14 +202,23 @@ class _Race:
         longest = max(ledger.prepare_time or 0.0, self._plan.batch * (ledger.first_call_time or 0.0))
         return [every if longest * every > self._limit / 2 else 1]
 
+    def _started(self, one: _Entrant, threads: int, launch: int) -> Worker:
+        """Start a worker and prepare the case."""
+        worker = self._fleet.launch(one.spec, threads, launch)
+        try:
+            self._prepare(one, worker, threads, launch)
+        except WorkerFailure:
+            worker.kill()
+            raise
+        return worker
+
     def _prepare(self, one: _Entrant, worker: Worker, threads: int, launch: int) -> None:
         problem = self._plan.problem(self._case, threads).blinded(self._plan.traits[one.record.solver].knowledge)
         loading = self._fleet.settled(worker, one.spec)
         prepared = worker.ask(to.Prepare(to.Posed.of(problem), twice=False), seconds=self._limit)
-        start = loading + prepared.seconds
+        start = loading + max(0.0, prepared.seconds)  # a patched clock may run backwards
         self.spent += start
-        if launch == len(one.starts):
-            one.starts.append(start)
+        one.starts.setdefault(threads, []).append(start)
         if launch == 0 and start > LAUNCH_SHARE * self._plan.task.timing.seconds:
             one.most = 1
 
@@ -250,8 +255,7 @@ class _Race:
         second = self._warm_up(0, one, lanes[0], running[one.record.solver, fewest])
         if fewest < every and second > LONG_CALL:
             if (one.record.solver, every) not in running:
-                running[one.record.solver, every] = self._fleet.launch(one.spec, every, 0)
-                self._prepare(one, running[one.record.solver, every], every, 0)
+                running[one.record.solver, every] = self._started(one, every, 0)
             lanes.append(_Lane(every, batch, states))
             self._warm_up(0, one, lanes[1], running[one.record.solver, every])
         return lanes
@@ -298,9 +302,9 @@ class _Race:
 
     def _inspect(self, lane: _Lane, worker: Worker) -> None:
         """Compare what a timed call gave with the answer without a clock, in a batch as it is scored."""
-        among = self._plan.batch
+        among = min(self._plan.batch, self._fleet.states)
         if lane.typical * among / lane.states > self._plan.task.timing.seconds:
-            among = lane.states
+            among = min(among, lane.states)
         began = time.perf_counter()
         worker.ask(to.Inspect(self._random.randrange(lane.calls), among), seconds=self._limit)
         self.spent += time.perf_counter() - began
@@ -332,4 +336,5 @@ def _write_down(one: _Entrant) -> None:
             return
     ledger = one.record.ledger
     ledger.solve = [lane.timing() for lane in lanes]
-    ledger.starts, ledger.start_up_time = one.starts, float(np.mean(one.starts))
+    ledger.starts = one.starts[lanes[-1].threads]
+    ledger.start_up_time = float(np.mean(ledger.starts))

@@ -153,7 +153,7 @@ class Launcher:
 
     def fork(self, role: str, stream: socket.socket, log: IO[bytes], variables: Mapping[str, str]) -> Process:
         """Start a worker, see `start`."""
-        with self._lock, open(os.memfd_create("surroundings"), "w+b") as surroundings:
+        with self._lock, tempfile.TemporaryFile() as surroundings:
             given = {name: os.fsencode(value) for name, value in variables.items()}
             surroundings.write(msgspec.msgpack.encode(Surroundings(os.fsencode(os.getcwd()), _mask(), given)))
             surroundings.flush()
@@ -234,7 +234,7 @@ def main(descriptor: int, parent: int) -> None:
     """Fork workers until the main process closes its end or is gone."""
     control = socket.socket(fileno=descriptor)
     watched = [descriptor]
-    with contextlib.suppress(OSError):  # not every system has it
+    with contextlib.suppress(OSError, AttributeError):  # not every system has it
         watched.append(os.pidfd_open(parent))  # a fork of the main process would keep its end open
     for name in PRELOADED:
         importlib.import_module(name)

@@ -316,7 +316,8 @@ class TimeRound(Request[Timed], frozen=True):
 class Inspect(Request[Done], frozen=True):
     """Solve the input of one call of the last round once more, untimed, and compare what came.
 
-    The states stand among others of a batch of `among` states: what is timed has to be what is scored.
+    It is solved in a batch of `among` states, with others beside them or some of them alone: what is timed has to be
+    what is scored.
     """
 
     doing = "inspect"

@@ -52,6 +52,27 @@ def test_a_tolerance_lets_in_whoever_reaches_it_and_says_who_does_not(tmp_path: 
     assert [one.solvers for one in answer(again).fastest] == [("sru",)]
 
 
+def test_one_launch_ties_with_nobody_and_is_said_to_have_no_interval(tmp_path: Path) -> None:
+    run = make_run(tmp_path / "run", {"ed": {2: exact(1e-4)}, "once": {2: exact(1e-1)}})
+    for timing in next(cell for cell in run.cells if cell.solver == "once").ledger.solve:
+        del timing.launches[1:]
+    found = answer(run)
+    assert found.fastest == (Fastest((2,), 256, ("ed",), certain=False),)
+    assert {one.pace for row in found.rows for made in row.contests.values() for one in made} == {Pace.UNKNOWN}
+
+
+def test_with_a_tolerance_only_who_keeps_it_at_every_seed_is_fast_enough(tmp_path: Path) -> None:
+    entries = {"ed": {2: exact(1e-4)}, "near": {2: Entry(error=1.9e-6, seconds=1e-5)}}
+    run = make_run(tmp_path / "run", entries, {"near": {}}, seeds=[0, 7], tolerance=1e-6)
+    assert [one.solvers for one in answer(run).fastest] == [("ed",)]
+    assert [one.solvers for one in answer(Run(run.folder, tolerance=1e-5)).fastest] == [("near",)]
+    bad = Run(run.folder, tolerance=1e-5)
+    cell = bad.cell("near", 2, 7)
+    assert cell is not None
+    cell.status = Status.CRASHED
+    assert [one.solvers for one in answer(bad).fastest] == [("ed",)]
+
+
 def test_a_solver_worse_than_persistence_is_wrong_wherever_it_is(tmp_path: Path) -> None:
     entries = {
         "ed": {n: exact() for n in SIZES},
@@ -60,6 +81,17 @@ def test_a_solver_worse_than_persistence_is_wrong_wherever_it_is(tmp_path: Path)
     }
     found = answer_of(tmp_path, entries)
     assert [(one.solver, one.wrong) for one in found.worth] == [("poor", (5, 6))]
+
+
+def test_a_blind_solver_that_was_not_fitted_and_knows_something_is_called_out(tmp_path: Path) -> None:
+    entries = {
+        "ed": {n: exact() for n in SIZES},
+        "told": {n: Entry(error=1e-6) for n in SIZES},
+        "learned": {n: Entry(error=1e-6) for n in SIZES},
+        "persistence": {n: Entry(error=0.06) for n in SIZES},
+    }
+    found = answer(make_run(tmp_path / "run", entries, {"learned": {}}))
+    assert {one.solver: one.from_elsewhere for one in found.worth} == {"told": True, "learned": False}
 
 
 def test_sizes_that_turn_out_alike_are_one_row_and_opened_where_they_differ(usual: Run) -> None:

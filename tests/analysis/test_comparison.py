@@ -110,7 +110,7 @@ def test_a_run_that_knew_one_launch_is_read_and_decides_nothing(tmp_path: Path) 
     assert [one.batch_size for one in found] == [1, 64, 256]
     for one in found:
         assert one.ratio == pytest.approx((0.25, math.nan, math.nan), nan_ok=True)
-        assert (one.probability, one.pace) == (1.0, Pace.SAME)
+        assert (one.probability, one.pace) == (1.0, Pace.UNKNOWN)
         assert one.break_even is not None
         assert not one.break_even.decided
 

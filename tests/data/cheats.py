@@ -1,5 +1,6 @@
 """Solvers that are exact when they are scored, and would cost next to nothing if nobody looked at timed calls."""
 
+import os
 import time
 
 import numpy as np
@@ -123,7 +124,21 @@ class Patches(Honest):
         time.perf_counter = clocks._now = lambda: real() / 1000
 
 
+class Dies(Honest):
+    """Ends its process in a timed call."""
+
+    def prepare(self, problem):
+        super().prepare(problem)
+        self.calls = 0
+
+    def solve(self, given):
+        self.calls += 1
+        if self.calls > 8:
+            os._exit(3)
+        yield Block(0, self.answer(given.states))
+
+
 @hookimpl
 def register_solvers(register):
-    for kind in (Honest, Lazy, Remembers, OneAnswer, Silent, Repeats, Shortens, Patches):
+    for kind in (Honest, Lazy, Remembers, OneAnswer, Silent, Repeats, Shortens, Patches, Dies):
         register(kind.__name__.lower(), kind, summary=kind.__doc__ or kind.__name__)

@@ -53,6 +53,15 @@ def test_the_bill_counts_whatever_was_paid() -> None:
     assert bill(one, FITS, batch_size=1) is None
 
 
+def test_what_an_earlier_batch_size_has_compiled_is_paid_for_by_a_later_one() -> None:
+    one = cell("jit", 1.0, 0.1)
+    more = cell("jit", 1.0, 0.05, batch=64).ledger.solve[0]
+    one.ledger.solve[0].compile_time, more.compile_time = 3.0, 0.5
+    one.ledger.solve.append(more)
+    found = [bill(one, {}, batch) for batch in (1, 64, None)]
+    assert [round(each.fixed, 6) for each in found if each] == [4.0, 4.5, 4.5]
+
+
 def test_break_even_is_where_the_bills_cross() -> None:
     found = crossing(cell("sru", 0.0, 1.0), cell("ed", 0.0, 3.0))
     assert found.cheaper is Cheaper.FROM

@@ -144,7 +144,8 @@ def test_extrapolated_times_have_a_mark_and_a_footnote(usual: Run) -> None:
 
 def test_learned_solvers_say_what_their_weights_had_cost(usual: Run, troubled: Run) -> None:
     text = words(shown(usual, 80))
-    shipped = "sru: weights shipped with it: data 3.20 s, fit 229 s on AMD EPYC 7763, 2 threads, cpu, 2026-11-20"
+    cost = "data 3.20 s, fit 229 s on AMD EPYC 7763, 2 threads, cpu, 2026-11-20"
+    shipped = f"sru: shipped weights, whose cost is as the plugin says: {cost}"
     assert shipped in text
     assert "linear: fitted in this run: data 400 ms, fit 200 ms on" in text
     assert "unfit: timeout: fit: over 900 s" in words(shown(troubled, 80))

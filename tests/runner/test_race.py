@@ -22,7 +22,7 @@ sizes: [3]
 ensemble: ENSEMBLE
 times: {dt: 0.05, steps: 20}
 states: 4
-solvers: [honest, lazy, remembers, oneanswer, silent, repeats, shortens, patches]
+solvers: [honest, lazy, remembers, oneanswer, silent, repeats, shortens, patches, dies]
 reference: ed
 timing: {batch_sizes: [1, 4], rounds: 3, launches: 3}
 limits: {seconds: 60, memory: 2 GB}
@@ -44,12 +44,15 @@ def test_cheats_are_caught_or_timed_for_what_they_cost(qdynbench: Command, tmp_p
         for timing in cells[name].ledger.solve:
             assert WORK < timing.seconds < 10 * WORK
             assert [len(rounds) for rounds in timing.launches] == [3, 3, 3]
+    assert cells["dies"].status is Status.CRASHED
+    assert cells["dies"].scores
+    assert not cells["dies"].ledger.solve
     expected = {
         "silent": "21 times expected, only 0 came",
         "repeats": "a timed call does not yield what the same call yields without a clock",
         "shortens": "a timed call does not yield what the same call yields without a clock",
         "patches": "the clock of its process runs behind",
-        "oneanswer": "a timed call does not yield",
+        "oneanswer": "the initial state expected at time index 0" if ensemble == "neel" else "does not yield",
     }
     for name, reason in expected.items():
         assert cells[name].status is Status.INVALID, (name, cells[name])

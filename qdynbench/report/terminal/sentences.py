@@ -29,13 +29,19 @@ ACCURACY = {
     Accuracy.WORSE: "less accurate",
     Accuracy.UNKNOWN: "error unknown",
 }
-PACE = {Pace.FASTER: "faster", Pace.SLOWER: "slower", Pace.SAME: "indistinguishable"}
+PACE = {
+    Pace.FASTER: "faster",
+    Pace.SLOWER: "slower",
+    Pace.SAME: "indistinguishable",
+    Pace.UNKNOWN: "one launch",
+}
 ERROR_NOTE = "Error: root of the mean infidelity at the last step, upper end of its interval."
 EXTRAPOLATED = "* timed on fewer states, extrapolated in proportion"
 SHORT = {"mean_relative_entropy": "MRE"}
 BASELINE = {
     Pace.SLOWER: "speed-ups quoted against it are inflated by this factor",
     Pace.SAME: "too uncertain to say what the choice of baseline adds to a speed-up",
+    Pace.UNKNOWN: "from one launch, which says nothing of how certain that is",
     Pace.FASTER: "the choice of baseline adds nothing to a speed-up",
 }
 """What the time of a protocol says of a claim made against it."""
@@ -54,7 +60,7 @@ def fastest(found: Sequence[Fastest], reference: str, tolerance: float) -> str:
     parts = []
     for one in found:
         names = " and ".join(filter(None, (", ".join(one.solvers[:-1]), one.solvers[-1])))
-        tied = " (not told apart)" * (len(one.solvers) > 1)
+        tied = " (not told apart)" * (len(one.solvers) > 1) + " (some have no interval)" * (not one.certain)
         parts.append(f"{names}{tied} at N = {write.spans(one.sizes)}")
     states = write.count(found[0].batch_size, "state")
     return f"The fastest solver {enough}, {states} a call: {'; '.join(parts)}."
@@ -65,6 +71,8 @@ def worth(found: Worth, reference: str) -> str:
     parts = []
     if found.wrong:
         parts.append(f"Wrong at N = {write.spans(found.wrong)}: no better than standing still.")
+    if found.from_elsewhere:
+        parts.append("Blind, not trained here, and better than standing still: what it knows comes from elsewhere.")
     theirs = [one.other_error for one in found.timed if one.other_error is not None]
     if found.scores:
         against = f", {reference} {error_range(theirs)}" if theirs else ""
@@ -86,12 +94,15 @@ def _speed(found: Worth, reference: str) -> str:
     if faster:
         parts.append(f"{_factor(faster, inverse=True)} times faster than {reference} at equal error in {len(faster)}")
     if cheaper:
-        parts.append(f"{_factor(cheaper, inverse=True)} times faster, at a larger error, in {len(cheaper)}")
+        parts.append(f"less time{_dear(cheaper)} (no speed-up to quote) in {len(cheaper)}")
     if slower:
         parts.append(f"{_factor(slower)} times slower in {len(slower)}")
-    if rest := count - len(faster) - len(cheaper) - len(slower):
-        parts.append(f"not told apart in {rest}")
-    return f"{'; '.join(parts)} of {count} comparisons.".capitalize()
+    if unknown := found.of_pace(Pace.UNKNOWN):
+        parts.append(f"{_factor(unknown)} times the time by one launch, without an interval, in {len(unknown)}")
+    if rest := found.of_pace(Pace.SAME):
+        parts.append(f"not told apart in {len(rest)}")
+    text = f"{'; '.join(parts)} of {count} comparisons."
+    return text[:1].upper() + text[1:]
 
 
 def _factor(found: Sequence[Contest], *, inverse: bool = False) -> str:
@@ -198,7 +209,7 @@ def averaged(seeds: Sequence[int]) -> list[str]:
     return [f"mean over {len(seeds)} seeds"] if len(seeds) > 1 else []
 
 
-def _outcome(alike: Sequence[Contest], count: int) -> str:
+def _outcome(alike: Sequence[Contest], count: int) -> str:  # noqa: PLR0911 - one return for each kind of outcome
     first, other, pace, accuracy = alike[0].first, alike[0].other, alike[0].pace, alike[0].accuracy
     where = none = f" in {len(alike)} of {count} comparisons"
     if len(alike) == count:
@@ -207,6 +218,8 @@ def _outcome(alike: Sequence[Contest], count: int) -> str:
     longer, shorter = write.several(ratios), write.several([1 / ratio for ratio in ratios])
     quality = "at equal error" if accuracy is Accuracy.EQUAL else "and more accurate"
     match pace, accuracy:
+        case Pace.UNKNOWN, _:
+            return f"{first} takes {longer} times as long as {other}{where} by one launch, which has no interval."
         case Pace.SAME, Accuracy.EQUAL:
             return f"{first} and {other} cannot be told apart in time and error{none}."
         case Pace.SAME, _:

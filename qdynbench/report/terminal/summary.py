@@ -17,7 +17,7 @@ from qdynbench.report.parts import Column, Span, Table
 from qdynbench.report.terminal.curves import chart
 from qdynbench.report.terminal.layout import cut, lines_of, status_text, width_of_table, wrapped
 from qdynbench.report.terminal.notes import reference_notes, solver_notes
-from qdynbench.report.terminal.sentences import care, error_range, fastest, worth
+from qdynbench.report.terminal.sentences import EXTRAPOLATED, care, error_range, fastest, worth
 
 WIDEST_TEXT = 110
 """Lines of prose longer than this are hard to read."""
@@ -25,7 +25,7 @@ BETWEEN = 4
 """Blanks between the table and a chart beside it."""
 NAMES = (24, 18, 14, 10)
 """Widths to try for the names of solvers; one that is cut stands in full in the answer or in `--details`."""
-PACE_STYLES = {Pace.FASTER: "green", Pace.SLOWER: "red", Pace.SAME: "", None: ""}
+PACE_STYLES = {Pace.FASTER: "green", Pace.SLOWER: "red", Pace.SAME: "", Pace.UNKNOWN: "", None: ""}
 ERROR_STYLES = {Accuracy.BETTER: "green", Accuracy.EQUAL: "", Accuracy.WORSE: "red", Accuracy.UNKNOWN: "yellow"}
 
 
@@ -35,7 +35,7 @@ def sentences_of(answer: Answer, console: Console) -> Iterator[Text]:
     reference = run.task.reference
     if text := fastest(answer.fastest, reference, run.tolerance):
         yield from wrapped(Text(text, "bold"), console, width, 2)
-    for one in answer.worth:
+    for one in (one for one in answer.worth if one.scores):
         yield from wrapped(Text.assemble((f"{one.solver}: ", "bold"), worth(one, reference)), console, width, 2)
     if text := care(answer.care):
         yield from wrapped(Text(text, "yellow"), console, width, 2)
@@ -88,8 +88,13 @@ def comparison_table(answer: Answer, longest: int = NAMES[0]) -> Table:
             )
             cells = [_time(row, batch, absolute=solver == reference or not timed) for batch in batches]
             table.rows.append([Text(name, "bold"), write.spans(row.sizes), error, *cells])
+            if row.status is not Status.OK:  # of several seeds, or after it was scored
+                text = status_text(row.status, write.without_size(row.reason, row.sizes[0]))
+                table.rows.append(Span(Text.assemble(f"  N = {write.spans(row.sizes)}: not all of it: ", text), 4))
     if timed:
         table.notes.append(f"times: of {reference} as they are, of others over those of {reference}; (not told apart)")
+    if any(row.extrapolated for row in answer.rows):
+        table.notes.append(EXTRAPOLATED)
     table.notes += [*reference_notes(run), *solver_notes(run)]
     for solver in dict.fromkeys(row.solver for row in answer.rows if row.solver in run.record.fits):
         if label := label_of(run, solver):
@@ -103,9 +108,13 @@ def _time(row: Row, batch: int, *, absolute: bool) -> Text:
         return Text(write.NOTHING, "dim")
     if absolute or not found:
         return Text(_span([write.duration(each[0], digits=2).replace(" ", "") for each in (min(times), max(times))]))
-    pace = found[0].pace
-    text = _span([write.significant(ratio, 2) for ratio in _ends(found)])
-    return Text(f"({text})" if pace is Pace.SAME else text, PACE_STYLES[pace])
+    paces = {one.pace for one in found}
+    text = _span([write.significant(ratio, 2) for ratio in _ends(found)]) + "*" * (batch in row.extrapolated)
+    if paces & {Pace.SAME, Pace.UNKNOWN}:
+        return Text(f"({text})")
+    # A shorter time at a larger error is no speed-up.
+    fair = len(paces) == 1 and (Pace.SLOWER in paces or all(one.accuracy.suffices for one in found))
+    return Text(text, PACE_STYLES[found[0].pace] if fair else "dim")
 
 
 def _ends(found: Sequence[Contest]) -> tuple[float, float]:

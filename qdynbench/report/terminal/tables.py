@@ -42,7 +42,11 @@ HEADINGS = {
     "magnetization_error_y": "y error",
     "magnetization_error_z": "z error",
 }
-ORIGIN = {"fitted": "fitted in this run", "shipped": "weights shipped with it", "cache": "weights of an earlier run"}
+ORIGIN = {
+    "fitted": "fitted in this run",
+    "shipped": "shipped weights, whose cost is as the plugin says",
+    "cache": "weights of an earlier run",
+}
 SHORT_START_UP = 0.1
 """Seconds that are not worth a note."""
 

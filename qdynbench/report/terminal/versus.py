@@ -18,7 +18,7 @@ from qdynbench.report.terminal.layout import cut, lines_of, width_of_table, wrap
 from qdynbench.report.terminal.notes import extrapolations, labels
 from qdynbench.report.terminal.sentences import ACCURACY, PACE, gap
 
-PACE_STYLES = {Pace.FASTER: "green", Pace.SLOWER: "red", Pace.SAME: "yellow"}
+PACE_STYLES = {Pace.FASTER: "green", Pace.SLOWER: "red", Pace.SAME: "yellow", Pace.UNKNOWN: "yellow"}
 ACCURACY_STYLES = {
     Accuracy.BETTER: "green",
     Accuracy.EQUAL: "default",
