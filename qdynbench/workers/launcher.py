@@ -244,6 +244,7 @@ def main(descriptor: int, parent: int) -> None:
     os.set_blocking(wakeup, False)
     signal.set_wakeup_fd(wakeup)
     signal.signal(signal.SIGCHLD, lambda *_: None)
+    launcher = os.getpid()
     while os.getppid() == parent:
         ready, _, _ = select.select([ended, *watched], [], [])
         if ended in ready:
@@ -263,7 +264,7 @@ def main(descriptor: int, parent: int) -> None:
                     signal.set_wakeup_fd(-1)
                     for each in (ended, wakeup, control.detach(), *watched[1:]):
                         os.close(each)
-                    _become(body, descriptors)
+                    _become(body, descriptors, launcher)
                 control.send(msgspec.msgpack.encode(Started(pid)))
             for each in descriptors:
                 os.close(each)
@@ -276,7 +277,7 @@ def _ended() -> Iterator[Ended]:
             yield Ended(found[0], os.waitstatus_to_exitcode(found[1]))
 
 
-def _become(body: bytes, descriptors: list[int]) -> None:
+def _become(body: bytes, descriptors: list[int], launcher: int) -> None:
     """Turn this fork into the worker; it never returns."""
     code = 1
     try:
@@ -296,7 +297,7 @@ def _become(body: bytes, descriptors: list[int]) -> None:
         os.environ.update({name: os.fsdecode(value) for name, value in found.variables.items()})
         if not sys.flags.safe_path:
             sys.path[0] = os.fsdecode(found.folder)
-        _work(role, stream)
+        _work(role, stream, launcher)
         code = 0
     except SystemExit as end:
         code = end.code if isinstance(end.code, int) else int(end.code is not None)
@@ -309,14 +310,14 @@ def _become(body: bytes, descriptors: list[int]) -> None:
         os._exit(code)
 
 
-def _work(role: str, stream: int) -> None:
+def _work(role: str, stream: int, launcher: int) -> None:
     import numpy as np
 
     from qdynbench.workers import worker
 
     random.seed()  # forks must not share their randomness
     np.random.seed()  # noqa: NPY002 - a solver may still use it
-    worker.main(role, stream)
+    worker.main(role, stream, launcher)
 
 
 if __name__ == "__main__":

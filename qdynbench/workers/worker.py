@@ -37,9 +37,9 @@ class Side(Protocol[R_contra]):
         """Answer one request."""
 
 
-def main(role: str, descriptor: int) -> None:
-    """Serve requests on an inherited socket."""
-    die_with_parent()
+def main(role: str, descriptor: int, parent: int) -> None:
+    """Serve requests on an inherited socket, as long as the process lives that has started this one."""
+    die_with(parent)
     channel = Channel(socket.socket(fileno=descriptor))
     if role == "solver":
         from qdynbench.workers.solver_side import SolverSide
@@ -96,14 +96,13 @@ def describe(error: Exception) -> str:
     return f"{type(error).__name__}: {text}" if text else type(error).__name__
 
 
-def die_with_parent() -> None:
-    """Ask the system to end this process when the main process ends, even by SIGKILL (Linux only)."""
+def die_with(parent: int) -> None:
+    """Ask the system to end this process when its parent ends, even by SIGKILL (Linux only)."""
     if sys.platform == "linux":
-        parent = os.getppid()
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
         if os.getppid() != parent:
             os._exit(1)
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], int(sys.argv[2]))
+    main(sys.argv[1], int(sys.argv[2]), os.getppid())
