@@ -52,10 +52,17 @@ class Row:
     extrapolated: frozenset[int] = frozenset()
     """Batch sizes that were timed on fewer states."""
 
+    def _slower(self) -> bool:
+        return any(one.pace is Pace.SLOWER for found in self.contests.values() for one in found)
+
     @property
     def alike(self) -> object:
-        """What rows have in common that are one."""
-        paces = {batch: {one.pace for one in found} for batch, found in self.contests.items()}
+        """What rows have in common that are one; between two errors that differ, who is faster opens no row."""
+        paces = (
+            {}
+            if self.accuracy is Accuracy.WORSE and not self._slower()
+            else {batch: {one.pace for one in found} for batch, found in self.contests.items()}
+        )
         return self.status, without_size(self.reason, self.sizes[0]), self.accuracy, paces, sorted(self.times)
 
 

@@ -30,12 +30,8 @@ WAITING = {
     "OPENBLAS_THREAD_TIMEOUT": "4",
 }
 """How threads wait, for the OpenMP of GNU and of Intel and for OpenBLAS."""
-MEMORY = {
-    "MALLOC_MMAP_THRESHOLD_": str(32 << 20),
-    "MALLOC_TRIM_THRESHOLD_": str(1 << 30),
-    "GLIBC_TUNABLES": "glibc.malloc.hugetlb=1",
-}
-"""Sizes in bytes up to which glibc keeps freed blocks, and freed memory at the end; and that it asks for huge pages."""
+MEMORY = {"MALLOC_MMAP_THRESHOLD_": str(32 << 20), "MALLOC_TRIM_THRESHOLD_": str(1 << 30)}
+"""Sizes in bytes up to which glibc keeps freed blocks, and freed memory at the end."""
 LEAVING_SECONDS = 5.0
 """Seconds that a worker has to end after its connection is closed."""
 
@@ -83,7 +79,7 @@ class Environment:
     def variables(self) -> dict[str, str]:
         """Return the environment variables of a worker.
 
-        They set the number of threads before a library starts them, and have threads that wait sleep at once: those of
+        They set the number of threads before a library starts them, and have threads that wait sleep soon: those of
         OpenMP and OpenBLAS would else keep a core busy, for up to 200 ms, on which the next solver is timed. Freed
         memory stays with the process: whether a call gets pages that it has touched before would else be left to
         chance, and with it a factor of four in the time of small calls.

@@ -30,6 +30,14 @@ class Honest(Solver):
         yield Block(0, self.answer(given.states))
 
 
+class Counted(Honest):
+    """Counts its calls since the last preparation."""
+
+    def prepare(self, problem):
+        super().prepare(problem)
+        self.calls = 0
+
+
 class Array:
     """Computes when it is asked for its numbers."""
 
@@ -77,12 +85,8 @@ class OneAnswer(Honest):
         yield Block(0, self.known[len(given)])
 
 
-class Silent(Honest):
+class Silent(Counted):
     """Yields nothing once it has been scored."""
-
-    def prepare(self, problem):
-        super().prepare(problem)
-        self.calls = 0
 
     def solve(self, given):
         self.calls += 1
@@ -90,12 +94,8 @@ class Silent(Honest):
             yield Block(0, self.answer(given.states))
 
 
-class Repeats(Honest):
+class Repeats(Counted):
     """Yields the initial state at all times once it has been scored."""
-
-    def prepare(self, problem):
-        super().prepare(problem)
-        self.calls = 0
 
     def solve(self, given):
         self.calls += 1
@@ -124,12 +124,8 @@ class Patches(Honest):
         time.perf_counter = clocks._now = lambda: real() / 1000
 
 
-class Dies(Honest):
+class Dies(Counted):
     """Ends its process in a timed call."""
-
-    def prepare(self, problem):
-        super().prepare(problem)
-        self.calls = 0
 
     def solve(self, given):
         self.calls += 1

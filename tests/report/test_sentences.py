@@ -129,7 +129,7 @@ def pays(
             pays(100.0, never=3, undecided=2),
             "costs less from 90 to 110 trajectories on in 1 of 6 cases; never in 3 of 6 cases; 2 cannot be decided.",
         ),
-        (pays(never=3, undecided=2), "costs less never in 3 of 5 cases; 2 cannot be decided."),
+        (pays(never=3, undecided=2), "never costs less in 3 of 5 cases; 2 cannot be decided."),
         (pays(never=3), "never costs less."),
         (pays(below=(100.0,)), "costs less below 90 to 110 trajectories."),
         (

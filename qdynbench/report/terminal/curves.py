@@ -37,7 +37,7 @@ COLOURS = (("blue", "blue"), ("orange", "yellow"), ("green", "green"), ("magenta
 """A colour as plotext names it and as rich does; used in turn."""
 LOWEST = 1e-17
 """Below this an error is rounding; such curves run along the lower edge."""
-ROWS, LONGEST_NAME, NARROWEST_PANEL = 12, 26, 70
+ROWS, BRIEF_ROWS, LONGEST_NAME, NARROWEST_PANEL = 12, 8, 26, 70
 TICKS = 5
 
 Curves = dict[str, NDArray[np.float64]]
@@ -76,7 +76,7 @@ def chart(run: Run, console: Console, width: int) -> Iterator[Text]:
         if found := mean_curves(run, metric, max(sizes)):
             heading = f" against time, {max(sizes)} spins, mean over states"
             yield Text.assemble((title, "bold cyan"), (heading, "dim"))
-            yield from panel(found, run.task.times.grid(), width, lowest_of(run, metric, max(sizes)))
+            yield from panel(found, run.task.times.grid(), width, lowest_of(run, metric, max(sizes)), BRIEF_ROWS)
             return
 
 
@@ -111,7 +111,11 @@ def lowest_of(run: Run, metric: str, size: int) -> float:
 
 
 def panel(
-    curves: Mapping[str, NDArray[np.float64]], times: NDArray[np.float64], width: int, lowest: float = LOWEST
+    curves: Mapping[str, NDArray[np.float64]],
+    times: NDArray[np.float64],
+    width: int,
+    lowest: float = LOWEST,
+    rows: int = ROWS,
 ) -> Iterator[Text]:
     """Yield the lines of one panel, all of the same number for the same number of curves.
 
@@ -120,6 +124,7 @@ def panel(
         times: shape `(T+1,)`.
         width: of the panel with the names at its right.
         lowest: no curve is drawn below.
+        rows: its height; more where there are more curves.
     """
     lowest = max(lowest, LOWEST)
     low, high, clipped = decades(list(curves.values()), lowest)
@@ -130,7 +135,7 @@ def panel(
     logarithms = {name: np.log10(np.clip(values, bottom, 10.0**high)) for name, values in curves.items()}
     for values in logarithms.values():
         values[0] = np.nan
-    yield from _drawn(logarithms, times, width, powers, high)
+    yield from _drawn(logarithms, times, width, powers, high, rows)
 
 
 def observed_panel(curves: Mapping[str, NDArray[np.float64]], times: NDArray[np.float64], width: int) -> Iterator[Text]:
@@ -148,6 +153,7 @@ def _drawn(
     width: int,
     marks: Mapping[float, str],
     high: float,
+    rows: int = ROWS,
 ) -> Iterator[Text]:
     """Yield the lines of a panel.
 
@@ -157,13 +163,14 @@ def _drawn(
         width: of the panel with the names at its right.
         marks: of the vertical axis; the first is its lower end.
         high: its upper end.
+        rows: its height at least.
     """
     import plotext
 
     low = next(iter(marks))
     names = {name: cut(write.plain(name), LONGEST_NAME) for name in curves}
     inner = width - max(map(cell_len, names.values())) - 1
-    rows = max(ROWS, len(curves))
+    rows = max(rows, len(curves))
 
     figure = plotext.figure
     figure.clear()

@@ -273,6 +273,8 @@ def _pays_off(finding: PaysOff, start: str = "") -> str:
     said = [f"{text} in {number} of {count} cases" for text, number in parts]
     if finding.undecided:
         said.append(f"{finding.undecided} cannot be decided")
+    if len(parts) == bool(finding.never):  # nothing else is known
+        return f"{start} {'; '.join(said).replace('never', 'never costs less', 1)}."
     return f"{start} costs less {'; '.join(said)}."
 
 

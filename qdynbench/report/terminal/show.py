@@ -53,7 +53,7 @@ def show(run: Run, console: Console, drawn: Sequence[Drawing] = (), *, details: 
     else:
         _section(console, summary(answer(run), console))
         _section(console, _figures(drawn, console))
-    _section(console, _footer(run, drawn, console))
+    say(console, _footer(run, drawn, console))
 
 
 def show_answer(run: Run, console: Console) -> None:

@@ -17,7 +17,7 @@ from qdynbench.report.parts import Column, Span, Table
 from qdynbench.report.terminal.curves import chart
 from qdynbench.report.terminal.layout import cut, lines_of, status_text, width_of_table, wrapped
 from qdynbench.report.terminal.notes import reference_notes, solver_notes
-from qdynbench.report.terminal.sentences import EXTRAPOLATED, care, error_range, fastest, worth
+from qdynbench.report.terminal.sentences import care, error_range, fastest, worth
 
 WIDEST_TEXT = 110
 """Lines of prose longer than this are hard to read."""
@@ -92,9 +92,8 @@ def comparison_table(answer: Answer, longest: int = NAMES[0]) -> Table:
                 text = status_text(row.status, write.without_size(row.reason, row.sizes[0]))
                 table.rows.append(Span(Text.assemble(f"  N = {write.spans(row.sizes)}: not all of it: ", text), 4))
     if timed:
-        table.notes.append(f"times: of {reference} as they are, of others over those of {reference}; (not told apart)")
-    if any(row.extrapolated for row in answer.rows):
-        table.notes.append(EXTRAPOLATED)
+        scaled = "; * from fewer states" * any(row.extrapolated for row in answer.rows)
+        table.notes.append(f"times: {reference}'s own, others over {reference}'s; (not told apart){scaled}")
     table.notes += [*reference_notes(run), *solver_notes(run)]
     for solver in dict.fromkeys(row.solver for row in answer.rows if row.solver in run.record.fits):
         if label := label_of(run, solver):
@@ -110,7 +109,7 @@ def _time(row: Row, batch: int, *, absolute: bool) -> Text:
         return Text(_span([write.duration(each[0], digits=2).replace(" ", "") for each in (min(times), max(times))]))
     paces = {one.pace for one in found}
     text = _span([write.significant(ratio, 2) for ratio in _ends(found)]) + "*" * (batch in row.extrapolated)
-    if paces & {Pace.SAME, Pace.UNKNOWN}:
+    if paces <= {Pace.SAME, Pace.UNKNOWN}:
         return Text(f"({text})")
     # A shorter time at a larger error is no speed-up.
     fair = len(paces) == 1 and (Pace.SLOWER in paces or all(one.accuracy.suffices for one in found))
