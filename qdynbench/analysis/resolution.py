@@ -21,14 +21,16 @@ class Resolution:
         found: by slowdown, in how many comparisons it was found, and of how many.
         half_widths: half of each interval of a ratio, relative to the ratio, in ascending order.
         busy: CPU seconds of the solvers for each second of their rounds, which one thread alone can bring to 1.
-        interruptions: how often the system interrupted a solver in each second.
+        waiting: seconds that their threads were ready to run and had no core, for each second.
+        disturbed: part of the rounds that something else slowed down, also when they were run again.
     """
 
     equals: tuple[int, int]
     found: dict[float, tuple[int, int]]
     half_widths: tuple[float, ...]
     busy: float
-    interruptions: float
+    waiting: float
+    disturbed: float
 
     @property
     def typical(self) -> float:
@@ -60,8 +62,16 @@ def resolution(run: Run) -> Resolution:
         {slower: (sum(seen), len(seen)) for slower, seen in sorted(found.items())},
         tuple(sorted(_half_width(one) for timed in against.values() for one in timed if one.ratio is not None)),
         float(np.median([timing.busy or math.nan for timing in every])),
-        float(np.median([timing.interruptions or 0.0 for timing in every])),
+        float(np.mean([timing.waiting or 0.0 for timing in every])),
+        disturbed(run),
     )
+
+
+def disturbed(run: Run) -> float:
+    """Return the part of the rounds of a run that something else slowed down, also when they were run again."""
+    every = [timing for cell in run.cells for timing in cell.ledger.solve if timing.disturbed is not None]
+    rounds = sum(len(rounds) for timing in every for rounds in timing.launches)
+    return sum(timing.disturbed or 0 for timing in every) / rounds if rounds else math.nan
 
 
 def _half_width(contest: Contest) -> float:

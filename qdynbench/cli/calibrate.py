@@ -19,8 +19,10 @@ TASK: dict[str, Any] = {
     "solvers": ["twin", "twin[copy=1]", "twin[slower=0.02]", "twin[slower=0.05]", "twin[slower=0.1]"],
     "timing": {"batch_sizes": [1, 64], "rounds": 5, "seconds": 5},
 }
-CROWDED = 100
-"""Interruptions in a second, beyond which other work takes turns with the solvers."""
+CROWDED = 0.02
+"""Part of the time for which solvers wait for a core, beyond which other work takes turns with them."""
+OFTEN = 0.1
+"""Part of the rounds that may be disturbed."""
 
 
 def calibrate(
@@ -65,9 +67,11 @@ def calibrate(
     for slower, (seen, of) in found.found.items():
         console.print(f"A slowdown of {slower:.0%} was found in {seen} of {of} comparisons.")
     console.print(
-        f"The solvers had a core for {min(found.busy, 1.0):.0%} of their time and were interrupted "
-        f"{found.interruptions:.0f} times a second."
+        f"{found.disturbed:.0%} of the rounds were slowed by something else, also when they were run again; for "
+        f"{found.waiting:.1%} of their time the solvers waited for a core."
     )
-    if found.busy < 0.9 or found.interruptions > CROWDED:
-        console.print("Other work takes turns with them: end it, or give the solvers fewer threads (`--threads`).")
+    if found.waiting > CROWDED:
+        console.print("Other work on this machine takes their cores: end it, or give them fewer threads (`--threads`).")
+    elif found.disturbed > OFTEN:
+        console.print("The cores run slower at times, as where other guests share the host: run again at another hour.")
     return 0

@@ -99,7 +99,8 @@ class SolveTiming(_Record):
         threads: number of CPU threads with which the solver was faster.
         compile_time: seconds that a first call takes longer than the next ones; None if that is not known.
         busy: CPU seconds for each second of the rounds.
-        interruptions: how often the system interrupted the solver during each second of the rounds.
+        waiting: seconds that threads were ready to run and had no core, for each second of the rounds.
+        disturbed: number of rounds that something else slowed down, also when they were run again.
     """
 
     batch_size: int
@@ -109,7 +110,8 @@ class SolveTiming(_Record):
     threads: int | None = None
     compile_time: float | None = None
     busy: float | None = None
-    interruptions: float | None = None
+    waiting: float | None = None
+    disturbed: int | None = None
 
     @model_validator(mode="before")
     @classmethod

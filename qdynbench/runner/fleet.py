@@ -3,19 +3,47 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from types import TracebackType
+
+import psutil
 
 from qdynbench.contract.spec import SolverSpec
 from qdynbench.errors import InputError
 from qdynbench.files import file_name
 from qdynbench.plugins.registry import Registry
 from qdynbench.record.schema import FitRecord
+from qdynbench.runner.calm import Calm
 from qdynbench.task.spec import Task
 from qdynbench.workers import protocol as to
 from qdynbench.workers.process import Environment, Worker, WorkerFailure
 
 LOAD_SECONDS = 120.0
 SCORER = "scorer"
+LITTLE = 200e6
+"""Bytes by which a worker may have grown that is kept for the next case."""
+
+
+@dataclass
+class Launched:
+    """The worker of a launch of a race.
+
+    Attributes:
+        solver, threads, number: of the launch.
+        once: seconds of all that is done once in a process: imports, and what `prepare` compiles.
+        rest: bytes of memory before its first problem.
+        used: whether it has prepared a problem.
+    """
+
+    solver: str
+    threads: int
+    number: int
+    worker: Worker
+    once: float
+    rest: int
+    used: bool = False
 
 
 class Fleet:
@@ -23,6 +51,7 @@ class Fleet:
 
     Attributes:
         states: number of test states of a case; 1 where the ensemble, which the scorer loads, holds a single state.
+        calm: what is known of the machine at full speed.
     """
 
     def __init__(self, task: Task, registry: Registry, environment: Environment) -> None:
@@ -34,6 +63,8 @@ class Fleet:
         self._workers: dict[str, Worker] = {}
         self._fits: dict[str, FitRecord] = {}
         self.states = task.states
+        self.calm = Calm()
+        self._launched: dict[tuple[str, int, int], Launched] = {}
 
     def start(self) -> dict[str, to.Loaded]:
         """Start and load all workers side by side, and return the properties of each solver.
@@ -66,21 +97,49 @@ class Fleet:
                 self.restore(spec, self._fits[name])
         return self._workers[name]
 
-    def launch(self, spec: SolverSpec, threads: int, number: int) -> Worker:
-        """Start one more worker of a solver, for a launch of a race, with a number of CPU threads of its own."""
-        name = str(spec)
-        environment = dataclasses.replace(self._environment, threads=threads)
-        worker = Worker("solver", f"{file_name(name)}-{threads}", environment, number)
-        worker.tell(to.Load(name, environment.setting(self._files)))
-        return worker
+    def launched(self, spec: SolverSpec, threads: int, number: int) -> Launched:
+        """Return the worker of a launch of a race, with a number of CPU threads of its own.
 
-    def settled(self, worker: Worker, spec: SolverSpec) -> float:
-        """Wait until a launched worker has loaded its solver and weights, and return the seconds of its imports."""
+        That of launch 0 is new at each case, so that its memory is what the case takes. Those of the others stay for
+        the next case.
+        """
         name = str(spec)
-        loaded = worker.answer(to.Load(name, self._setting), seconds=LOAD_SECONDS)
-        if name in self._fits:
-            worker.ask(to.Restore(self._fits[name].folder), seconds=LOAD_SECONDS)
-        return loaded.seconds
+        known = self._launched.pop((name, threads, number), None)
+        if known is not None and known.worker.alive:
+            known.worker.resume()
+            return known
+        environment = dataclasses.replace(self._environment, threads=threads)
+        setting = environment.setting(self._files)
+        worker = Worker("solver", f"{file_name(name)}-{threads}", environment)
+        try:
+            loaded = worker.ask(to.Load(name, setting), seconds=LOAD_SECONDS)
+            if name in self._fits:
+                worker.ask(to.Restore(self._fits[name].folder), seconds=LOAD_SECONDS)
+        except WorkerFailure:
+            worker.kill()
+            raise
+        return Launched(name, threads, number, worker, loaded.seconds, worker.resident())
+
+    def keep(self, one: Launched) -> None:
+        """Keep the worker of a launch for the next case if it holds little, and there is room; else end it."""
+        grown, room = one.worker.resident() - one.rest, psutil.virtual_memory().available
+        if one.number and one.worker.alive and grown < LITTLE and room > self._environment.memory:
+            one.worker.pause()
+            self._launched[one.solver, one.threads, one.number] = one
+        else:
+            one.worker.kill()
+
+    @contextmanager
+    def resting(self) -> Iterator[None]:
+        """Take the workers that score off the cores while a race is on."""
+        solvers = [worker for name, worker in self._workers.items() if name != SCORER]
+        for worker in solvers:
+            worker.pause()
+        try:
+            yield
+        finally:
+            for worker in solvers:
+                worker.resume()
 
     def drop(self, spec: SolverSpec) -> None:
         """End the scorer and the worker of a solver; both are started anew when they are asked next."""
@@ -115,5 +174,5 @@ class Fleet:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        for worker in self._workers.values():
+        for worker in [*self._workers.values(), *(one.worker for one in self._launched.values())]:
             worker.kill()

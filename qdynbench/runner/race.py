@@ -20,7 +20,7 @@ import numpy as np
 from qdynbench.contract.initial import vector_bytes
 from qdynbench.contract.spec import SolverSpec
 from qdynbench.record.schema import CellRecord, SolveTiming, Status
-from qdynbench.runner.fleet import Fleet
+from qdynbench.runner.fleet import Fleet, Launched
 from qdynbench.runner.observer import Observer
 from qdynbench.runner.plan import Cell, Plan
 from qdynbench.stats import typical
@@ -43,6 +43,8 @@ STAGED_BYTES = 64e6
 """Bytes of the inputs of a round."""
 WORTH_THREADS = 0.9
 """A solver runs with more than one thread where that takes at most so much of the time of one."""
+ATTEMPTS = 3
+"""Number of times that a round is run while something else slows it down."""
 CLOCK_DOUBT = (1.25, 3e-4, 0.02)
 """The main process sees a round take longer than the clock of the worker says: by a factor, by seconds for each call
 and by seconds, beyond which the clock of the worker is not believed."""
@@ -50,7 +52,7 @@ and by seconds, beyond which the clock of the worker is not believed."""
 LONG_CALL = 1e-3
 """Seconds of a call from which on more than one thread is tried."""
 
-_Running = dict[tuple[str, int], Worker]
+_Running = dict[tuple[str, int], Launched]
 """The workers of a launch by solver and number of threads."""
 Draw = Callable[[Purpose, int, int], to.States]
 """Draws the states `start` to `stop` for a purpose."""
@@ -67,7 +69,9 @@ class _Lane:
         launches: seconds of a call for each launch and round.
         compiling: by how much the first call of each launch was longer than a later one.
         lags: seconds of each round by the clock of the main process, less those that the worker's clock allows for.
-        cpu, switches, seconds: sums over all rounds.
+        cpu, waited, seconds: sums over all rounds.
+        habit: smallest part of a round for which threads had no core.
+        disturbed: number of rounds that were slowed by something else, also when they were repeated.
     """
 
     threads: int
@@ -79,8 +83,10 @@ class _Lane:
     compiling: list[float] = field(default_factory=list)
     lags: list[float] = field(default_factory=list)
     cpu: float = 0.0
-    switches: int = 0
+    waited: float = 0.0
     seconds: float = 0.0
+    habit: float = math.inf
+    disturbed: int = 0
 
     @property
     def typical(self) -> float:
@@ -97,7 +103,8 @@ class _Lane:
             threads=self.threads,
             compile_time=max(0.0, float(np.median(self.compiling))),
             busy=self.cpu / self.seconds,
-            interruptions=self.switches / self.seconds,
+            waiting=self.waited / self.seconds,
+            disturbed=self.disturbed,
         )
 
 
@@ -144,8 +151,9 @@ def time_case(plan: Plan, case: Case, records: list[CellRecord], fleet: Fleet, o
     ]
     identity, started = uuid.uuid4().hex[:12], time.perf_counter()
     race = _Race(plan, case, fleet, observer)
-    for launch in range(plan.task.timing.launches):
-        race.launch(launch, [one for one in entrants if one.racing and launch < one.most])
+    with fleet.resting():
+        for launch in range(plan.task.timing.launches):
+            race.launch(launch, [one for one in entrants if one.racing and launch < one.most])
     for one in entrants:
         if one.racing:
             _write_down(one)
@@ -162,6 +170,7 @@ class _Race:
     def __init__(self, plan: Plan, case: Case, fleet: Fleet, observer: Observer) -> None:
         self._plan, self._case, self._fleet, self._observer = plan, case, fleet, observer
         self._limit = plan.task.limits.seconds
+        self._calm = fleet.calm
         self._random = random.Random(f"{plan.task.seed} {case.key}")  # noqa: S311 - no secret
         self.spent = 0.0
         """Seconds that solvers took, for loading, preparing and solving."""
@@ -187,8 +196,8 @@ class _Race:
                     with one.ending():
                         self._remember(one, running)
         finally:
-            for worker in running.values():
-                worker.kill()
+            for launched in running.values():
+                self._fleet.keep(launched)
 
     def _threads(self, one: _Entrant) -> list[int]:
         """Return the numbers of threads of the workers of a solver at the start of a launch.
@@ -202,24 +211,29 @@ class _Race:
         longest = max(ledger.prepare_time or 0.0, self._plan.batch * (ledger.first_call_time or 0.0))
         return [every if longest * every > self._limit / 2 else 1]
 
-    def _started(self, one: _Entrant, threads: int, launch: int) -> Worker:
+    def _started(self, one: _Entrant, threads: int, number: int) -> Launched:
         """Start a worker and prepare the case."""
-        worker = self._fleet.launch(one.spec, threads, launch)
+        launched = self._fleet.launched(one.spec, threads, number)
         try:
-            self._prepare(one, worker, threads, launch)
-        except WorkerFailure:
-            worker.kill()
+            with _turn(launched.worker):
+                self._prepare(one, launched)
+        except BaseException:
+            launched.worker.kill()
             raise
-        return worker
+        return launched
 
-    def _prepare(self, one: _Entrant, worker: Worker, threads: int, launch: int) -> None:
-        problem = self._plan.problem(self._case, threads).blinded(self._plan.traits[one.record.solver].knowledge)
-        loading = self._fleet.settled(worker, one.spec)
-        prepared = worker.ask(to.Prepare(to.Posed.of(problem), twice=False), seconds=self._limit)
-        start = loading + max(0.0, prepared.seconds)  # a patched clock may run backwards
-        self.spent += start
-        one.starts.setdefault(threads, []).append(start)
-        if launch == 0 and start > LAUNCH_SHARE * self._plan.task.timing.seconds:
+    def _prepare(self, one: _Entrant, launched: Launched) -> None:
+        knowledge = self._plan.traits[one.record.solver].knowledge
+        problem = self._plan.problem(self._case, launched.threads).blinded(knowledge)
+        prepared = launched.worker.ask(to.Prepare(to.Posed.of(problem), twice=False), seconds=self._limit)
+        start = launched.once + max(0.0, prepared.seconds)  # a patched clock may run backwards
+        if launched.used:
+            self.spent += prepared.seconds
+        else:
+            self.spent += start
+            launched.once, launched.used = max(0.0, start - (one.record.ledger.prepare_time or 0.0)), True
+        one.starts.setdefault(launched.threads, []).append(start)
+        if launched.number == 0 and start > LAUNCH_SHARE * self._plan.task.timing.seconds:
             one.most = 1
 
     def _rounds(self, launch: int, batch: int, entrants: list[_Entrant], running: _Running) -> None:
@@ -231,8 +245,8 @@ class _Race:
                     one.lanes[batch] = self._tried(one, batch, running)
                 else:
                     for lane in one.lanes[batch]:
-                        self._warm_up(launch, one, lane, running[one.record.solver, lane.threads])
-                lanes += [(one, lane, running[one.record.solver, lane.threads]) for lane in one.lanes[batch]]
+                        self._warm_up(launch, one, lane, running[one.record.solver, lane.threads].worker)
+                lanes += [(one, lane, running[one.record.solver, lane.threads].worker) for lane in one.lanes[batch]]
         for number in range(max((lane.rounds for _, lane, _ in lanes), default=0)):
             for one, lane, worker in self._random.sample(lanes, len(lanes)):
                 if one.racing and number < lane.rounds:
@@ -252,12 +266,12 @@ class _Race:
         states = min(batch, self._plan.task.timing.subset.get(one.record.solver, batch))
         fewest = min(threads for name, threads in running if name == one.record.solver)
         lanes, every = [_Lane(fewest, batch, states)], self._plan.environment.threads
-        second = self._warm_up(0, one, lanes[0], running[one.record.solver, fewest])
+        second = self._warm_up(0, one, lanes[0], running[one.record.solver, fewest].worker)
         if fewest < every and second > LONG_CALL:
             if (one.record.solver, every) not in running:
                 running[one.record.solver, every] = self._started(one, every, 0)
             lanes.append(_Lane(every, batch, states))
-            self._warm_up(0, one, lanes[1], running[one.record.solver, every])
+            self._warm_up(0, one, lanes[1], running[one.record.solver, every].worker)
         return lanes
 
     def _warm_up(self, launch: int, one: _Entrant, lane: _Lane, worker: Worker) -> float:
@@ -265,6 +279,10 @@ class _Race:
 
         Return the seconds of the last call.
         """
+        with _turn(worker):
+            return self._warmed_up(launch, one, lane, worker)
+
+    def _warmed_up(self, launch: int, one: _Entrant, lane: _Lane, worker: Worker) -> float:
         timing, states = self._plan.task.timing, lane.states
         first = worker.ask(to.Call(self._draw(Purpose.WARM_UP, 1, 1 + states)), seconds=self._limit).seconds
         self.spent += first
@@ -288,17 +306,30 @@ class _Race:
         return last
 
     def _visit(self, lane: _Lane, worker: Worker) -> None:
-        """Time the calls of one round."""
-        worker.ask(to.Ready(lane.states, lane.calls, self._random.getrandbits(32)), seconds=self._limit)
+        """Time the calls of one round, again while something slows it down and there is hope."""
+        for _ in range(ATTEMPTS):
+            with _turn(worker):
+                timed = self._round(lane, worker)
+            lane.habit = min(lane.habit, timed.waited / sum(timed.seconds))
+            slowed = self._calm.slowed(timed, lane.habit)
+            if not slowed or not self._calm.hope:
+                break
+        lane.launches[-1].append(float(np.median(timed.seconds)) * lane.batch / lane.states)
+        lane.disturbed += slowed
+
+    def _round(self, lane: _Lane, worker: Worker) -> to.Timed:
+        calm, seed = self._calm, self._random.getrandbits(32)
+        settled = worker.ask(to.Ready(lane.states, lane.calls, seed, calm.limit, calm.patience), seconds=self._limit)
+        calm.waited_for(settled.pace)
         began = time.perf_counter()
         timed = worker.ask(to.TimeRound(), seconds=self._limit)
         seconds, claimed = time.perf_counter() - began, sum(timed.seconds)
         factor, each, once = CLOCK_DOUBT
         lane.lags.append(seconds - factor * claimed - each * lane.calls - once)
-        lane.launches[-1].append(float(np.median(timed.seconds)) * lane.batch / lane.states)
-        lane.cpu, lane.switches = lane.cpu + timed.cpu, lane.switches + timed.switches
+        lane.cpu, lane.waited = lane.cpu + timed.cpu, lane.waited + timed.waited
         lane.seconds += seconds
         self.spent += claimed
+        return timed
 
     def _inspect(self, lane: _Lane, worker: Worker) -> None:
         """Compare what a timed call gave with the answer without a clock, in a batch as it is scored."""
@@ -306,15 +337,28 @@ class _Race:
         if lane.typical * among / lane.states > self._plan.task.timing.seconds:
             among = min(among, lane.states)
         began = time.perf_counter()
-        worker.ask(to.Inspect(self._random.randrange(lane.calls), among), seconds=self._limit)
+        with _turn(worker):
+            worker.ask(to.Inspect(self._random.randrange(lane.calls), among), seconds=self._limit)
         self.spent += time.perf_counter() - began
 
     def _remember(self, one: _Entrant, running: _Running) -> None:
         """Take down the memory of the first launch, with as many threads as there are."""
-        worker = running[one.record.solver, max(threads for name, threads in running if name == one.record.solver)]
-        peak, ledger = worker.ask(to.PeakMemory(), seconds=self._limit), one.record.ledger
+        most = max(threads for name, threads in running if name == one.record.solver)
+        worker, ledger = running[one.record.solver, most].worker, one.record.ledger
+        with _turn(worker):
+            peak = worker.ask(to.PeakMemory(), seconds=self._limit)
         ledger.peak_memory_host, ledger.peak_memory_device = peak.host, peak.device
         ledger.rest_memory_host = peak.rest
+
+
+@contextmanager
+def _turn(worker: Worker) -> Iterator[None]:
+    """Let a worker have the cores; all others of the race are paused, so that none of them can be at work."""
+    worker.resume()
+    try:
+        yield
+    finally:
+        worker.pause()
 
 
 def _faster(lanes: list[_Lane]) -> _Lane:

@@ -118,8 +118,8 @@ class Timing(_Section):
     """
 
     batch_sizes: Integers = [1]
-    launches: PositiveInt = 5
-    rounds: PositiveInt = 7
+    launches: PositiveInt = 10
+    rounds: PositiveInt = 3
     seconds: PositiveFloat = 5.0
     subset: dict[SolverText, PositiveInt] = {}
 

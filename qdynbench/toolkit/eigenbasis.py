@@ -65,6 +65,7 @@ class EigenbasisPropagator:
             self._budget = DEVICE_BLOCK_BYTES
         times = torch.as_tensor(problem.times[: self._block_length(batch=1)], device=problem.device)
         self._phases = torch.exp(-1j * torch.outer(self.energies, times)).to(dtype)
+        self._buffers: dict[str, torch.Tensor] = {}
         self._rows: tuple[torch.Tensor, torch.Tensor, torch.Tensor] | None = None
         if self._multiplies_rows(batch=1):
             complete = self._vectors.to(dtype)
@@ -94,18 +95,20 @@ class EigenbasisPropagator:
         self, states: torch.Tensor, conjugate: torch.Tensor, phases: torch.Tensor, transposed: torch.Tensor
     ) -> torch.Tensor:
         """Return `((psi V*) exp(-i E t)) V^T` at all times, with `phases` of shape `(T+1, D)`."""
-        coefficients = states.to(self.dtype) @ conjugate
-        trajectory = (coefficients.unsqueeze(1) * phases) @ transposed
+        shape = (len(states), len(phases), len(transposed))
+        turned, trajectory = self._buffer("turned", *shape), self._buffer("trajectory", *shape)
+        torch.mul((states.to(self.dtype) @ conjugate).unsqueeze(1), phases, out=turned)
+        torch.matmul(turned, transposed, out=trajectory)
         trajectory.select(1, 0).copy_(states)
         return trajectory
 
     def _column_blocks(self, states: torch.Tensor) -> Iterator[Block]:
         batch, dim = states.shape
         length = self._block_length(batch)
-        coefficients = torch.empty(dim, batch, dtype=self.dtype, device=states.device)
+        coefficients = self._buffer("coefficients", dim, batch)
         _multiply(self._vectors.mH, states.to(self.dtype).T.contiguous(), out=coefficients)
 
-        eigenbasis, sites = torch.empty(2, dim, batch * length + PADDING, dtype=self.dtype, device=states.device)
+        eigenbasis, sites = self._buffer("columns", 2, dim, batch * length + PADDING)
         for start in range(0, self.problem.steps + 1, length):
             count = min(length, self.problem.steps + 1 - start)
             shape = (dim, batch, count)
@@ -121,6 +124,13 @@ class EigenbasisPropagator:
             if start == 0:
                 trajectory[:, 0] = states
             yield Block(start, trajectory)
+
+    def _buffer(self, name: str, *shape: int) -> torch.Tensor:
+        """Return room for numbers, that of the last call where it fits: new memory would be paid for in each call."""
+        found = self._buffers.get(name)
+        if found is None or found.shape != shape:
+            found = self._buffers[name] = torch.empty(shape, dtype=self.dtype, device=self.problem.device)
+        return found
 
     def _block_length(self, batch: int) -> int:
         return block_length(self.problem, batch, self.dtype.itemsize, self._budget)

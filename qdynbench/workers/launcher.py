@@ -4,8 +4,8 @@ To import torch and the rest takes seconds of CPU time, and a fork takes millise
 libraries alone: the launcher never holds a task, a solver or a result. It runs as
 `python -m qdynbench.workers.launcher`.
 
-The forks of one launcher have the same layout of memory. Launches that intervals are to come from therefore have a
-launcher each.
+The forks of one launcher would have the same layout of memory, in which one solver may be lucky. A worker therefore
+begins with a block of random size, which moves all that it allocates.
 """
 
 from __future__ import annotations
@@ -36,6 +36,8 @@ HARMLESS = ("_", "COLUMNS", "LINES", "OLDPWD", "PWD", "PYTEST_", "SHLVL", "XDG_"
 """Beginnings of the names of environment variables that no library reads while it is loaded."""
 PATIENCE = 120.0
 """Seconds that a launcher may take to start, or to fork."""
+SHIFT = 1 << 20
+"""Largest number of bytes by which the memory of a worker is moved."""
 _LONGEST = 1 << 16
 """Largest number of bytes of a message."""
 
@@ -45,9 +47,15 @@ class CannotStart(Exception):
 
 
 class Order(msgspec.Struct, frozen=True, tag=True):
-    """Fork a worker. With it come the descriptors of its socket, of its log and of a file with its `Surroundings`."""
+    """Fork a worker. With it come the descriptors of its socket, of its log and of a file with its `Surroundings`.
+
+    Attributes:
+        role: "solver" or "scorer".
+        shift: bytes by which its memory is moved.
+    """
 
     role: str
+    shift: int
 
 
 class Surroundings(msgspec.Struct, frozen=True):
@@ -89,7 +97,7 @@ class Process(Protocol):
         """Wait for the exit status; raises `subprocess.TimeoutExpired`."""
 
 
-def start(role: str, stream: socket.socket, log: IO[bytes], variables: Mapping[str, str], launch: int) -> Process:
+def start(role: str, stream: socket.socket, log: IO[bytes], variables: Mapping[str, str]) -> Process:
     """Start a worker.
 
     Args:
@@ -97,13 +105,13 @@ def start(role: str, stream: socket.socket, log: IO[bytes], variables: Mapping[s
         stream: the worker's end of the connection.
         log: the file that takes the worker's output.
         variables: the worker's environment variables.
-        launch: workers with different numbers have different layouts of memory.
 
     Raises:
         CannotStart: the system refuses it, or what workers import cannot be imported.
     """
     if sys.platform == "linux":
-        return Launcher.for_(variables, launch).fork(role, stream, log, variables)
+        order = Order(role, random.randrange(SHIFT))  # noqa: S311 - no secret
+        return Launcher.for_(variables).fork(order, stream, log, variables)
     # System libraries of macOS may crash in a forked process.
     return subprocess.Popen(
         [sys.executable, "-m", "qdynbench.workers.worker", role, str(stream.fileno())],
@@ -141,17 +149,17 @@ class Launcher:
         atexit.register(self._end)
 
     @classmethod
-    def for_(cls, variables: Mapping[str, str], launch: int) -> Launcher:
+    def for_(cls, variables: Mapping[str, str]) -> Launcher:
         """Return a launcher whose libraries were loaded under these variables, and on the cores of this process."""
         loaded = frozenset(item for item in variables.items() if not item[0].startswith(HARMLESS))
-        key = (os.getpid(), launch, frozenset(os.sched_getaffinity(0)), loaded)
+        key = (os.getpid(), frozenset(os.sched_getaffinity(0)), loaded)
         with cls._lock:
             found = cls._running.get(key)
             if found is None or found._process.poll() is not None:
                 found = cls._running[key] = cls(variables)
             return found
 
-    def fork(self, role: str, stream: socket.socket, log: IO[bytes], variables: Mapping[str, str]) -> Process:
+    def fork(self, order: Order, stream: socket.socket, log: IO[bytes], variables: Mapping[str, str]) -> Process:
         """Start a worker, see `start`."""
         with self._lock, tempfile.TemporaryFile() as surroundings:
             given = {name: os.fsencode(value) for name, value in variables.items()}
@@ -159,7 +167,7 @@ class Launcher:
             surroundings.flush()
             descriptors = [stream.fileno(), log.fileno(), surroundings.fileno()]
             try:
-                socket.send_fds(self._control, [msgspec.msgpack.encode(Order(role))], descriptors)
+                socket.send_fds(self._control, [msgspec.msgpack.encode(order)], descriptors)
                 while isinstance(answer := self._receive(), Ended):
                     pass
             except OSError as error:
@@ -270,6 +278,10 @@ def main(descriptor: int, parent: int) -> None:
                 os.close(each)
 
 
+_held: list[bytearray] = []
+"""What moves the memory of this worker."""
+
+
 def _ended() -> Iterator[Ended]:
     """Yield the workers that have ended since the last call."""
     with contextlib.suppress(ChildProcessError):
@@ -287,7 +299,8 @@ def _become(body: bytes, descriptors: list[int], launcher: int) -> None:
         os.dup2(log, 1)
         os.dup2(log, 2)
         os.close(log)
-        role = msgspec.msgpack.decode(body, type=Order).role
+        order = msgspec.msgpack.decode(body, type=Order)
+        _held.append(bytearray(order.shift))
         with open(surroundings, "rb") as file:
             file.seek(0)
             found = msgspec.msgpack.decode(file.read(), type=Surroundings)
@@ -297,7 +310,7 @@ def _become(body: bytes, descriptors: list[int], launcher: int) -> None:
         os.environ.update({name: os.fsdecode(value) for name, value in found.variables.items()})
         if not sys.flags.safe_path:
             sys.path[0] = os.fsdecode(found.folder)
-        _work(role, stream, launcher)
+        _work(order.role, stream, launcher)
         code = 0
     except SystemExit as end:
         code = end.code if isinstance(end.code, int) else int(end.code is not None)

@@ -287,24 +287,41 @@ class Stage(Request[Done], frozen=True):
     batch: int
 
 
-class Ready(Request[Done], frozen=True):
+class Settled(Message, frozen=True):
+    """The seconds of the yardstick, see `qdynbench.workers.pace`."""
+
+    pace: float
+
+
+class Ready(Request[Settled], frozen=True):
     """Make new inputs for the next round: `calls` times `batch` states, each with a random global phase.
 
     The phase leaves every prediction as it is, but no state comes twice: a remembered answer is the wrong one.
+    Then wait for at most `patience` seconds until the yardstick is done within `pace` seconds.
     """
 
     doing = "time"
     batch: int
     calls: int
     seed: int
+    pace: float
+    patience: float
 
 
 class Timed(Message, frozen=True):
-    """The seconds of each call of a round, and of CPU time and involuntary context switches during all of it."""
+    """The seconds of each call of a round.
+
+    Attributes:
+        seconds: of each call.
+        cpu: seconds of CPU time of all threads during the round.
+        waited: seconds that threads were ready to run and had no core.
+        pace: seconds of the yardstick after the round.
+    """
 
     seconds: list[float]
     cpu: float
-    switches: int
+    waited: float
+    pace: float
 
 
 class TimeRound(Request[Timed], frozen=True):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-import resource
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import assert_never
@@ -21,7 +21,7 @@ from qdynbench.contract.validation import checked_blocks, tensors_in
 from qdynbench.errors import InputError, Unsupported
 from qdynbench.plugins.registry import Registry
 from qdynbench.record.schema import kept_notes
-from qdynbench.workers import memory
+from qdynbench.workers import memory, pace
 from qdynbench.workers import protocol as to
 from qdynbench.workers.channel import Channel
 from qdynbench.workers.clock import Receiver, Stopwatch
@@ -41,6 +41,7 @@ class SolverSide:
         self._solver: Solver
         self._device = "cpu"
         self._memory = float("inf")
+        self._threads = 1
         self._staged: dict[int, list[Initial]] = {}
         self._inputs: list[Initial] = []
         self._received: list[Receiver] = []
@@ -85,7 +86,7 @@ class SolverSide:
     def _load(self, request: to.Load) -> to.Loaded:
         setting, spec = request.setting, SolverSpec.parse(request.solver)
         torch.set_num_threads(setting.threads)
-        self._device, self._memory = setting.device, setting.memory
+        self._device, self._memory, self._threads = setting.device, setting.memory, setting.threads
         watch = Stopwatch()
         with watch.running():
             solver_class = Registry.discover(setting.files).load("solvers", spec.name)
@@ -200,23 +201,24 @@ class SolverSide:
         self._staged[batch] = [self._initial({name: array[cut] for name, array in states.items()}) for cut in cuts]
         return to.Done()
 
-    def _ready_for(self, request: to.Ready) -> to.Done:
+    def _ready_for(self, request: to.Ready) -> to.Settled:
         random, sets = np.random.default_rng(request.seed), self._staged[request.batch]
         phases = np.exp(2j * np.pi * random.random((request.calls, request.batch)))
         self._inputs = [sets[call % len(sets)].turned(phases[call]) for call in range(request.calls)]
-        return to.Done()
+        return to.Settled(pace.settle(self._threads, request.pace, request.patience))
 
     def _time_round(self) -> to.Timed:
-        seconds, before = [], _usage()
+        seconds: list[float] = []
         self._received = [Receiver(self._solver.problem, len(initial)) for initial in self._inputs]
+        waited, cpu = pace.waited(), time.process_time()
         for initial, receiver in zip(self._inputs, self._received, strict=True):
             given = Given(self._ready(initial))
             watch = Stopwatch(self._device)
             with watch.running():
                 receiver.receive(self._solver, given)
             seconds.append(watch.seconds)
-        after = _usage()
-        return to.Timed(seconds, after[0] - before[0], after[1] - before[1])
+        cpu, waited = time.process_time() - cpu, pace.waited() - waited
+        return to.Timed(seconds, cpu, waited, pace.yardstick(self._threads))
 
     def _inspect(self, request: to.Inspect) -> to.Done:
         initial, count = self._inputs[request.call], len(self._inputs[request.call])
@@ -226,12 +228,6 @@ class SolverSide:
         receiver.take(checked_blocks(blocks, self._solver.problem, again))  # an answer to other states begins elsewhere
         self._received[request.call].compare(receiver, min(count, request.among))
         return to.Done()
-
-
-def _usage() -> tuple[float, int]:
-    """Return the seconds of CPU time of this process, and how often it was interrupted."""
-    used = resource.getrusage(resource.RUSAGE_SELF)
-    return used.ru_utime + used.ru_stime, used.ru_nivcsw
 
 
 def _normalised(states: torch.Tensor) -> Initial:

@@ -96,7 +96,7 @@ def test_a_launcher_that_dies_takes_its_workers_with_it_and_is_replaced(
 ) -> None:
     workers.append(Worker("solver", "first", environment))
     first = workers[0]._process
-    Launcher.for_(environment.variables(), 0)._process.kill()
+    Launcher.for_(environment.variables())._process.kill()
     assert first.wait(timeout=10) == -signal.SIGKILL
     workers.append(Worker("solver", "second", environment))
     assert workers[1].alive

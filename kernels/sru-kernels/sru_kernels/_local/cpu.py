@@ -17,7 +17,7 @@ import numba
 import numpy as np
 import torch
 
-from sru_kernels._compiled import OPTIONS, threads
+from sru_kernels._compiled import OPTIONS, side_by_side, threads
 from sru_kernels._scan.sigmoid import sigmoid
 
 if TYPE_CHECKING:
@@ -80,7 +80,8 @@ class CompiledLocalRollout:
             if rows < count and tiles >= SHARED:
                 _by_tiles(*ours)
             else:
-                _by_samples(*ours, max(1, min(GROUP, -(-rows // count))))
+                group = max(1, min(GROUP, -(-rows // count)))
+                _by_samples(-(-rows // group), *ours, group)
         self._fresh = self._fresh and not self._started and block.shape[1] == 1
         self._started = True
 
@@ -105,7 +106,7 @@ def tables(folded: FoldedLocal) -> tuple[NDArray[np.float32] | NDArray[np.int64]
     )
 
 
-@numba.njit(parallel=True, **OPTIONS)
+@side_by_side
 def _by_samples(psi, now, memories, tables, out, every, fresh, started, group):
     rows, tiles, _, _ = psi.shape
     for task in numba.prange((rows + group - 1) // group):

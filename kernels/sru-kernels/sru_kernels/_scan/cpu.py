@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from sru_kernels._compiled import OPTIONS, threads
+from sru_kernels._compiled import OPTIONS, side_by_side, threads
 from sru_kernels._scan.sigmoid import sigmoid
 
 COLUMNS = 1024
@@ -29,6 +29,7 @@ def forward(u: torch.Tensor, x: torch.Tensor, v: torch.Tensor, c0: torch.Tensor)
     rows = _rows_of_task(u, x, h, c)
     with threads():
         _forward(
+            -(-x.shape[1] // rows),
             *(_flat(tensor) for tensor in (u, x, v.contiguous(), c0.contiguous(), h, c)),
             tuple(x.shape),
             (*u.stride()[:3], *x.stride()[:2]),
@@ -59,6 +60,7 @@ def backward(
     grad_c0 = c0.new_empty(c0.shape)
     with threads():
         _backward(
+            tasks,
             *(_flat(tensor) for tensor in (u, x, v.contiguous(), c0.contiguous(), c, grad_h, grad_last.contiguous())),
             *(_flat(tensor) for tensor in (grad_u, grad_x, grad_v, grad_c0)),
             tuple(x.shape),
@@ -89,7 +91,7 @@ def _flat(tensor: torch.Tensor) -> Array:
     return tensor.detach().as_strided((length if tensor.numel() else 0,), (1,)).numpy()
 
 
-@numba.njit(parallel=True, **OPTIONS)
+@side_by_side
 def _forward(u, x, v, c0, h, c, shape, reads, writes, rows):
     times, sequences, channels = shape
     u_gate, u_time, u_row, x_time, x_row = reads
@@ -117,7 +119,7 @@ def _forward(u, x, v, c0, h, c, shape, reads, writes, rows):
                 hs[d] = r * after + (one - r) * xs[d]
 
 
-@numba.njit(parallel=True, **OPTIONS)
+@side_by_side
 def _backward(u, x, v, c0, c, grad_h, grad_last, grad_u, grad_x, grad_v, grad_c0, shape, reads, writes, rows):
     times, sequences, channels = shape
     u_gate, u_time, u_row, x_time, x_row, c_time, c_row, h_time, h_row = reads
