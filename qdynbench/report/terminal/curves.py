@@ -105,9 +105,9 @@ def mean_curves(run: Run, metric: str, size: int) -> Curves:
 
 
 def lowest_of(run: Run, metric: str, size: int) -> float:
-    """Return the reference's own error in a metric at a size; 0 where it is not known."""
+    """Return the resolution of the reference in a metric at a size; 0 where it is not known."""
     scores = (score for cell in run.cells if cell.size == size for score in cell.scores if score.metric == metric)
-    return max((score.bound or 0.0 for score in scores), default=0.0)
+    return max((score.resolution or 0.0 for score in scores), default=0.0)
 
 
 def panel(

@@ -17,7 +17,7 @@ from qdynbench.report.parts import Column, Span, Table
 from qdynbench.report.terminal.curves import chart
 from qdynbench.report.terminal.layout import cut, lines_of, status_text, width_of_table, wrapped
 from qdynbench.report.terminal.notes import reference_notes, solver_notes
-from qdynbench.report.terminal.sentences import care, error_range, fastest, worth
+from qdynbench.report.terminal.sentences import care, error_range, fastest, words, worth, wrong
 
 WIDEST_TEXT = 110
 """Lines of prose longer than this are hard to read."""
@@ -26,17 +26,25 @@ BETWEEN = 4
 NAMES = (24, 18, 14, 10)
 """Widths to try for the names of solvers; one that is cut stands in full in the answer or in `--details`."""
 PACE_STYLES = {Pace.FASTER: "green", Pace.SLOWER: "red", Pace.SAME: "", Pace.UNKNOWN: "", None: ""}
-ERROR_STYLES = {Accuracy.BETTER: "green", Accuracy.EQUAL: "", Accuracy.WORSE: "red", Accuracy.UNKNOWN: "yellow"}
+ERROR_STYLES = {
+    Accuracy.BETTER: "green",
+    Accuracy.EQUAL: "",
+    Accuracy.WORSE: "red",
+    Accuracy.UNDECIDED: "yellow",
+    Accuracy.UNKNOWN: "yellow",
+}
 
 
 def sentences_of(answer: Answer, console: Console) -> Iterator[Text]:
     """Yield the answer in words."""
     run, width = answer.run, min(console.width, WIDEST_TEXT)
     reference = run.task.reference
-    if text := fastest(answer.fastest, reference, run.tolerance):
+    if text := fastest(answer.fastest, reference, run.metric, run.tolerance):
         yield from wrapped(Text(text, "bold"), console, width, 2)
     for one in (one for one in answer.worth if one.scores):
         yield from wrapped(Text.assemble((f"{one.solver}: ", "bold"), worth(one, reference)), console, width, 2)
+    for solver, sizes in answer.wrong:
+        yield from wrapped(Text(wrong(solver, sizes), "red"), console, width, 2)
     if text := care(answer.care):
         yield from wrapped(Text(text, "yellow"), console, width, 2)
 
@@ -72,7 +80,7 @@ def comparison_table(answer: Answer, longest: int = NAMES[0]) -> Table:
     run = answer.run
     reference, batches = run.task.reference, run.task.timing.batch_sizes
     timed = any(row.solver == reference and any(row.times.values()) for row in answer.rows)
-    columns = [Column("solver", "left"), Column("N"), Column("infidelity", "number")]
+    columns = [Column("solver", "left"), Column("N"), Column(words(run.metric), "number")]
     columns += [Column(write.count(batch, "state")) for batch in batches]
     table = Table(columns)
     for solver, rows in itertools.groupby(answer.rows, key=lambda row: row.solver):
@@ -84,7 +92,8 @@ def comparison_table(answer: Answer, longest: int = NAMES[0]) -> Table:
                 table.rows.append(Span(head.append_text(status_text(row.status, reason)), 4))
                 continue
             error = Text(
-                error_range(row.scores).replace(" to ", ".."), ERROR_STYLES[row.accuracy] if solver != reference else ""
+                error_range(row.scores).replace(" to ", "..") + " wrong" * row.wrong,
+                ERROR_STYLES[row.accuracy] if solver != reference else "",
             )
             cells = [_time(row, batch, absolute=solver == reference or not timed) for batch in batches]
             table.rows.append([Text(name, "bold"), write.spans(row.sizes), error, *cells])

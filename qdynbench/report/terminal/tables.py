@@ -128,7 +128,7 @@ def _metric(run: Run, metric: str, found: Sequence[Point]) -> Part:
         if metric == "skill":
             text = numbers.skill(score, score_of(cell, "mean_relative_entropy"))
             return Text(text, "red" if score is not None and score.value < 0 else "")
-        return Text(numbers.score(score), "dim" if score is not None and score.below_bound else "")
+        return Text(numbers.score(score), "dim" if score is not None and score.unresolved else "")
 
     column = Column(HEADINGS.get(metric, metric.replace("_", " ")), "right" if metric == "skill" else "number")
     return Part(column, [entry(point.cell) for point in found])
