@@ -104,6 +104,7 @@ class Worth:
         beyond: sizes at which its error is not shown to be within the tolerance; none where there is no tolerance.
         timed: its contests with the reference where it is not wrong.
         pays: for which numbers of trajectories it costs less; None where nothing can be said.
+        shipped: whether it has weights whose cost is as the plugin says.
         from_elsewhere: whether it is blind and was not fitted, and yet is better than standing still.
     """
 
@@ -114,6 +115,7 @@ class Worth:
     beyond: tuple[int, ...]
     timed: tuple[Contest, ...]
     pays: PaysOff | None
+    shipped: bool = False
     from_elsewhere: bool = False
 
     def of_pace(self, pace: Pace, *, equal: bool = False) -> tuple[Contest, ...]:
@@ -174,10 +176,7 @@ def answer(run: Run) -> Answer:
         if solver.partition("[")[0] != STANDING_STILL
         and any(cell.knowledge != "hamiltonian" and cell.scores for cell in solvers[solver])
     ]
-    worth = tuple(
-        _worth(run, solver, solvers[solver], against.get(solver, []), fitted=solver in run.record.fits)
-        for solver in proving
-    )
+    worth = tuple(_worth(run, solver, solvers[solver], against.get(solver, [])) for solver in proving)
     wrong = tuple(
         (solver, sizes) for solver in others if solver not in proving and (sizes := _wrong(run, solvers[solver]))
     )
@@ -283,9 +282,9 @@ def _within(run: Run, error: Score | None) -> bool:
     return max(largest, error.resolution or 0.0) <= run.tolerance
 
 
-def _worth(run: Run, solver: str, cells: Sequence[CellRecord], against: Sequence[Contest], *, fitted: bool) -> Worth:
+def _worth(run: Run, solver: str, cells: Sequence[CellRecord], against: Sequence[Contest]) -> Worth:
     timed = tuple(one for one in against if one.ratio is not None and not one.wrong)
-    skills = [score_of(cell, "skill") for cell in cells]
+    skills, fit = [score_of(cell, "skill") for cell in cells], run.record.fits.get(solver)
     errors = [(cell.size, score) for cell in cells if (score := score_of(cell, run.metric)) is not None]
     return Worth(
         solver,
@@ -295,7 +294,8 @@ def _worth(run: Run, solver: str, cells: Sequence[CellRecord], against: Sequence
         tuple(sorted({size for size, score in errors if run.tolerance and not _within(run, score)})),
         timed,
         next((one for one in outcomes(timed) if isinstance(one, PaysOff)), None),
-        not fitted and any(skill is not None and not no_better(skill) for skill in skills),
+        fit is not None and fit.source == "shipped",
+        fit is None and any(skill is not None and not no_better(skill) for skill in skills),
     )
 
 

@@ -105,7 +105,8 @@ def worth(found: Worth, reference: str) -> str:
     if found.timed:
         parts.append(_speed(found, reference))
     if found.pays is not None:
-        parts.append(_pays_off(found.pays, "All costs counted, it"))
+        says = ", training as the plugin says" * found.shipped
+        parts.append(_pays_off(found.pays, f"All costs counted{says}, it"))
     return " ".join(parts)
 
 
