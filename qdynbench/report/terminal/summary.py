@@ -133,7 +133,7 @@ def _time(row: Row, batch: int, *, absolute: bool) -> Text:
         return Text(f"({text})")
     # A shorter time at a larger error is no speed-up.
     fair = len(paces) == 1 and (Pace.SLOWER in paces or all(one.accuracy.suffices for one in found))
-    return Text(text, PACE_STYLES[found[0].pace] if fair else "dim")
+    return Text(text, PACE_STYLES[found[0].pace] if fair and not row.wrong else "dim")
 
 
 def _ends(found: Sequence[Contest]) -> tuple[float, float]:
