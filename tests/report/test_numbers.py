@@ -47,7 +47,7 @@ def test_no_end_of_an_interval_is_written_below_the_resolution() -> None:
         reference_error=2.5e-10,
         resolution=1e-9,
     )
-    assert write.score(wide) == "1.0e-9..5.0e-9"
+    assert write.score(wide) == "2e-9 (1e-9..5e-9)"
 
 
 def test_a_skill_made_of_an_error_not_resolved_is_only_known_to_be_larger() -> None:
@@ -62,7 +62,7 @@ def test_a_skill_made_of_an_error_not_resolved_is_only_known_to_be_larger() -> N
     [
         (BreakEven(Cheaper.FROM, (7.0, 7.0, 7.0)), "7"),
         (BreakEven(Cheaper.FROM, (1_234_567.0, 1_234_000.0, 1_235_000.0)), "1,200,000"),
-        (BreakEven(Cheaper.FROM, (346_742.0, 1.2e5, 3.1e6)), "1e5..3e6"),
+        (BreakEven(Cheaper.FROM, (346_742.0, 1.2e5, 3.1e6)), "3e5 (1e5..3e6)"),
         (BreakEven(Cheaper.FROM, (2.0, 0.0, 5.0)), "≤5"),
         (BreakEven(Cheaper.BELOW, (706_934.0, 4e5, 1.1e6)), "below 700,000"),
         (BreakEven(Cheaper.FROM, (346_742.0, 1.2e5, math.inf)), "undecided"),
