@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from qdynbench import Run, Status
-from qdynbench.record.schema import Score
+from qdynbench.record.schema import ReferenceRecord, Score
 from qdynbench.report.terminal.show import show, show_answer
 from tests.runs import Entry, ended, exact, make_run, printed
 
@@ -90,3 +90,18 @@ def test_a_column_that_says_nothing_gives_way_to_one_that_does(tmp_path: Path) -
         "<: below the resolution",
     ):
         assert text in found
+
+
+def test_a_resolution_says_how_many_states_it_rests_on(tmp_path: Path) -> None:
+    for name, states, expected in (
+        ("one", (1, 1), "on 1 test state"),
+        ("several", (200, 12), "on 12 to 200 test states"),
+    ):
+        made = {
+            size: exact(reference=ReferenceRecord(solver="ed", states=n))
+            for size, n in zip((2, 3), states, strict=True)
+        }
+        found = lines(make_run(tmp_path / name, {"ed": made}), 110)
+        assert f"<: below the resolution of the reference, estimated {expected}" in found
+    resolved = lines(make_run(tmp_path / "resolved", {"ed": {2: Entry(error=1e-3)}}), 110)
+    assert not any(line.startswith("<:") for line in resolved)

@@ -49,7 +49,8 @@ def resolution_note(run: Run) -> Iterator[str]:
     """Yield what a `<` means, where there is one."""
     if any(score.unresolved for cell in run.cells for score in cell.scores):
         states = {cell.reference.states for cell in run.cells if cell.reference and cell.reference.states}
-        on = f", estimated on {write.several(sorted(states), 3)} test states" if states else ""
+        fewest = f"{min(states)} to " if len(states) > 1 else ""
+        on = f", estimated on {fewest}{write.count(max(states), 'test state')}" if states else ""
         yield f"<: below the resolution of the reference{on}"
 
 
