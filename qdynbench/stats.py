@@ -99,6 +99,8 @@ def _ratio_of_sums(above: NDArray[np.float64], below: NDArray[np.float64]) -> Cu
         found = np.nan_to_num(off / (np.sqrt(np.maximum(squares, 0.0)) / total), nan=0.0, posinf=np.inf, neginf=-np.inf)
         edges = np.quantile(found, [(1 - LEVEL) / 2, (1 + LEVEL) / 2], axis=0, method="nearest")
         low, high = (np.where(error > 0, ratio - edge * error, ratio) for edge in edges[::-1])
+    if above.min() >= 0:  # neither is then the ratio less than nothing
+        low = np.maximum(low, 0.0)
     known = (np.count_nonzero(below, axis=0) >= FEWEST) & np.isfinite(low) & np.isfinite(high)
     return ratio, np.where(known, low, none), np.where(known, high, none)
 
