@@ -68,7 +68,7 @@ from qdynbench.report.parts import Column as Column
 from qdynbench.report.parts import Span as Span
 from qdynbench.report.parts import Table as Table
 from qdynbench.runner.own_fit import own_fit as own_fit
-from qdynbench.stats import bootstrap_curve as bootstrap_curve
+from qdynbench.stats import mean_curve as mean_curve
 from qdynbench.stats import time_of as time_of
 from qdynbench.task.spec import Task as Task
 from qdynbench.text import rounded_up as rounded_up

@@ -1,30 +1,38 @@
-"""Uncertainty: 95 % intervals, over test states for accuracy by bootstrap, over launches for times by Student's t."""
+"""Uncertainty: 95 % intervals, over test states for accuracy and over launches for times."""
 
 from __future__ import annotations
 
+import functools
 import math
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 LEVEL = 0.95
-RESAMPLES = 2000
-NUMBERS_AT_ONCE = 1_000_000
-"""Number of values drawn at a time; resampling thousands of samples at once would take hundreds of megabytes."""
+FEWEST = 40
+"""From so many samples on the mean of an error has an interval: with fewer it would not cover what it claims."""
+RESAMPLES, NUMBERS = 2000, 4_000_000
+"""How often samples are drawn again, and how many numbers that may take, for memory: 32 MB."""
 Interval = tuple[float, float, float]
 """Estimate, lower end, upper end."""
+Curve = tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]
+"""The same at each time, three arrays of shape `(T,)`."""
 Launches = Sequence[Sequence[float]]
 """Seconds of a call for each launch and each round of it."""
 
 
-def bootstrap_mean(values: NDArray[np.float64]) -> Interval:
-    """Return the mean over samples and its interval; undefined samples (nan) are left out."""
-    return _bootstrap((values[np.isfinite(values)],), lambda sample, axis: np.mean(sample, axis=axis))
+def mean_of(values: NDArray[np.float64]) -> Interval:
+    """Return the mean over samples and its interval; undefined samples (nan) are left out.
+
+    Errors have heavy tails over states: a few carry the mean, and what they may be is not seen in a few states. The
+    interval is a bootstrap of Student's t, which allows for this skewness; below `FEWEST` samples there is none.
+    """
+    mean, low, high = mean_curve(values[:, None])
+    return float(mean[0]), float(low[0]), float(high[0])
 
 
-def bootstrap_curve(values: NDArray[np.float64]) -> tuple[NDArray[np.float64], ...]:
+def mean_curve(values: NDArray[np.float64]) -> Curve:
     """Return the mean over samples at each time and the ends of its interval, three arrays of shape `(T,)`.
 
     The samples are whole curves: the same ones are drawn at all times.
@@ -33,23 +41,76 @@ def bootstrap_curve(values: NDArray[np.float64]) -> tuple[NDArray[np.float64], .
         values: shape `(B, T)`; undefined values (nan) are left out.
     """
     known = np.isfinite(values)
-    filled = np.where(known, values, 0.0)
-    count = len(values)
-    drawn = np.random.default_rng(0).multinomial(count, np.full(count, 1 / count), size=RESAMPLES).astype(np.float64)
+    return _ratio_of_sums(np.where(known, values, 0.0), known.astype(np.float64))
+
+
+def ratio_of_means(above: NDArray[np.float64], below: NDArray[np.float64]) -> Interval:
+    """Return the ratio of two means over the same samples and its interval, which is like that of a mean."""
+    ratio, low, high = _ratio_of_sums(above[:, None], below[:, None])
+    return float(ratio[0]), float(low[0]), float(high[0])
+
+
+def mean_over_seeds(values: NDArray[np.float64]) -> Interval:
+    """Return the mean over a few seeds, each a mean itself, and its interval by Student's t.
+
+    The interval of positive values is one of the logarithm of their mean.
+    """
+    mean, error, freedom = _spread(values)
+    if not freedom:
+        return mean, math.nan, math.nan
+    half = error * _student(freedom)
+    if values[np.isfinite(values)].min() > 0:
+        return mean, mean * math.exp(-half / mean), mean * math.exp(min(half / mean, 700))
+    return mean, mean - half, mean + half
+
+
+def typical_ratio(above: NDArray[np.float64], below: NDArray[np.float64]) -> tuple[Interval, float]:
+    """Return the geometric mean of the ratios of two errors on the same states, and how probable it is between equals.
+
+    The logarithms of the ratios are much less scattered than the errors, because a state that is hard for one solver is
+    hard for another, and much less skewed. The skewness that is left is made up for by half of the degrees of freedom
+    of Student's t: with three states or more the intervals cover 93 % or more, and with few of them too much.
+
+    Args:
+        above: positive errors, shape `(B,)`.
+        below: the same of the other solver.
+    """
+    mean, error, freedom = _spread(np.log(above) - np.log(below))
+    return _judged(mean, error, freedom / 2 if freedom > 1 else 0.0)
+
+
+def _ratio_of_sums(above: NDArray[np.float64], below: NDArray[np.float64]) -> Curve:
+    """Return the ratio of two sums over samples, shape `(B, T)`, at each time, with its interval by a bootstrap of t.
+
+    B. Efron and R. J. Tibshirani, An Introduction to the Bootstrap (1993), section 12.5.
+    """
+    count = len(above)
     with np.errstate(invalid="ignore", divide="ignore"):  # times without any defined sample stay nan
-        mean = filled.sum(axis=0) / known.sum(axis=0)
-        means = (drawn @ filled) / (drawn @ known.astype(np.float64))
-        low, high = np.nanpercentile(means, [50 * (1 - LEVEL), 50 * (1 + LEVEL)], axis=0)
-    return mean, low, high
+        ratio = above.sum(axis=0) / below.sum(axis=0)
+        none = np.full_like(ratio, math.nan)
+        if count < FEWEST:
+            return ratio, none, none
+        rest = above - ratio * below
+        error = np.sqrt((rest**2).sum(axis=0)) / below.sum(axis=0)
+        drawn = _draws(count)
+        total = drawn @ below
+        off = drawn @ rest / total
+        squares = drawn @ rest**2 - 2 * off * (drawn @ (rest * below)) + off**2 * (drawn @ below**2)
+        found = np.nan_to_num(off / (np.sqrt(np.maximum(squares, 0.0)) / total), nan=0.0, posinf=np.inf, neginf=-np.inf)
+        edges = np.quantile(found, [(1 - LEVEL) / 2, (1 + LEVEL) / 2], axis=0, method="nearest")
+        low, high = (np.where(error > 0, ratio - edge * error, ratio) for edge in edges[::-1])
+    if above.min() >= 0:  # neither is then the ratio less than nothing
+        low = np.maximum(low, 0.0)
+    known = (np.count_nonzero(below, axis=0) >= FEWEST) & np.isfinite(low) & np.isfinite(high)
+    return ratio, np.where(known, low, none), np.where(known, high, none)
 
 
-def bootstrap_ratio_of_means(above: NDArray[np.float64], below: NDArray[np.float64]) -> Interval:
-    """Return the ratio of two means over the same samples and its interval."""
-
-    def ratio(a: NDArray[np.float64], b: NDArray[np.float64], axis: int) -> NDArray[np.float64]:
-        return np.asarray(np.mean(a, axis=axis) / np.mean(b, axis=axis))
-
-    return _bootstrap((above, below), ratio, paired=True)
+@functools.lru_cache(maxsize=1)
+def _draws(count: int) -> NDArray[np.float64]:
+    """Return how often each of so many samples is drawn, for each resample; the same numbers at each call."""
+    random = np.random.default_rng(0)
+    shares = np.full(count, 1 / count)
+    return random.multinomial(count, shares, size=min(RESAMPLES, NUMBERS // count)).astype(np.float64)
 
 
 def typical(launches: Launches) -> float:
@@ -141,29 +202,3 @@ def _spread(values: NDArray[np.float64]) -> tuple[float, float, int]:
     if len(known) < 2:
         return (float(known[0]) if len(known) else math.nan), math.nan, 0
     return float(known.mean()), float(known.std(ddof=1)) / math.sqrt(len(known)), len(known) - 1
-
-
-def _bootstrap(
-    samples: tuple[NDArray[np.float64], ...], statistic: Callable[..., Any], *, paired: bool = False
-) -> Interval:
-    from scipy.stats import bootstrap
-
-    if any(len(sample) == 0 for sample in samples):
-        return (float("nan"),) * 3
-    estimate = float(statistic(*samples, axis=0))
-    if len(samples[0]) == 1:
-        return (estimate, math.nan, math.nan)  # a single sample has no spread
-    if all(np.ptp(sample) == 0 for sample in samples):
-        return (estimate, estimate, estimate)
-    found = bootstrap(
-        samples,
-        statistic,
-        n_resamples=RESAMPLES,
-        batch=max(1, NUMBERS_AT_ONCE // max(len(sample) for sample in samples)),
-        confidence_level=LEVEL,
-        method="percentile",
-        vectorized=True,
-        paired=paired,
-        rng=np.random.default_rng(0),
-    ).confidence_interval
-    return (estimate, float(found.low), float(found.high))

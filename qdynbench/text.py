@@ -16,11 +16,11 @@ TIME_UNITS = (
 BYTE_UNITS = ((1e15, "PB"), (1e12, "TB"), (1e9, "GB"), (1e6, "MB"), (1e3, "kB"))
 
 
-def with_interval(value: float, low: float, high: float, digits: int = 4, ends: int = 2) -> str:
+def with_interval(value: float, low: float, high: float, digits: int = 4) -> str:
     """Write a value with the larger side of its interval, such as `6.1e-7±8e-8`.
 
     Only digits that the interval leaves certain are written, at most `digits`. An interval that reaches zero or twice
-    the value is written by its ends, `2.1e-7..3.4e-6`; one too narrow to be seen in `digits` is left away.
+    the value is written by its ends, `1e-6 (2e-7..3e-6)`; one too narrow to be seen in `digits` is left away.
     """
     if not math.isfinite(value):
         return NOTHING if math.isnan(value) else f"{value:g}"
@@ -28,7 +28,7 @@ def with_interval(value: float, low: float, high: float, digits: int = 4, ends: 
     if not half > abs(value) * 0.5 * 10.0 ** (1 - digits):
         return significant(value, 3)
     if half >= abs(value):
-        return f"{significant(low, ends)}..{significant(high, ends)}"
+        return f"{significant(value, 1)} ({significant(low, 1)}..{significant(high, 1)})"
     last = max(_last_digit(half), _exponent(value) - digits + 1)
     exponent = _exponent(round(value, -last))
     if -2 <= exponent < 4:
@@ -69,7 +69,7 @@ def duration(seconds: float | None, low: float | None = None, high: float | None
     unit, name = next((unit, name) for start, unit, name in TIME_UNITS if seconds >= 0.9995 * start)
     if low is None or high is None:
         return f"{significant(seconds / unit, digits)} {name}"
-    return f"{with_interval(seconds / unit, low / unit, high / unit, digits=digits, ends=1)} {name}"
+    return f"{with_interval(seconds / unit, low / unit, high / unit, digits=digits)} {name}"
 
 
 def memory(number: float | None) -> str:
@@ -83,10 +83,10 @@ def memory(number: float | None) -> str:
 def about(value: float, low: float, high: float) -> str:
     """Write a large number with two digits, or the one that its interval allows: `35,000`.
 
-    An interval as wide as the number is written by its ends, `1e4..3e5`.
+    An interval as wide as the number is written by its ends, `5e4 (1e4..3e5)`.
     """
     if max(high - value, value - low) >= value > 0:
-        return f"{_scientific(low, 1)}..{_scientific(high, 1)}"
+        return f"{_scientific(value, 1)} ({_scientific(low, 1)}..{_scientific(high, 1)})"
     last = max(_last_digit(max(high - value, value - low)), _exponent(value) - 1, 0)
     last = min(last, _exponent(value))
     return f"{round(value, -last):,.0f}" if value < 1e7 else _scientific(value, _exponent(value) - last + 1)

@@ -23,10 +23,10 @@ from qdynbench.record.schema import (
     Status,
 )
 from qdynbench.record.store import Store
-from qdynbench.stats import bootstrap_mean
+from qdynbench.stats import mean_of
 from qdynbench.task.spec import Task
 
-STATES = 40
+STATES = 200
 BATCHES = (1, 64, 256)
 DRIFT = np.outer([1.0, 1.02, 0.98, 1.01, 0.99], [0.99, 1.02, 0.97, 1.0, 1.03, 0.98, 1.01])
 """Launches and rounds of every time relative to its mean: a drift that all solvers of a case share."""
@@ -45,7 +45,7 @@ class Entry:
 
     Attributes:
         error: mean infidelity at the last step; None writes no scores and no curves.
-        bound: of the reference in every metric.
+        own: error of the reference in every metric, of which four times is taken to be its resolution.
         seconds: of one state in a call; None writes no timings.
         jitter: scatter of the launches, relative to the time, that is the solver's own.
         timed_states: at most so many are timed, the rest is extrapolated.
@@ -54,7 +54,7 @@ class Entry:
     """
 
     error: float | None = 1e-6
-    bound: float = 2e-29
+    own: float = 5e-30
     seconds: float | None = 1e-5
     jitter: float = 0.0
     timed_states: int = 256
@@ -160,7 +160,7 @@ def _cell(store: Store, key: str, solver: str, size: int, seed: int, entry: Entr
 
 
 def _scores(store: Store, key: str, size: int, entry: Entry, steps: int) -> list[Score]:
-    """Write curves of 40 states whose errors scatter, and return the scores at the last step."""
+    """Write curves of 200 states whose errors scatter, and return the scores at the last step."""
     if entry.error is None:
         return []
     noise = np.exp(0.8 * np.random.default_rng(size).standard_normal((STATES, 1)))
@@ -170,9 +170,9 @@ def _scores(store: Store, key: str, size: int, entry: Entry, steps: int) -> list
     np.savez_compressed(store.curves_of(key), **{name: array.astype(np.float32) for name, array in curves.items()})
     scores = [Score(metric="valid_time", step=None, value=0.2, low=0.2, high=0.2, unit="1/energy")]
     for name, array in curves.items():
-        value, low, high = bootstrap_mean(array[:, -1])
-        bound = None if name == "skill" else entry.bound
-        scores.append(Score(metric=name, step=steps, value=value, low=low, high=high, unit="1", bound=bound))
+        value, low, high = mean_of(array[:, -1])
+        own = {} if name == "skill" else {"reference_error": entry.own, "resolution": 4 * entry.own}
+        scores.append(Score(metric=name, step=steps, value=value, low=low, high=high, unit="1", **own))
     return scores
 
 

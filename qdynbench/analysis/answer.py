@@ -11,7 +11,15 @@ from typing import Any
 
 from pydantic import ConfigDict, TypeAdapter
 
-from qdynbench.analysis.comparison import Accuracy, Contest, Pace, compare_errors, contests
+from qdynbench.analysis.comparison import (
+    STANDING_STILL,
+    Accuracy,
+    Contest,
+    Pace,
+    compare_errors,
+    contests,
+    is_wrong,
+)
 from qdynbench.analysis.findings import PaysOff, findings, no_better, outcomes
 from qdynbench.analysis.selection import cells_by_solver, score_of, solve_time, timing_of
 from qdynbench.record.results import Run
@@ -24,8 +32,6 @@ WIDE = 0.25
 """Half of an interval of a ratio, relative to it, from which on it is called wide."""
 BUSY = 0.25
 """Processes that wait for each core when a run starts, from which on the machine is called busy."""
-STANDING_STILL = "persistence"
-"""The forecast that nothing moves."""
 
 
 @dataclass(frozen=True)
@@ -35,8 +41,9 @@ class Row:
     Attributes:
         solver, sizes: which.
         status, reason: how its cells ended.
-        scores: infidelities at the last step, one for each case that has one.
+        scores: errors at the last step, one for each case that has one.
         accuracy: how they stand to those of the reference.
+        wrong: whether it is no better than standing still.
         contests: against the reference, by batch size.
         times: seconds of a call of each case, by batch size.
     """
@@ -47,6 +54,7 @@ class Row:
     reason: str
     scores: tuple[Score, ...]
     accuracy: Accuracy
+    wrong: bool
     contests: dict[int, tuple[Contest, ...]]
     times: dict[int, tuple[Interval, ...]]
     extrapolated: frozenset[int] = frozenset()
@@ -60,10 +68,17 @@ class Row:
         """What rows have in common that are one; between two errors that differ, who is faster opens no row."""
         paces = (
             {}
-            if self.accuracy is Accuracy.WORSE and not self._slower()
+            if self.wrong or (self.accuracy is Accuracy.WORSE and not self._slower())
             else {batch: {one.pace for one in found} for batch, found in self.contests.items()}
         )
-        return self.status, without_size(self.reason, self.sizes[0]), self.accuracy, paces, sorted(self.times)
+        return (
+            self.status,
+            without_size(self.reason, self.sizes[0]),
+            self.accuracy,
+            self.wrong,
+            paces,
+            sorted(self.times),
+        )
 
 
 @dataclass(frozen=True)
@@ -83,12 +98,13 @@ class Worth:
 
     Attributes:
         solver: which.
-        scores: infidelities at the last step, one for each case.
+        scores: errors at the last step, one for each case.
         accuracy: how they stand to those of the reference, without repetition.
         wrong: sizes at which it is worse than standing still.
-        beyond: sizes at which its error is larger than the tolerance; none where there is no tolerance.
-        timed: its contests with the reference.
+        beyond: sizes at which its error is not shown to be within the tolerance; none where there is no tolerance.
+        timed: its contests with the reference where it is not wrong.
         pays: for which numbers of trajectories it costs less; None where nothing can be said.
+        shipped: whether it has weights whose cost is as the plugin says.
         from_elsewhere: whether it is blind and was not fitted, and yet is better than standing still.
     """
 
@@ -99,6 +115,7 @@ class Worth:
     beyond: tuple[int, ...]
     timed: tuple[Contest, ...]
     pays: PaysOff | None
+    shipped: bool = False
     from_elsewhere: bool = False
 
     def of_pace(self, pace: Pace, *, equal: bool = False) -> tuple[Contest, ...]:
@@ -134,6 +151,7 @@ class Answer:
         worth: of each solver that has something to prove.
         care: what to be careful about.
         rows: the table.
+        wrong: solvers that know the Hamiltonian and are no better than standing still, with the sizes.
     """
 
     run: Run
@@ -141,6 +159,7 @@ class Answer:
     worth: tuple[Worth, ...]
     care: Care
     rows: tuple[Row, ...] = field(default=())
+    wrong: tuple[tuple[str, tuple[int, ...]], ...] = ()
 
 
 def answer(run: Run) -> Answer:
@@ -150,21 +169,25 @@ def answer(run: Run) -> Answer:
     against: dict[str, list[Contest]] = {}
     if reference in solvers:
         against = dict(zip(others, contests(run, *((one, reference) for one in others)), strict=True))
-    rows = tuple(row for solver, cells in solvers.items() for row in _rows(cells, against.get(solver, [])))
+    rows = tuple(row for solver, cells in solvers.items() for row in _rows(run, cells, against.get(solver, [])))
     proving = [
         solver
         for solver in others
         if solver.partition("[")[0] != STANDING_STILL
         and any(cell.knowledge != "hamiltonian" and cell.scores for cell in solvers[solver])
     ]
-    worth = tuple(
-        _worth(solver, solvers[solver], against.get(solver, []), run.tolerance, fitted=solver in run.record.fits)
-        for solver in proving
+    worth = tuple(_worth(run, solver, solvers[solver], against.get(solver, [])) for solver in proving)
+    wrong = tuple(
+        (solver, sizes) for solver in others if solver not in proving and (sizes := _wrong(run, solvers[solver]))
     )
-    return Answer(run, tuple(_fastest(run, solvers)), worth, _care(run, against), rows)
+    return Answer(run, tuple(_fastest(run, solvers)), worth, _care(run, against), rows, wrong)
 
 
-def _rows(cells: Sequence[CellRecord], against: Sequence[Contest]) -> Iterator[Row]:
+def _wrong(run: Run, cells: Sequence[CellRecord]) -> tuple[int, ...]:
+    return tuple(sorted({cell.size for cell in cells if is_wrong(run, cell)}))
+
+
+def _rows(run: Run, cells: Sequence[CellRecord], against: Sequence[Contest]) -> Iterator[Row]:
     """Yield the rows of one solver; neighbouring sizes that are alike are one."""
     single = []
     for size, same in itertools.groupby(sorted(cells, key=lambda cell: cell.size), key=lambda cell: cell.size):
@@ -179,8 +202,9 @@ def _rows(cells: Sequence[CellRecord], against: Sequence[Contest]) -> Iterator[R
                 (size,),
                 worst.status,
                 worst.reason,
-                tuple(found for cell in here if (found := score_of(cell)) is not None),
-                accuracies.pop() if len(accuracies) == 1 else Accuracy.UNKNOWN,
+                tuple(found for cell in here if (found := score_of(cell, run.metric)) is not None),
+                accuracies.pop() if len(accuracies) == 1 else Accuracy.UNDECIDED,
+                all(is_wrong(run, cell) for cell in here),
                 {batch: tuple(one for one in timed if one.batch_size == batch) for batch in batches},
                 {
                     batch: tuple(solve_time(timing) for cell in here if (timing := timing_of(cell, batch)))
@@ -206,6 +230,7 @@ def _together(one: Row, other: Row) -> Row:
         one.reason,
         one.scores + other.scores,
         one.accuracy,
+        one.wrong,
         {batch: found + other.contests[batch] for batch, found in one.contests.items()},
         {batch: found + other.times[batch] for batch, found in one.times.items()},
         one.extrapolated | other.extrapolated,
@@ -223,7 +248,7 @@ def _fastest(run: Run, solvers: dict[str, list[CellRecord]]) -> Iterator[Fastest
         for solver, cells in solvers.items():
             here = [cell for cell in cells if cell.size == size]
             theirs = [run.cell(reference, size, cell.seed) for cell in here]
-            enough = [_enough(cell, other, run.tolerance) for cell, other in zip(here, theirs, strict=True)]
+            enough = [_enough(run, cell, other) for cell, other in zip(here, theirs, strict=True)]
             seconds = [timing.seconds for cell in here if (timing := timing_of(cell, batch)) is not None]
             if here and all(enough) and len(seconds) == len(here):
                 timed[solver] = math.exp(sum(map(math.log, seconds)) / len(seconds))
@@ -240,29 +265,37 @@ def _fastest(run: Run, solvers: dict[str, list[CellRecord]]) -> Iterator[Fastest
         yield Fastest(tuple(one.sizes[0] for one in alike), batch, alike[0].solvers, alike[0].certain)
 
 
-def _enough(cell: CellRecord, reference: CellRecord | None, tolerance: float) -> bool:
+def _enough(run: Run, cell: CellRecord, reference: CellRecord | None) -> bool:
     """Return whether a cell is within the tolerance, or where there is none as accurate as the reference."""
-    error = score_of(cell)
-    if cell.status is not Status.OK or error is None:
+    if cell.status is not Status.OK or is_wrong(run, cell):
         return False
-    return error.value <= tolerance if tolerance else compare_errors(error, score_of(reference)).suffices
+    if run.tolerance:
+        return _within(run, score_of(cell, run.metric))
+    return compare_errors(run, [(cell, reference)]).accuracy.suffices
 
 
-def _worth(
-    solver: str, cells: Sequence[CellRecord], against: Sequence[Contest], tolerance: float, *, fitted: bool
-) -> Worth:
-    timed = tuple(one for one in against if one.ratio is not None)
-    skills = [(cell.size, score_of(cell, "skill")) for cell in cells]
-    errors = [(cell.size, score) for cell in cells if (score := score_of(cell)) is not None]
+def _within(run: Run, error: Score | None) -> bool:
+    """Return whether an error is shown to be within the tolerance, with its whole interval where it has one."""
+    if error is None or math.isnan(error.value):
+        return False
+    largest = error.high if math.isfinite(error.high) else error.value
+    return max(largest, error.resolution or 0.0) <= run.tolerance
+
+
+def _worth(run: Run, solver: str, cells: Sequence[CellRecord], against: Sequence[Contest]) -> Worth:
+    timed = tuple(one for one in against if one.ratio is not None and not one.wrong)
+    skills, fit = [score_of(cell, "skill") for cell in cells], run.record.fits.get(solver)
+    errors = [(cell.size, score) for cell in cells if (score := score_of(cell, run.metric)) is not None]
     return Worth(
         solver,
         tuple(score for _, score in errors),
         frozenset(one.accuracy for one in timed),
-        tuple(sorted({size for size, skill in skills if skill is not None and skill.value <= 0})),
-        tuple(sorted({size for size, score in errors if tolerance and score.value > tolerance})),
+        _wrong(run, cells),
+        tuple(sorted({size for size, score in errors if run.tolerance and not _within(run, score)})),
         timed,
         next((one for one in outcomes(timed) if isinstance(one, PaysOff)), None),
-        not fitted and any(skill is not None and not no_better(skill) for _, skill in skills),
+        fit is not None and fit.source == "shipped",
+        fit is None and any(skill is not None and not no_better(skill) for skill in skills),
     )
 
 

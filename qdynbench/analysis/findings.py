@@ -110,7 +110,14 @@ class Claim(_About):
     usual: Contest
 
 
-Finding = Skill | LargestError | BesideYardstick | Outcome | PaysOff | NotCompared | Protocol | Claim
+@dataclass(frozen=True)
+class Wrong(_About):
+    """Sizes at which a solver is no better than standing still, so that its time is no question."""
+
+    sizes: tuple[int, ...]
+
+
+Finding = Skill | LargestError | BesideYardstick | Wrong | Outcome | PaysOff | NotCompared | Protocol | Claim
 
 
 @dataclass(frozen=True)
@@ -154,7 +161,9 @@ def findings(run: Run) -> list[Finding]:
         if (solver, reference) in against:
             solved = {(cell.size, cell.seed) for cell in solvers[solver] if cell.status is Status.OK}
             # What a solver could not do is in the table already, with its reason.
-            found += outcomes([one for one in against[solver, reference] if (one.size, one.seed) in solved])
+            made = outcomes([one for one in against[solver, reference] if (one.size, one.seed) in solved])
+            # Of a solver that does not know the Hamiltonian its skill has said so already.
+            found += [one for one in made if cells[0].knowledge == "hamiltonian" or not isinstance(one, Wrong)]
     for pair in variants:
         found += _protocol(pair, against)
     return found
@@ -174,7 +183,9 @@ def protocols(run: Run) -> list[tuple[str, str]]:
 
 def outcomes(found: Sequence[Contest]) -> Iterator[Finding]:
     """Yield what the contests of two solvers come to, in time and error, in break-even, and what is not compared."""
-    timed = [one for one in found if one.ratio is not None]
+    if wrong := sorted({one.size for one in found if one.wrong}):
+        yield Wrong(found[0].first, tuple(wrong))
+    timed = [one for one in found if one.ratio is not None and not one.wrong]
     for pace in Pace:
         for accuracy in Accuracy:
             alike = tuple(one for one in timed if (one.pace, one.accuracy) == (pace, accuracy))
@@ -190,7 +201,7 @@ def outcomes(found: Sequence[Contest]) -> Iterator[Finding]:
         yield PaysOff(timed[0].first, pays, kinds[Cheaper.BELOW], never, len(timed) - len(decided))
     missing = tuple(one for one in found if one.gap is not None)
     if missing:
-        yield NotCompared(missing[0].first, missing, wholly=not timed)
+        yield NotCompared(missing[0].first, missing, wholly=not timed and not wrong)
 
 
 def _is_still(run: Run, solver: str, cells: list[CellRecord]) -> bool:
@@ -215,7 +226,7 @@ def _largest_errors(cells: list[CellRecord]) -> Iterator[Finding]:
     for track in dict.fromkeys(cell.track for cell in cells):
         here = [cell for cell in cells if cell.track == track]
         scores = [[score for cell in here if (score := score_of(cell, metric))] for metric in LARGEST]
-        largest = tuple(max(same, key=lambda one: max(one.value, one.bound or 0)) for same in scores if same)
+        largest = tuple(max(same, key=lambda one: max(one.value, one.resolution or 0)) for same in scores if same)
         if largest:
             yield LargestError(here[0].solver, track, tuple(cell.size for cell in here), largest)
 
@@ -227,7 +238,7 @@ def _beside_yardsticks(run: Run, cells: list[CellRecord]) -> Iterator[Finding]:
         for cell in cells:
             other = run.cell(yardstick, cell.size, cell.seed)
             if other is not None and other.status is Status.OK:
-                sizes.setdefault(compare_errors(score_of(cell), score_of(other), run.tolerance), []).append(cell.size)
+                sizes.setdefault(compare_errors(run, [(cell, other)]).accuracy, []).append(cell.size)
         for accuracy, where in sizes.items():
             yield BesideYardstick(solver, yardstick, accuracy, tuple(where))
 

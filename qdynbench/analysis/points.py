@@ -15,13 +15,13 @@ from qdynbench.analysis.selection import cells_by_solver, score_of, solve_time, 
 from qdynbench.contract.problem import Knowledge
 from qdynbench.contract.spec import SolverSpec
 from qdynbench.record.ledger import BreakEven, break_even
-from qdynbench.record.results import Run
+from qdynbench.record.results import ERROR_METRIC, Run
 from qdynbench.record.schema import CellRecord, Ledger, Score, SolveTiming, Status
-from qdynbench.stats import Interval, bootstrap_mean
+from qdynbench.stats import Interval, mean_over_seeds
 from qdynbench.text import power, without_size
 
 ROUNDING = 1e-15
-"""Error that double precision cannot tell from none, where the reference has no bound."""
+"""Error that double precision cannot tell from none, where the reference is not certified."""
 
 
 @dataclass(frozen=True)
@@ -86,27 +86,27 @@ class Point:
         To first order this is the 2-norm distance between the normalised states up to a global phase, which is what
         tolerances are about.
         """
-        score = score_of(self.cell)
+        score = score_of(self.cell, ERROR_METRIC)
         if score is None or not math.isfinite(score.value):
             return None
         low, high = (end if math.isfinite(end) else score.value for end in (score.low, score.high))
         return math.sqrt(score.value), math.sqrt(max(0.0, low)), math.sqrt(high)
 
     @property
-    def bound(self) -> float:
-        """Error of the reference itself in the same measure; 0 where it is not certified."""
-        score = score_of(self.cell)
-        return math.sqrt(score.bound or 0.0) if score is not None else 0.0
+    def resolution(self) -> float:
+        """The resolution of the reference in the same measure; 0 where it is not certified."""
+        score = score_of(self.cell, ERROR_METRIC)
+        return math.sqrt(score.resolution or 0.0) if score is not None else 0.0
 
     @property
     def resolved(self) -> bool:
         """Whether the error can be told from that of a perfect solver."""
-        return self.error is not None and self.error[0] >= max(self.bound, ROUNDING)
+        return self.error is not None and self.error[0] >= max(self.resolution, ROUNDING)
 
     @property
     def largest_error(self) -> float:
-        """The upper end of the error's interval, at least the reference's bound; infinite where it is unknown."""
-        return math.inf if self.error is None else max(self.error[2], self.bound)
+        """The upper end of the error's interval, at least the reference's resolution; infinite where it is unknown."""
+        return math.inf if self.error is None else max(self.error[2], self.resolution)
 
     @property
     def seconds(self) -> Interval | None:
@@ -144,7 +144,9 @@ def points(run: Run) -> list[Point]:
     for cell, seeds in found:
         reference = timed.get(cell.size, cell)
         crossing = None if reference is cell else break_even(cell, reference, fits)
-        accuracy = compare_errors(score_of(cell), score_of(reference), run.tolerance)
+        same = [one for one in run.cells if (one.solver, one.size) == (cell.solver, cell.size)]
+        pairs = [(one, run.cell(run.task.reference, one.size, one.seed)) for one in same if _alike(one) == _alike(cell)]
+        accuracy = compare_errors(run, pairs).accuracy
         made.append(Point(cell, seeds, timing_of(cell, batch), crossing, accuracy))
     return made
 
@@ -161,8 +163,9 @@ def _alike(cell: CellRecord) -> tuple[str, ...]:
 def over_seeds(cells: Iterable[CellRecord]) -> Iterator[tuple[CellRecord, int]]:
     """Yield a cell for each size, track and way to end among the cells of one solver, and the number of its seeds.
 
-    A score is the mean over the seeds, with a 95 % interval over them (each seed counts as one sample); its bound is
-    the largest. Times are of all launches of all seeds, `prepare` and the first call their medians, memory the largest.
+    A score is the mean over the seeds, with a 95 % interval over them (each seed counts as one sample); its resolution
+    is the worst. Times are of all launches of all seeds, `prepare` and the first call their medians, memory the
+    largest.
     """
     ordered = sorted(cells, key=lambda cell: (cell.size, *_alike(cell), cell.seed))
     for _, same in itertools.groupby(ordered, key=lambda cell: (cell.size, *_alike(cell))):
@@ -182,9 +185,10 @@ def _scores(cells: list[CellRecord]) -> list[Score]:
             found.setdefault((score.metric, score.step), []).append(score)
     merged = []
     for scores in found.values():
-        value, low, high = bootstrap_mean(np.array([score.value for score in scores]))
-        bound = max((score.bound for score in scores if score.bound is not None), default=None)
-        merged.append(scores[0].model_copy(update={"value": value, "low": low, "high": high, "bound": bound}))
+        value, low, high = mean_over_seeds(np.array([score.value for score in scores]))
+        worst = max(scores, key=lambda score: score.resolution or 0.0)
+        own = {"reference_error": worst.reference_error, "resolution": worst.resolution}
+        merged.append(scores[0].model_copy(update={"value": value, "low": low, "high": high, **own}))
     return merged
 
 

@@ -9,9 +9,6 @@ from qdynbench.record.schema import CellRecord, Score, SolveTiming
 from qdynbench.stats import Interval, time_of
 from qdynbench.text import plain
 
-ERROR_METRIC = "infidelity"
-"""Decides whether two errors are equal: unlike the mean relative entropy it sees phases."""
-
 
 def cells_by_solver(run: Run) -> dict[str, list[CellRecord]]:
     """Return the cells of each solver, solvers in the order of the task, sizes in order."""
@@ -32,7 +29,7 @@ def label_of(run: Run, solver: str) -> str:
     return next((plain(cell.label) for cell in run.cells if cell.solver == solver and cell.label), "")
 
 
-def score_of(cell: CellRecord | None, metric: str = ERROR_METRIC) -> Score | None:
+def score_of(cell: CellRecord | None, metric: str) -> Score | None:
     """Return a cell's score at the last step that it has, or None."""
     found = [] if cell is None else [score for score in cell.scores if score.metric == metric]
     return max(found, key=lambda score: score.step or 0, default=None)

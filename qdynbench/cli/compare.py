@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from qdynbench.cli.options import Metric, Tolerance
+
 if TYPE_CHECKING:
     from qdynbench.record.results import Run
     from qdynbench.runner.observer import Observer
@@ -21,17 +23,18 @@ def compare(
         str | None, typer.Option("--setting", help="With a task as --run: a named set of values in its file.")
     ] = None,
     plugin: Annotated[list[Path] | None, typer.Option("--plugin", help="A single-file plugin to load.")] = None,
-    tolerance: Annotated[
-        float | None, typer.Option("--tolerance", help="Infidelity that is good enough; default: that of the task.")
-    ] = None,
+    tolerance: Tolerance = None,
+    metric: Metric = None,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")] = False,
 ) -> int:
     """Compare solvers on a run: cost ratios with intervals, errors, break-even and a verdict. Runs what is missing."""
     from rich.console import Console
 
     from qdynbench import api
+    from qdynbench.cli import options
     from qdynbench.cli.progress import watch
     from qdynbench.errors import InputError
+    from qdynbench.plugins.registry import Registry
     from qdynbench.record.results import Run
     from qdynbench.report.terminal.show import show_comparison
 
@@ -39,7 +42,9 @@ def compare(
         raise InputError("compare needs at least two different solvers, such as `qdynbench compare sru ed`")
     with watch(Console(stderr=True, quiet=quiet)) as observer:
         done = complete(run, setting, solvers, plugin or [], observer)
-    shown = done if tolerance is None else Run(done.folder, tolerance)
+    files = (file for file in done.record.plugin_files if Path(file).is_file())
+    options.judged_by(metric, Registry.discover([*(plugin or []), *files]))
+    shown = Run(done.folder, tolerance, metric)
     show_comparison(api.compare(shown, *solvers), Console())
     return 0
 

@@ -5,12 +5,23 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Annotated, Any
 
+import typer
 import yaml
 
 from qdynbench.contract.spec import SolverSpec
 from qdynbench.errors import InputError
+
+if TYPE_CHECKING:
+    from qdynbench.plugins.registry import Registry
+
+Tolerance = Annotated[
+    float | None, typer.Option("--tolerance", min=0.0, help="Error that is good enough; default: that of the task.")
+]
+Metric = Annotated[
+    str | None, typer.Option("--metric", help="Error by which solvers are compared; default: the infidelity.")
+]
 
 
 def overrides(texts: Iterable[str]) -> dict[str, Any]:
@@ -45,6 +56,16 @@ def weights(texts: Iterable[str]) -> dict[str, Path]:
             raise InputError(f"--weights {text}: give one folder for each solver, as --weights SOLVER=FOLDER")
         found[name] = Path(folder)
     return found
+
+
+def judged_by(metric: str | None, registry: Registry) -> None:
+    """Check that solvers can be compared by a metric.
+
+    Raises:
+        InputError: there is no such metric, or its larger values are the better ones.
+    """
+    if metric is not None and getattr(registry.load("metrics", metric), "better", "lower") != "lower":
+        raise InputError(f"--metric {metric}: solvers are compared by an error, and of this the larger is the better")
 
 
 def run_folder(run: str | None) -> Path:

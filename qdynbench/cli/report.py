@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
+
+from qdynbench.cli.options import Metric, Tolerance
 
 
 def report(
@@ -16,20 +19,22 @@ def report(
     ] = False,
     json: Annotated[bool, typer.Option("--json", help="The answer and all findings as JSON, for programs.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="The answer alone.")] = False,
-    tolerance: Annotated[
-        float | None, typer.Option("--tolerance", help="Infidelity that is good enough; default: that of the task.")
-    ] = None,
+    tolerance: Tolerance = None,
+    metric: Metric = None,
 ) -> int:
     """Show the report of a run and draw its figures anew."""
     from rich.console import Console
 
     from qdynbench import api
     from qdynbench.analysis.answer import answer, as_json
-    from qdynbench.cli.options import run_folder
+    from qdynbench.cli.options import judged_by, run_folder
+    from qdynbench.plugins.registry import Registry
     from qdynbench.record.results import Run
     from qdynbench.report.terminal.show import show, show_answer
 
-    opened = Run(run_folder(run), tolerance)
+    opened = Run(run_folder(run), tolerance, metric)
+    if metric is not None:
+        judged_by(metric, Registry.discover(file for file in opened.record.plugin_files if Path(file).is_file()))
     if json:
         Console(soft_wrap=True).print_json(data=as_json(answer(opened)))
     elif quiet:

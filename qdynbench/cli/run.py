@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from qdynbench.cli.options import Metric, Tolerance
+
 
 def run(
     task: Annotated[str, typer.Argument(help="A task file, a folder of them, or the name of a shipped task.")],
@@ -37,9 +39,8 @@ def run(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the plan and stop.")] = False,
     device: Annotated[str, typer.Option("--device", help="cpu or cuda.")] = "cpu",
     threads: Annotated[int | None, typer.Option("--threads", help="CPU threads; default: all cores.")] = None,
-    tolerance: Annotated[
-        float | None, typer.Option("--tolerance", help="Infidelity that is good enough; default: that of the task.")
-    ] = None,
+    tolerance: Tolerance = None,
+    metric: Metric = None,
     details: Annotated[bool, typer.Option("--details", help="End with all tables, curves and tracebacks.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress; the answer alone.")] = False,
 ) -> int:
@@ -49,6 +50,7 @@ def run(
     from qdynbench import api
     from qdynbench.cli import options
     from qdynbench.cli.progress import watch
+    from qdynbench.errors import InputError
     from qdynbench.plugins.registry import Registry
     from qdynbench.record.results import Run
     from qdynbench.report.figures.drawing import draw_figures
@@ -67,6 +69,9 @@ def run(
         folder = api.default_folder(loaded, setting, changes) if out is None else out
         if out is not None and len(members) > 1:
             folder = out / Path(member).stem
+        options.judged_by(metric, registry)
+        if metric is not None and ("metrics", metric) not in loaded.named(registry):
+            raise InputError(f"--metric {metric}: task {loaded.name!r} does not measure it; add it to its 'metrics'")
         with watch(console, every_cell=dry_run) as observer:
             if dry_run:
                 api.predict(loaded, registry, observer, device=device, threads=threads)
@@ -77,7 +82,7 @@ def run(
             )
             observer.drawing(done.task.figures)
             drawn = draw_figures(done, registry)
-        shown = done if tolerance is None else Run(done.folder, tolerance)
+        shown = Run(done.folder, tolerance, metric)
         if quiet:
             show_answer(shown, Console())
         else:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, ClassVar, Literal
 
-from qdynbench.stats import Interval, bootstrap_mean
+from qdynbench.stats import Interval, mean_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -27,6 +27,8 @@ class Metric(ABC):
         reads: what the metric needs of a prediction: "states", or names of observables. A solver that yields only
             observables is scored by the metrics that need no more than these.
         per_time: whether there is a value for each time; otherwise there is one value per sample.
+        order: 1 where the metric grows in proportion to a small error of the state, 2 where it grows with
+            its square, as the infidelity does. Twice the error of a state is `2**order` times the value.
         static: whether the metric requires a constant Hamiltonian, such as the drift of the energy does.
         needs_reference: whether the metric has no value without a reference.
         observes: whether a metric that needs a reference also keeps curves of the prediction. It is then updated
@@ -38,6 +40,7 @@ class Metric(ABC):
     better: ClassVar[Literal["lower", "higher"]] = "lower"
     reads: ClassVar[tuple[str, ...]] = ("states",)
     per_time: ClassVar[bool] = True
+    order: ClassVar[int] = 1
     static: ClassVar[bool] = False
     needs_reference: ClassVar[bool] = True
     observes: ClassVar[bool] = False
@@ -71,7 +74,7 @@ class Metric(ABC):
             step: index into the time grid; None for a metric without a time axis.
         """
         values = arrays[cls.name]
-        return bootstrap_mean(values if step is None else values[:, step])
+        return mean_of(values if step is None else values[:, step])
 
 
 class CurveMetric(Metric):

@@ -11,6 +11,8 @@ from qdynbench.plugins.distributions import hash_files
 from qdynbench.record import provenance
 
 MANIFEST = "manifest.json"
+HASH = "weights"
+"""Key of the hash of the weights."""
 
 
 def read_manifest(folder: Path) -> dict[str, Any] | None:
@@ -28,8 +30,21 @@ def weights_of(folder: Path) -> str:
 
 
 def write_manifest(folder: Path, manifest: dict[str, Any]) -> None:
-    """Write the manifest of a folder of weights."""
-    (folder / MANIFEST).write_text(json.dumps(manifest, indent=1))
+    """Write the manifest of a folder of weights, with a hash of these."""
+    (folder / MANIFEST).write_text(json.dumps({**manifest, HASH: weights_of(folder)}, indent=1))
+
+
+def check_weights(folder: Path, manifest: dict[str, Any]) -> None:
+    """Hold the weights in a folder to the hash in their manifest, if there is one.
+
+    Raises:
+        InputError: they are others, so that nothing in the manifest belongs to them.
+    """
+    if HASH in manifest and manifest[HASH] != (found := weights_of(folder)):
+        raise InputError(
+            f"the weights in {str(folder)!r} are not those of their {MANIFEST}: it has the hash {manifest[HASH]}, they "
+            f"have {found}. They were changed or damaged; install or copy them again, or train anew with --refit"
+        )
 
 
 def manifest_of(
@@ -94,6 +109,6 @@ def foundation_of(folder: Path) -> dict[str, Any]:
             f"the weights in {str(folder)!r} have no {MANIFEST} that says what they had cost; a fit that builds upon "
             "them would hide that cost"
         ) from error
-    files = sorted(path for path in folder.iterdir() if path.is_file())
+    check_weights(folder, manifest)
     # Only name and hash: a manifest that is passed on with the weights must not contain paths of this machine.
-    return {"name": folder.resolve().name, "weights": hash_files(files), **known, **costs}
+    return {"name": folder.resolve().name, "weights": weights_of(folder), **known, **costs}

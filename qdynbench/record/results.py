@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from qdynbench.errors import InputError, suggestion
 from qdynbench.files import written_whole
 from qdynbench.record.ledger import Cheaper, break_even
 from qdynbench.record.schema import TRAJECTORIES, CellRecord, RunRecord
@@ -23,9 +24,11 @@ if TYPE_CHECKING:
     import pandas as pd
     import xarray as xr
 
-_OF_NUMBERS = ("metric", "step", "value", "low", "high", "unit", "bound")
+ERROR_METRIC = "infidelity"
+"""Decides by default whether two errors are equal: unlike the mean relative entropy it sees phases."""
+_OF_NUMBERS = ("metric", "step", "value", "low", "high", "unit", "resolution")
 COLUMNS = ["task", "solver", "size", "batch_size", "seed", "track", "status", "reason", *_OF_NUMBERS]
-"""The columns of the tidy table; `bound` is the error of the reference itself in a metric, nan where it is unknown.
+"""The columns of the tidy table; `resolution` is that of the reference in a metric, nan where it is unknown.
 
 Behind them come the circumstances of the run, see `Run.circumstances`.
 """
@@ -39,22 +42,34 @@ class Run:
         record: `run.json`.
         cells: all cells that were reached, in the order of the plan.
         missing: number of cells that an interrupted run has not reached.
-        tolerance: infidelity at the last step that is good enough: smaller ones count as equal.
+        metric: the error, at the last step, by which solvers are compared.
+        tolerance: how much of it is good enough: smaller errors count as equal.
 
     Args:
         folder: the run directory.
-        tolerance: default: that of the task.
+        tolerance: default: that of the task, which is one of the infidelity.
+        metric: default: the infidelity.
+
+    Raises:
+        InputError: there is no run, or it has no values of the metric.
     """
 
-    def __init__(self, folder: str | Path, tolerance: float | None = None) -> None:
+    def __init__(self, folder: str | Path, tolerance: float | None = None, metric: str | None = None) -> None:
         self.folder = Path(folder)
         self._store = Store.open(self.folder)
         self.record: RunRecord = self._store.read_run()
         self.task = Task.model_validate(self.record.task, strict=False)
-        self.tolerance = self.task.tolerance if tolerance is None else tolerance
+        self.metric = metric or ERROR_METRIC
+        usual = self.task.tolerance if self.metric == ERROR_METRIC else 0.0
+        self.tolerance = usual if tolerance is None else tolerance
         read = [self._store.read_cell(key) for key in self.record.cells]
         self.cells: list[CellRecord] = [cell for cell in read if cell is not None]
         self.missing = len(read) - len(self.cells)
+        self._errors: dict[str, NDArray[np.float64] | None] = {}
+        names = {score.metric for cell in self.cells for score in cell.scores}
+        if metric is not None and metric not in names:
+            hint = suggestion(metric, names) or f"; it has {', '.join(sorted(names)) or 'none'}"
+            raise InputError(f"{str(self.folder)!r} has no values of the metric {metric!r}{hint}")
 
     @property
     def exit_status(self) -> int:
@@ -70,6 +85,14 @@ class Run:
         """Return the curves of one cell: per sample and time `(B, T+1)`, or `(B,)` for metrics without a time axis."""
         return self._arrays(cell, kept=False)
 
+    def errors_of(self, cell: CellRecord) -> NDArray[np.float64] | None:
+        """Return the `metric` of each test state of a cell at the last step, shape `(B,)`; None where it has none."""
+        if cell.key not in self._errors:
+            found = self._arrays(cell, only=self.metric).get(self.metric)
+            last = None if found is None else (found if found.ndim == 1 else found[:, -1]).astype(np.float64)
+            self._errors[cell.key] = last
+        return self._errors[cell.key]
+
     def trajectories(self, cell: CellRecord) -> tuple[NDArray[np.complex64], NDArray[np.complex64]] | None:
         """Return the kept trajectories of one cell: prediction and reference, each of shape `(n, T+1, 2**N)`.
 
@@ -78,12 +101,13 @@ class Run:
         arrays = self._arrays(cell, kept=True)
         return (arrays[TRAJECTORIES[0]], arrays[TRAJECTORIES[1]]) if len(arrays) == len(TRAJECTORIES) else None
 
-    def _arrays(self, cell: CellRecord, *, kept: bool) -> dict[str, NDArray[Any]]:
+    def _arrays(self, cell: CellRecord, *, kept: bool = False, only: str = "") -> dict[str, NDArray[Any]]:
         path = self._store.curves_of(cell.key)
         if not path.is_file():
             return {}
         with np.load(path, allow_pickle=False) as arrays:
-            return {name: arrays[name] for name in arrays.files if (name in TRAJECTORIES) is kept}
+            names = [name for name in arrays.files if (name in TRAJECTORIES) is kept]
+            return {name: arrays[name] for name in names if only in {"", name}}
 
     @property
     def circumstances(self) -> dict[str, Any]:

@@ -6,11 +6,12 @@ import enum
 from collections.abc import Iterable
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, model_validator
+from pydantic import BaseModel, ConfigDict
 
 from qdynbench.stats import typical
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
+"""1 had the error of the reference as a bound."""
 TRAJECTORIES = ("trajectories/prediction", "trajectories/reference")
 """Arrays of kept trajectories beside the curves of a cell; no metric can have these names."""
 
@@ -53,7 +54,10 @@ class Score(_Record):
         metric, unit: name and unit of the metric.
         step: time step, or None for a metric without a time axis.
         value, low, high: mean and interval.
-        bound: error of the reference in this metric; smaller values cannot be distinguished from zero.
+        reference_error: largest value of the metric between the reference and a second method up to this step, on some
+            of the test states; None where there is none.
+        resolution: what the true error may still be where `value` is below `reference_error`: an estimate from these
+            states and no bound.
     """
 
     metric: str
@@ -62,12 +66,13 @@ class Score(_Record):
     low: float
     high: float
     unit: str
-    bound: float | None = None
+    reference_error: float | None = None
+    resolution: float | None = None
 
     @property
-    def below_bound(self) -> bool:
+    def unresolved(self) -> bool:
         """Whether the value cannot be distinguished from that of a perfect solver."""
-        return self.bound is not None and self.bound > 0 and self.value < self.bound
+        return self.reference_error is not None and self.value < self.reference_error
 
 
 class ReferenceRecord(_Record):
@@ -76,7 +81,8 @@ class ReferenceRecord(_Record):
     Attributes:
         solver: the reference solver of the task, or "none".
         missing: why there was no reference, so that only metrics without one have values; otherwise empty.
-        method: second, independent method that gave the bounds; empty if the reference is not certified.
+        method: second, independent method that gave the resolution; empty if the reference is not certified.
+        states: number of test states that it evolved.
         uncertified: why the reference is not certified, otherwise empty.
         notes: remarks of the reference on its own result, such as that a limit was reached.
     """
@@ -84,6 +90,7 @@ class ReferenceRecord(_Record):
     solver: str
     missing: str = ""
     method: str = ""
+    states: int = 0
     uncertified: str = ""
     notes: list[str] = []
 
@@ -112,14 +119,6 @@ class SolveTiming(_Record):
     busy: float | None = None
     waiting: float | None = None
     disturbed: int | None = None
-
-    @model_validator(mode="before")
-    @classmethod
-    def _of_an_older_version(cls, data: Any) -> Any:
-        """Take the rounds of a run that knew one launch alone."""
-        if isinstance(data, dict) and "seconds" in data:
-            return {**{key: value for key, value in data.items() if key != "seconds"}, "launches": [data["seconds"]]}
-        return data
 
     @property
     def seconds(self) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from pathlib import Path
 from types import TracebackType
@@ -45,9 +46,9 @@ class Store:
                     )
             folder.mkdir(parents=True, exist_ok=True)
             store._acquire()
-            if (folder / "run.json").exists():
+            if (folder / "run.json").exists() and not fresh:
                 earlier = store.read_run().task.get("name")
-                if earlier != task.name and not fresh:
+                if earlier != task.name:
                     raise InputError(
                         f"{str(folder)!r} holds a run of task {earlier!r}, not of {task.name!r}; "
                         "choose another folder with --out, or --fresh to replace it"
@@ -115,12 +116,16 @@ class Store:
         """
         path = self.folder / "run.json"
         try:
-            record = RunRecord.model_validate_json(path.read_bytes())
-        except (OSError, pydantic.ValidationError) as error:
+            content = json.loads(path.read_bytes())
+            version = content.get("schema_version") if isinstance(content, dict) else None
+            if isinstance(version, int) and version != SCHEMA_VERSION:
+                raise InputError(
+                    f"{path} has format {version}, and this version of qdynbench reads format {SCHEMA_VERSION}: "
+                    "run the task again into another folder (--out), or with --fresh to replace this run"
+                )
+            return RunRecord.model_validate(content)
+        except (OSError, ValueError) as error:
             raise InputError(f"{path} cannot be read as a run: {_first(error)}; --fresh replaces it") from error
-        if record.schema_version != SCHEMA_VERSION:
-            raise InputError(f"{path} has format {record.schema_version}, this version reads {SCHEMA_VERSION}")
-        return record
 
     def write_run(self, record: RunRecord) -> None:
         """Write `run.json`."""

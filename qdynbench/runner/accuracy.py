@@ -217,7 +217,7 @@ class CellRunner:
         excess = self._excess(opened.cost, 0.0 if opened.cost is None else first_guess(opened.cost.operations))
         if missing := self._lost.get(case) or opened.refusal or excess:
             return ReferenceRecord(solver=name, missing=missing)
-        return ReferenceRecord(solver=name, method=opened.method, uncertified=opened.uncertified)
+        return ReferenceRecord(solver=name, method=opened.method, states=opened.states, uncertified=opened.uncertified)
 
     def _drawn(self, case: Case) -> dict[str, Any]:
         """Return the parameters that the model has drawn for a case."""

@@ -18,7 +18,16 @@ from qdynbench.errors import InputError, QdynbenchError
 from qdynbench.files import file_name, written_whole
 from qdynbench.plugins.registry import Registry
 from qdynbench.record import provenance
-from qdynbench.record.manifest import MANIFEST, costs_of, manifest_of, read_manifest, weights_of, write_manifest
+from qdynbench.record.manifest import (
+    HASH,
+    MANIFEST,
+    check_weights,
+    costs_of,
+    manifest_of,
+    read_manifest,
+    weights_of,
+    write_manifest,
+)
 from qdynbench.record.schema import FitRecord
 from qdynbench.runner.earlier import differences
 from qdynbench.runner.fleet import Fleet
@@ -30,6 +39,7 @@ from qdynbench.workers import protocol as to
 from qdynbench.workers.process import Worker, WorkerFailure
 
 OF_OTHER_CODE = "fitted by an earlier version of the solver's code, see --keep-fit"
+NO_HASH = "these weights have no hash in their manifest, so that a change of them would not be noticed"
 UNKNOWN_TRAINING = "these weights do not say what they were trained on; the tracks take the task's word for it"
 
 
@@ -127,6 +137,8 @@ class Fits:
         for source, folder in (*shipped, ("cache", kept)):
             manifest = read_manifest(folder)
             if manifest is not None and manifest.get("training") == self._training:
+                if HASH not in manifest:
+                    manifest["notes"] = [*manifest.get("notes", []), NO_HASH]
                 return _record(spec, source, folder, manifest)
         if self._choice.keep and (manifest := self._adopt(spec, kept)) is not None:
             return _record(spec, "cache", kept, manifest)
@@ -330,6 +342,7 @@ class Progress:
 
 
 def _record(spec: SolverSpec, source: str, folder: Path, manifest: to.Json) -> FitRecord:
+    check_weights(folder, manifest)
     return FitRecord(
         solver=str(spec),
         source=source,

@@ -21,8 +21,8 @@ from qdynbench.scoring.reference import Cursor
 from qdynbench.scoring.source import CaseSource
 from qdynbench.task.case import Case, Purpose
 
-Bounds = Mapping[str, NDArray[np.float64]]
-"""The error of the reference up to each time, shape `(T+1,)`, for each metric that was certified."""
+ReferenceErrors = Mapping[str, NDArray[np.float64]]
+"""Largest value between the reference and a second method at each time, shape `(T+1,)`, by metric."""
 Curves = dict[str, NDArray[np.float64]]
 
 
@@ -80,11 +80,11 @@ class CellScoring:
         source: gives the problem, the states and the reference.
         case: the case of the cell.
         referenced: whether there is a reference; without one only metrics that need none have a value.
-        bounds: errors of the reference, as `qdynbench.scoring.certify.bounds` gives them.
+        errors: of the reference, as `qdynbench.scoring.certify.reference_errors` gives them.
     """
 
-    def __init__(self, source: CaseSource, case: Case, *, referenced: bool, bounds: Bounds) -> None:
-        self._source, self._case, self._referenced, self._bounds = source, case, referenced, bounds
+    def __init__(self, source: CaseSource, case: Case, *, referenced: bool, errors: ReferenceErrors) -> None:
+        self._source, self._case, self._referenced, self._errors = source, case, referenced, errors
         self._portions: list[Portion] = []
 
     def begin(self, start: int, stop: int) -> Initial:
@@ -133,11 +133,20 @@ class CellScoring:
 
     def _scores(self, name: str, arrays: Curves) -> Iterator[Score]:
         kind = next(kind for kind in self._source.metrics if kind.name == name)
-        bounds = self._bounds.get(name) if self._referenced else None
+        errors = self._errors.get(name) if self._referenced else None
         for step in self._source.task.report_steps if kind.per_time else [None]:
             value, low, high = kind.summarise(arrays, step)
-            bound = None if bounds is None or step is None else float(bounds[: step + 1].max())
-            yield Score(metric=name, step=step, value=value, low=low, high=high, unit=kind.unit, bound=bound)
+            error = None if errors is None or step is None else float(errors[: step + 1].max())
+            yield Score(
+                metric=name,
+                step=step,
+                value=value,
+                low=low,
+                high=high,
+                unit=kind.unit,
+                reference_error=error,
+                resolution=None if error is None else 2.0**kind.order * error,
+            )
 
 
 def keep_readable(metrics: dict[str, Metric], window: Window, *, of_reference: bool = False) -> None:

@@ -1,4 +1,8 @@
-"""Certification: an independent evolution, which shares no code with the solvers, bounds the error of the reference."""
+"""Certification: what the reference is worth, estimated by an independent evolution of some test states.
+
+Both have the Pauli strings and the drive of the model in common, and no code that evolves: what is wrong in the model
+itself, no comparison of the two can find.
+"""
 
 from __future__ import annotations
 
@@ -12,11 +16,13 @@ from numpy.typing import NDArray
 from qdynbench.contract.problem import Problem
 from qdynbench.contract.window import ScoreContext, Window
 from qdynbench.physics.operators import PauliSum
-from qdynbench.scoring.cell import Bounds, keep_readable
+from qdynbench.scoring.cell import ReferenceErrors, keep_readable
 from qdynbench.scoring.source import CaseSource
 from qdynbench.task.case import Case, Purpose
 
-CERTIFIED_STATES = 2
+BUDGET = 3e8
+"""Products of numbers that the independent evolution of a case may take, about a second; the smallest numbers of states
+come before it. The count follows from the problem and not from a clock, so that it is the same on every machine."""
 
 STEPWISE = 12
 """Up to this size the independent evolution visits every time of the grid, beyond it only some checkpoints."""
@@ -86,19 +92,32 @@ def independent_evolution(
     return np.ascontiguousarray(np.stack(found).transpose(2, 0, 1))
 
 
-def bounds(source: CaseSource, case: Case) -> Bounds:
+def states_for(problem: Problem, available: int) -> int:
+    """Return how many test states the independent evolution takes: what the budget affords, at least 2 up to 12 spins.
+
+    scipy multiplies by H about 8 times for each stretch of the grid, and 1.5 times for each unit of `||H|| t`.
+    """
+    if (indices := checkpoints(problem)) is None:
+        return 0
+    drive = problem.drive
+    stretches = len(indices) if drive is None else sum(len(list(problem.pieces(k))) for k in range(problem.steps))
+    strings = max(len(operator.terms) for operator in problem.hamiltonians)
+    norm = max(sum(abs(term.coefficient) for term in operator.terms) for operator in problem.hamiltonians)
+    products = (8 * stretches + 1.5 * norm * float(problem.times[-1])) * strings * 2.0**problem.size
+    return min(available, max(2 if problem.size <= STEPWISE else 1, int(BUDGET / products)))
+
+
+def reference_errors(source: CaseSource, case: Case) -> ReferenceErrors:
     """Return the error of the reference in each metric that is 0 for a perfect solver, each of shape `(T+1,)`.
 
-    It is the value of the metric for an independent evolution of a few states: the largest over these states, at the
-    next time that was checked. Return no bounds if the problem is too large.
+    It is the value of the metric for an independent evolution of some states: the largest over these states, at the
+    next time that was checked. Other states may be worse. Return none if the problem is too large.
     """
-    problem = source.problem(case, batch=CERTIFIED_STATES)
+    problem = source.problem(case, batch=1)
     indices = checkpoints(problem)
     if indices is None:
         return {}
-    initial = source.draw(case, Purpose.TEST, 0, min(CERTIFIED_STATES, source.states))
-    if case.size > STEPWISE:
-        initial = initial[:1]
+    initial = source.draw(case, Purpose.TEST, 0, states_for(problem, source.states))
     context = ScoreContext(case.size, problem.times, None if problem.drive else problem.hamiltonian, initial)
     judged = [kind for kind in source.metrics if kind.needs_reference and kind.per_time and kind.better == "lower"]
     metrics = {kind.name: kind(context) for kind in judged if kind.applies(context)}

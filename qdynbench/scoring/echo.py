@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from qdynbench.physics.distances import ray_distance
 from qdynbench.record.schema import Score
-from qdynbench.stats import bootstrap_mean
+from qdynbench.stats import mean_of
 
 ECHO = "echo_infidelity"
 
@@ -32,7 +32,7 @@ class Echo:
 
     def score(self) -> Score:
         """Return the mean over the states with its interval."""
-        value, low, high = bootstrap_mean(self.values)
+        value, low, high = mean_of(self.values)
         return Score(metric=ECHO, step=None, value=value, low=low, high=high, unit="1")
 
     def curve(self, states: int) -> NDArray[np.float32]:

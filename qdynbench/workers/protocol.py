@@ -380,6 +380,7 @@ class Opened(Message, frozen=True):
         refusal: why there is no reference, or None.
         cost: the predicted cost of the reference.
         method: second method that certifies the reference; empty if it is not certified.
+        states: number of test states that it evolves.
         uncertified: why the reference is not certified; empty if it is.
         excess: why the initial states of one call cannot be drawn, or None.
     """
@@ -387,6 +388,7 @@ class Opened(Message, frozen=True):
     refusal: str | None
     cost: Cost | None
     method: str
+    states: int
     uncertified: str
     excess: str | None
 

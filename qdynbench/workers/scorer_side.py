@@ -17,7 +17,7 @@ from qdynbench.errors import InputError
 from qdynbench.files import written_whole
 from qdynbench.plugins.registry import Registry
 from qdynbench.scoring import certify
-from qdynbench.scoring.cell import Bounds, CellScoring
+from qdynbench.scoring.cell import CellScoring, ReferenceErrors
 from qdynbench.scoring.echo import ECHO, Echo
 from qdynbench.scoring.source import CaseSource
 from qdynbench.task.case import Case, Purpose
@@ -35,7 +35,7 @@ class ScorerSide:
         self._source: CaseSource
         self._device = "cpu"
         self._cell: CellScoring | None = None
-        self._bounds: dict[Case, Bounds] = {}
+        self._errors: dict[Case, ReferenceErrors] = {}
 
     def answer(self, request: to.ScorerRequest) -> to.Message:  # noqa: PLR0911 - one for each request
         """Answer one request."""
@@ -77,7 +77,8 @@ class ScorerSide:
         refusal, cost = self._source.reference_outlook(case, request.batch)
         problem = self._source.problem(case, request.batch)
         excess = self._source.excess(case, request.batch)
-        return to.Opened(refusal, cost, certify.method(problem), certify.why_not(problem), excess)
+        states = certify.states_for(problem, self._source.states)
+        return to.Opened(refusal, cost, certify.method(problem), states, certify.why_not(problem), excess)
 
     def _trajectories(self, need: to.Need) -> to.Trajectories:
         watch = Stopwatch(self._device)
@@ -89,16 +90,16 @@ class ScorerSide:
         case = request.case
         if request.start == 0:
             self._cell = CellScoring(
-                self._source, case, referenced=request.referenced, bounds=self._bounds_of(case, request.referenced)
+                self._source, case, referenced=request.referenced, errors=self._errors_of(case, request.referenced)
             )
         return to.Drawn(self._scoring().begin(request.start, request.stop).arrays())
 
-    def _bounds_of(self, case: Case, referenced: bool) -> Bounds:
+    def _errors_of(self, case: Case, referenced: bool) -> ReferenceErrors:
         if not referenced:
             return {}
-        if case not in self._bounds:
-            self._bounds[case] = certify.bounds(self._source, case)
-        return self._bounds[case]
+        if case not in self._errors:
+            self._errors[case] = certify.reference_errors(self._source, case)
+        return self._errors[case]
 
     def _scoring(self) -> CellScoring:
         if self._cell is None:

@@ -11,8 +11,8 @@ from qdynbench.record.schema import CellRecord, Ledger, Score, SolveTiming, Stat
 from tests.runs import Entry, exact, make_run
 
 
-def cell(size: int, seed: int, error: float, bound: float | None = None, *, launches: int = 2) -> CellRecord:
-    score = Score(metric="infidelity", step=5, value=error, low=error, high=error, unit="1", bound=bound)
+def cell(size: int, seed: int, error: float, own: float | None = None, *, launches: int = 2) -> CellRecord:
+    score = Score(metric="infidelity", step=5, value=error, low=error, high=error, unit="1", resolution=own)
     seconds = [[float(number + seed)] for number in range(1, launches + 1)]
     timing = SolveTiming(batch_size=1, launches=seconds, calls=1, timed_states=1)
     ledger = Ledger(
@@ -38,13 +38,14 @@ def cell(size: int, seed: int, error: float, bound: float | None = None, *, laun
 
 
 def test_a_size_is_the_mean_over_its_seeds_with_an_interval() -> None:
-    rows = list(over_seeds([cell(6, 1, 3.0, bound=0.5), cell(4, 0, 7.0), cell(6, 0, 1.0, bound=0.1), cell(6, 2, 2.0)]))
+    rows = list(over_seeds([cell(6, 1, 3.0, own=0.5), cell(4, 0, 7.0), cell(6, 0, 1.0, own=0.1), cell(6, 2, 2.0)]))
     assert [(row.size, seeds) for row, seeds in rows] == [(4, 1), (6, 3)]
     merged = rows[1][0]
     (score,) = merged.scores
     assert score.value == pytest.approx(2.0)
-    assert 1.0 <= score.low < 2.0 < score.high <= 3.0
-    assert score.bound == 0.5
+    assert 0.5 < score.low < 1.0
+    assert 3.0 < score.high < 8.0
+    assert score.resolution == 0.5
     assert merged.ledger.solve[0].launches == [[1.0], [2.0], [2.0], [3.0], [3.0], [4.0]]
     assert merged.ledger.starts == [0.0, 0.0, 1.5, 2.5, 3.0, 5.0]
     assert merged.ledger.start_up_time == 2.0

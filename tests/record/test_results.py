@@ -30,7 +30,7 @@ def test_every_number_has_a_row_with_its_interval_and_unit(run: Run) -> None:
     assert list(run.table.columns)[: len(COLUMNS)] == COLUMNS
     found = rows(run, "new", 4)
     error = found.loc["infidelity"]
-    assert (error.step, error.unit, error.bound) == (100, "1", 2e-29)
+    assert (error.step, error.unit, error.resolution) == (100, "1", 2e-29)
     assert error.value == pytest.approx(1e-6)
     assert error.low < error.value < error.high
     assert found.value["fit_time"] == 7.0

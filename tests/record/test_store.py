@@ -65,7 +65,9 @@ def test_a_damaged_run_says_how_to_go_on(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="--fresh replaces it"):
         store.read_run()
     store.write_run(RUN.model_copy(update={"schema_version": 99}))
-    with pytest.raises(InputError, match="has format 99, this version reads 1"):
+    with pytest.raises(
+        InputError, match=r"has format 99, and this version of qdynbench reads format 2: run the task again .*--fresh"
+    ):
         store.read_run()
 
 

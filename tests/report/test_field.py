@@ -24,13 +24,13 @@ from qdynbench.report.terminal.layout import lines_of
 from qdynbench.task.load import load_task
 from tests.runs import Entry, ended, make_run, printed
 
-BOUND = 1e-14
+RESOLUTION = 1e-14
 """Error of the reference, as a 2-norm."""
 
 
 def entry(error: float, seconds: float, **fields: Any) -> Entry:
     """Return an entry with a 2-norm error, timed with one state."""
-    return Entry(error=error**2, bound=BOUND**2, seconds=seconds, batches=[1], **fields)
+    return Entry(error=error**2, own=RESOLUTION**2 / 4, seconds=seconds, batches=[1], **fields)
 
 
 BOOM = ended(Status.FAILED, "ValueError: boom", predicted=(1e6, 1.0), batches=[1])
@@ -47,10 +47,10 @@ def one_size(folder: Path) -> Run:
         {
             "krylov[tolerance=0.0001]": {7: entry(1e-5, 1.0, **turned)},
             "krylov[tolerance=1e-08]": {7: entry(1e-9, 2.0, **turned)},
-            "krylov[tolerance=1e-12]": {7: entry(BOUND / 3, 4.0, **turned)},
+            "krylov[tolerance=1e-12]": {7: entry(RESOLUTION / 3, 4.0, **turned)},
             "chebyshev[tolerance=1e-08]": {7: entry(1e-9, 2.01, jitter=0.1, **turned)},
             "trotter[order=2,step=0.01]": {7: entry(0.95e-4, 0.1, accuracy=["step"])},
-            "ed": {7: entry(BOUND / 10, 9.0)},
+            "ed": {7: entry(RESOLUTION / 10, 9.0)},
             "persistence": {7: entry(0.5, 1e-5)},
             "ode": {7: BOOM},
         },
@@ -81,7 +81,7 @@ def test_only_those_that_reach_the_error_are_ranked_each_solver_with_its_fastest
     assert places[2].ratio == pytest.approx((4.5,) * 3)  # the drift that both share cancels
     # 0.95e-4 is below 1e-4, but its interval is not.
     assert "trotter" not in {place.point.spec.name for place in ranking(points(run), 1e-4)}
-    assert ranking(points(run), BOUND / 2) == []  # below what the reference is known to nothing can be reached
+    assert ranking(points(run), RESOLUTION / 2) == []  # below what the reference is known to nothing can be reached
 
 
 def test_the_table_of_work_and_precision_says_who_is_first_and_who_ties(tmp_path: Path) -> None:
@@ -98,13 +98,13 @@ def test_the_table_of_work_and_precision_says_who_is_first_and_who_ties(tmp_path
     assert any("ode: failed at N = 7: ValueError: boom" in line for line in lines)
 
 
-def test_the_diagram_has_every_point_and_marks_those_below_the_bound(tmp_path: Path) -> None:
+def test_the_diagram_has_every_point_and_marks_those_below_the_resolution(tmp_path: Path) -> None:
     root = svg(WorkPrecision(), one_size(tmp_path), tmp_path)
     drawn = [e for e in root.iter() if e.get("aria-roledescription") == "point"]
     assert len(drawn) == 7
     assert len([e for e in drawn if e.get("fill") == "white"]) == 2
     found = texts(root)
-    assert "the reference's own bound, 1e-14" in found
+    assert "the reference's resolution, 1e-14" in found
     assert "ode: failed at N = 7: ValueError: boom" in found
     assert {"1e-4", "1e-8", "1e-12"} <= set(found)  # the settings beside their points
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from qdynbench import api
-from qdynbench.analysis.comparison import Accuracy, Contest, Gap, Pace
+from qdynbench.analysis.comparison import Accuracy, Contest, Errors, Gap, Pace
 from qdynbench.analysis.findings import (
     BesideYardstick,
     Claim,
@@ -29,10 +29,19 @@ from qdynbench.stats import Interval
 from tests.runs import Entry, exact, make_run
 
 
-def score(value: float, bound: float | None = None, metric: str = "infidelity", low: float | None = None) -> Score:
-    return Score(
-        metric=metric, step=1, value=value, low=value if low is None else low, high=value, unit="1", bound=bound
-    )
+def score(value: float, own: float | None = None, metric: str = "infidelity", low: float | None = None) -> Score:
+    known = {"reference_error": own, "resolution": None if own is None else 4 * own}
+    ends = {"low": value if low is None else low, "high": value}
+    return Score(metric=metric, step=1, value=value, unit="1", **known, **ends)
+
+
+def errors(ours: Score, theirs: Score) -> Errors:
+    """Return how two errors that differ by more than a factor of two, or not at all, stand to each other."""
+    if math.isnan(ours.value + theirs.value):
+        return Errors(Accuracy.UNKNOWN)
+    if ours.value == theirs.value:
+        return Errors(Accuracy.EQUAL)
+    return Errors(Accuracy.BETTER if ours.value < theirs.value else Accuracy.WORSE)
 
 
 def contest(
@@ -51,8 +60,10 @@ def contest(
     pace = None if interval is None else Pace.SAME
     if interval is not None and not interval[1] <= 1 <= interval[2]:
         pace = Pace.FASTER if interval[0] < 1 else Pace.SLOWER
+    scores = (ours or score(1e-9), theirs or score(1e-9))
     return Contest(
-        *("sru", against, size, 0, 256, ours or score(1e-9), theirs or score(1e-9)),
+        *("sru", against, size, 0, 256, *scores),
+        errors=errors(*scores),
         ratio=interval,
         pace=pace,
         break_even=crossing,
@@ -61,7 +72,7 @@ def contest(
     )
 
 
-SMALL, LARGE, NO = score(1e-31, bound=2e-29), score(1e-3), score(math.nan)
+SMALL, LARGE, NO = score(1e-31, own=5e-30), score(1e-3), score(math.nan)
 UNCERTAIN = (1.0, 0.9, 1.2)
 
 

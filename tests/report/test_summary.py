@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from qdynbench import Run, Status
+from qdynbench.record.schema import ReferenceRecord, Score
 from qdynbench.report.terminal.show import show, show_answer
 from tests.runs import Entry, ended, exact, make_run, printed
 
@@ -56,3 +57,51 @@ def test_a_wrong_solver_is_called_wrong_and_not_slow(tmp_path: Path) -> None:
     }
     text = printed(lambda console: show_answer(make_run(tmp_path / "run", entries, {"poor": {}}), console), 200)
     assert "poor: Wrong at N = 2: no better than standing still." in text
+    rows = lines(make_run(tmp_path / "again", entries, {"poor": {}}), 110)
+    assert any(re.match(r"poor +2 +0.45 wrong ", row) for row in rows)
+
+
+def test_a_metric_that_the_task_names_has_a_column_where_there_is_room(tmp_path: Path) -> None:
+    entries = {"ed": {2: exact()}, "new": {2: Entry(error=3e-3)}}
+    metrics = ["infidelity", "mean_relative_entropy", "skill"]
+    run = make_run(tmp_path / "run", entries, {"new": {}}, metrics=metrics)
+    wide, narrow = lines(run, 110), lines(run, 60)
+    assert any(re.match(r"solver +N +infidelity +MRE +1 state", line) for line in wide)
+    assert any(re.match(r"new +2 +3.0e-3 +1.0e-3 ", line) for line in wide)
+    assert "MRE: mean relative entropy of the magnitudes, blind to phases" in wide
+    assert not any("MRE" in line for line in narrow)
+    unnamed = lines(make_run(tmp_path / "all", entries, {"new": {}}), 110)
+    assert not any("MRE" in line for line in unnamed)
+
+
+def test_a_column_that_says_nothing_gives_way_to_one_that_does(tmp_path: Path) -> None:
+    run = make_run(tmp_path / "run", {"ed": {2: exact()}, "persistence": {2: Entry(error=0.06)}})
+    for cell in run.cells:
+        still = {"magnetization_error_z": 1e-16, "spin_error": 0.1 if cell.solver == "persistence" else 1e-15}
+        for name, value in still.items():
+            cell.scores.append(Score(metric=name, step=100, value=value, low=value, high=value, unit="1"))
+    found = "\n".join(printed(lambda console: show(run, console, details=True), 110).splitlines())
+    assert "spin error" in found
+    assert "z error" not in found
+    for text in (
+        "MRE: mean relative entropy",
+        "skill: 1 - MRE",
+        "track: how a case differs",
+        "<: below the resolution",
+    ):
+        assert text in found
+
+
+def test_a_resolution_says_how_many_states_it_rests_on(tmp_path: Path) -> None:
+    for name, states, expected in (
+        ("one", (1, 1), "on 1 test state"),
+        ("several", (200, 12), "on 12 to 200 test states"),
+    ):
+        made = {
+            size: exact(reference=ReferenceRecord(solver="ed", states=n))
+            for size, n in zip((2, 3), states, strict=True)
+        }
+        found = lines(make_run(tmp_path / name, {"ed": made}), 110)
+        assert f"<: below the resolution of the reference, estimated {expected}" in found
+    resolved = lines(make_run(tmp_path / "resolved", {"ed": {2: Entry(error=1e-3)}}), 110)
+    assert not any(line.startswith("<:") for line in resolved)

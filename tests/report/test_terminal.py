@@ -130,7 +130,7 @@ def test_cells_that_end_alike_share_a_row(usual: Run) -> None:
 def test_a_cell_that_failed_in_its_timing_keeps_its_accuracy(troubled: Run) -> None:
     rows = block_of(section(shown(troubled, 80), "Accuracy", "Cost"), "slow")
     assert rows[2].startswith(" 4  in-distribution")
-    assert "1.0e-9" in rows[2]
+    assert "1.00e-9" in rows[2]
     assert rows[3] == " 4  timeout: solve: over 120 s"
 
 
@@ -172,7 +172,7 @@ def test_the_header_says_what_was_run_and_where(usual: Run) -> None:
         "Mixed-field Ising chain",
         "ising: J 1, g -1.05, h 0.5, boundary open",
         "100 steps of 0.002",
-        "40 states a size, random_product",
+        "200 states a size, random_product",
         "reference ed",
         "AMD EPYC 7763, 2 cores · 2 threads · cpu · 2026-11-22 16:21 UTC",
         "commit 0123456789ab",
@@ -244,7 +244,7 @@ def test_several_seeds_are_averaged_in_one_row_and_compared_one_by_one(tmp_path:
     for heading, end in (("Accuracy", "Cost"), ("Cost", "break-even")):
         rows = block_of(section(shown(run, 100), heading, end), "new")
         assert [row.split()[:2] for row in rows] == [["4", "2"]]
-    assert "mean ± 95 % over 2 seeds, each the mean over 40 states" in words(shown(run, 100))
+    assert "mean ± 95 % over 2 seeds, each the mean over 200 states" in words(shown(run, 100))
     assert re.findall(r"4 spins, seed \d", compared(run, 80, "new", "ed")) == ["4 spins, seed 0", "4 spins, seed 7"]
 
 

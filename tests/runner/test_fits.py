@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -13,7 +14,9 @@ from pathlib import Path
 import pytest
 
 from qdynbench.record.ledger import bill
+from qdynbench.record.manifest import write_manifest
 from qdynbench.record.results import Run
+from qdynbench.record.schema import FitRecord
 
 Command = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -138,6 +141,62 @@ def test_of_several_shipped_folders_the_one_with_the_tasks_training_is_used(
     assert done.returncode == 0, done.stderr
     record = Run(tmp_path / "runs" / "small").record.fits["learner"]
     assert (record.source, Path(record.folder).name) == ("shipped", "second")
+
+
+def shipped_from(folder: Path, record: FitRecord) -> Path:
+    """Copy the weights of a fit to a folder that comes with the plugin, and return their file."""
+    shutil.copytree(record.folder, folder)
+    manifest = json.loads((folder / "manifest.json").read_text())
+    (folder / "manifest.json").write_text(json.dumps(manifest | {"solver": "learner"}))
+    return folder / "learned.json"
+
+
+def test_weights_are_held_to_the_hash_in_their_manifest(
+    qdynbench: Command, learner: tuple[object, ...], tmp_path: Path
+) -> None:
+    assert qdynbench(*learner, "learner[base=base]").returncode == 0
+    file = shipped_from(tmp_path / "first", Run(tmp_path / "runs" / "small").record.fits["learner[base=base]"])
+    assert qdynbench(*learner, "learner").returncode == 0
+    record = Run(tmp_path / "runs" / "small").record.fits["learner"]
+    assert record.source == "shipped"
+    assert record.notes == ["learned the time step"]
+    kept = file.read_text()
+    file.write_text('{"dt": 0.006}')
+    for command in (learner, ("run", *learner[1:], "learner", "--weights", "learner=first", "--solver")):
+        refused = qdynbench(*command, "learner")
+        assert refused.returncode == 2
+        assert "are not those of their manifest.json: it has the hash" in refused.stderr
+    assert qdynbench(*learner, "learner", "--refit").returncode == 0
+    file.write_text(kept)
+    manifest = json.loads((tmp_path / "first" / "manifest.json").read_text())
+    del manifest["weights"]
+    (tmp_path / "first" / "manifest.json").write_text(json.dumps(manifest))
+    assert qdynbench(*learner, "learner", "--out", "unhashed").returncode == 0
+    assert "no hash" in Run(tmp_path / "unhashed").record.fits["learner"].notes[-1]
+
+
+def test_shipped_weights_are_trained_again_and_compared(
+    qdynbench: Command, learner: tuple[object, ...], tmp_path: Path
+) -> None:
+    verify = ("verify", learner[1], "learner", "--plugin", "learner.py", "--set", "sizes=[2]")
+    nothing = qdynbench(*verify)
+    assert nothing.returncode == 2
+    assert "no weights of learner come with its plugin" in nothing.stderr
+    assert qdynbench(*learner, "learner[base=base]").returncode == 0
+    file = shipped_from(tmp_path / "first", Run(tmp_path / "runs" / "small").record.fits["learner[base=base]"])
+    done = qdynbench(*verify)
+    assert done.returncode == 0, done.stderr
+    assert "weights: the same, bit for bit" in done.stdout
+    assert "1 min 47 s as its plugin says" in done.stdout or "100 s as its plugin says" in done.stdout
+    assert "1.00 times state by state: equal within a factor of two" in done.stdout
+    # Other weights that are as good are as good; `learner` never looks at them.
+    file.write_text('{"dt": 0.006}')
+    manifest = json.loads((tmp_path / "first" / "manifest.json").read_text())
+    write_manifest(tmp_path / "first", manifest)
+    done = qdynbench(*verify)
+    assert done.returncode == 0, done.stderr
+    assert "weights: not the same" in done.stdout
+    assert "equal within a factor of two" in done.stdout
 
 
 def test_a_killed_fit_keeps_the_learning_curve_of_before(

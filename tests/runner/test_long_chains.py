@@ -82,7 +82,7 @@ def test_another_tensor_network_is_the_reference(qdynbench: Command, long_task: 
     scores = {score.metric: score for score in cell.scores}
     assert set(scores) >= {"spin_error", "entropy_error", "magnetization_error_z", "energy_drift", "truncation"}
     assert 1e-8 < scores["spin_error"].value < 1e-2
-    assert scores["spin_error"].bound is None
+    assert scores["spin_error"].resolution is None
     assert {"infidelity", "skill"} <= set(cell.left_out)
     assert "° reference quimb-tebd[chi=2] not certified at N = 40" in done.stdout
     assert "reference quimb-tebd[chi=2] at N = 40: bond dimension reached its limit 2" in " ".join(done.stdout.split())
@@ -109,7 +109,7 @@ def test_a_reference_of_observables_is_certified_where_a_second_method_reaches(
     assert done.returncode == 0, done.stdout + done.stderr
     run = Run(tmp_path / "runs" / "long")
     scores = {score.metric: score for score in run.cell("trotter", 6, 0).scores}
-    assert 0 < (scores["spin_error"].bound or 0) < 1e-5
+    assert 0 < (scores["spin_error"].resolution or 0) < 1e-5
     assert "infidelity" not in scores
 
 

@@ -16,11 +16,11 @@ Command = Callable[..., subprocess.CompletedProcess[str]]
 REMARKS = Path(__file__).parents[1] / "data" / "remarks.py"
 
 
-def bounds(run: Run, metric: str) -> list[float]:
-    return run.table.query(f"metric == '{metric}'").bound.tolist()
+def resolutions(run: Run, metric: str) -> list[float]:
+    return run.table.query(f"metric == '{metric}'").resolution.tolist()
 
 
-def test_a_reference_that_is_wrong_raises_the_bound_to_its_error(
+def test_a_reference_that_is_wrong_resolves_no_more_than_its_error(
     qdynbench: Command, small_task: Path, tmp_path: Path
 ) -> None:
     single = "ed[precision=single]"
@@ -29,19 +29,21 @@ def test_a_reference_that_is_wrong_raises_the_bound_to_its_error(
         done = qdynbench(*fixed, "--set", f"reference={reference}", "--out", out)
         assert done.returncode == 0, done.stderr
     sound, wrong = Run(tmp_path / "sound"), Run(tmp_path / "wrong")
-    assert max(bounds(sound, "infidelity")) < 1e-26
+    assert max(resolutions(sound, "infidelity")) < 1e-26
     # Single precision has errors of 1e-8 to 1e-6 in an amplitude; the infidelity is of second order in these.
-    assert 1e-17 < min(bounds(wrong, "infidelity")) < max(bounds(wrong, "infidelity")) < 1e-11
-    assert 1e-9 < min(bounds(wrong, "magnetization_error_x")) < 1e-5
-    assert np.isnan(bounds(wrong, "energy_drift")).all()  # does not look at the reference
+    assert 1e-17 < min(resolutions(wrong, "infidelity")) < max(resolutions(wrong, "infidelity")) < 1e-11
+    assert 1e-9 < min(resolutions(wrong, "magnetization_error_x")) < 1e-5
+    assert np.isnan(resolutions(wrong, "energy_drift")).all()  # does not look at the reference
     exact = wrong.cell("ed", 3, 0)
     shown = qdynbench("report", "wrong").stdout
     infidelity = next(score for score in exact.scores if score.metric == "infidelity")
-    assert infidelity.bound is not None
-    assert infidelity.value <= infidelity.bound
+    assert infidelity.resolution is not None
+    assert infidelity.resolution == 4 * (infidelity.reference_error or 0)
+    assert infidelity.unresolved
     assert not [power for power in range(20, 40) if f"e-{power}" in shown]
     assert exact.reference is not None
     assert exact.reference.method == "scipy expm_multiply on a sparse matrix, every step"
+    assert exact.reference.states == 4
 
 
 @pytest.mark.parametrize("why", ["none", "infeasible"])

@@ -55,7 +55,7 @@ def test_messages_arrive_whole_and_in_order(ends: Ends) -> None:
 
 def test_scores_and_problems_are_read_back(ends: Ends) -> None:
     here, there = ends
-    score = Score(metric="skill", step=None, value=float("nan"), low=-np.inf, high=1.0, unit="1", bound=1e-14)
+    score = Score(metric="skill", step=None, value=float("nan"), low=-np.inf, high=1.0, unit="1", resolution=1e-14)
     here.send(to.Scored([score], ["echo_infidelity"], []))
     found = there.receive(to.Scored)
     assert isinstance(found.scores[0], Score)

@@ -151,15 +151,15 @@ def test_zero_shot_and_magnetization_name_their_axes(run: Run) -> None:
     assert roles["line mark"] == 2 * 3 * 3  # sizes, axes, states
 
 
-def test_bands_hold_the_mean_and_its_interval(run: Run) -> None:
+def test_bands_hold_the_mean_and_have_no_edges_with_few_states(run: Run) -> None:
     cell = common.scored(run, "persistence")[0]
     curve = run.curves_of(cell)["mean_relative_entropy"]
     (row,) = band(curve, [120], spins=2)
     score = next(s for s in cell.scores if s.metric == "mean_relative_entropy" and s.step == 120)
     assert row["value"] == pytest.approx(score.value, rel=1e-5)
-    assert row["low"] == pytest.approx(score.low, rel=0.1)
-    assert row["high"] == pytest.approx(score.high, rel=0.1)
     assert np.isfinite(row["value"])
+    ends = [row["low"], row["high"], score.low, score.high]
+    assert np.isnan(ends).all()  # five states are too few for an interval of their mean
 
 
 @pytest.mark.parametrize("name", FIGURES)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from qdynbench.stats import bootstrap_curve
+from qdynbench.stats import mean_curve
 
 if TYPE_CHECKING:
     import altair as alt
@@ -45,7 +45,7 @@ def band(curve: NDArray[np.float32], steps: Iterable[int], **columns: float | st
     chosen = list(steps)
     return [
         {"step": step, "value": float(mean), "low": float(low), "high": float(high), **columns}
-        for step, mean, low, high in zip(chosen, *bootstrap_curve(curve[:, chosen].astype(np.float64)), strict=True)
+        for step, mean, low, high in zip(chosen, *mean_curve(curve[:, chosen].astype(np.float64)), strict=True)
         if np.isfinite(mean)
     ]
 

@@ -42,7 +42,7 @@ class WorkPrecision(Figure):
         size, found = self._case(run)
         shown = [point for point in found if point.solved and point.error is not None]
         rows = [_row(point) for point in shown]
-        floor = max(point.bound for point in shown)
+        floor = max(point.resolution for point in shown)
         x_scale, x_axis = logarithmic([row[key] for row in rows for key in ("fast", "slow")])
         y_scale, y_axis = logarithmic(
             [row[key] for row in rows for key in ("low", "high")] + ([floor] if floor else [])
@@ -66,7 +66,7 @@ class WorkPrecision(Figure):
             base.mark_text(align="left", dx=6, dy=-5, fontSize=8).encode(x=x, y=y, text="setting:N", color=colour),
         ]
         if floor:
-            line = alt.Chart(data([{"error": floor, "text": f"the reference's own bound, {write.rounded_up(floor)}"}]))
+            line = alt.Chart(data([{"error": floor, "text": f"the reference's resolution, {write.rounded_up(floor)}"}]))
             layers += [
                 line.mark_rule(color="#555555", strokeDash=[5, 3]).encode(y=y),
                 line.mark_text(align="right", baseline="top", dy=4, dx=-4, fontSize=10, color="#555555").encode(
@@ -108,7 +108,7 @@ class WorkPrecision(Figure):
 
 def _row(point: Point) -> Mark:
     assert point.error is not None and point.seconds is not None  # noqa: S101,PT018 - chosen so; for the type checker
-    floor = max(point.bound, ROUNDING)
+    floor = max(point.resolution, ROUNDING)
     error, low, high = (max(value, floor) for value in point.error)
     seconds, fast, slow = point.seconds
     return {

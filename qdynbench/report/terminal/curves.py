@@ -68,11 +68,13 @@ def curves(run: Run, console: Console) -> Iterator[Text]:
 
 
 def chart(run: Run, console: Console, width: int) -> Iterator[Text]:
-    """Yield one panel, of the infidelity, or where there is none of another error, at the largest size solved."""
+    """Yield one panel, of the error that is compared, or where there is none of another, at the largest size solved."""
     sizes = [cell.size for cell in run.cells if cell.status is Status.OK and cell.scores]
     if not sizes or not console.encoding.lower().startswith("utf"):
         return
-    for metric, title in (METRICS | WITHOUT_STATES).items():
+    titles = METRICS | WITHOUT_STATES
+    for metric in dict.fromkeys([run.metric, *titles]):
+        title = titles.get(metric, write.plain(metric.replace("_", " ")).capitalize())
         if found := mean_curves(run, metric, max(sizes)):
             heading = f" against time, {max(sizes)} spins, mean over states"
             yield Text.assemble((title, "bold cyan"), (heading, "dim"))
@@ -105,9 +107,9 @@ def mean_curves(run: Run, metric: str, size: int) -> Curves:
 
 
 def lowest_of(run: Run, metric: str, size: int) -> float:
-    """Return the reference's own error in a metric at a size; 0 where it is not known."""
+    """Return the resolution of the reference in a metric at a size; 0 where it is not known."""
     scores = (score for cell in run.cells if cell.size == size for score in cell.scores if score.metric == metric)
-    return max((score.bound or 0.0 for score in scores), default=0.0)
+    return max((score.resolution or 0.0 for score in scores), default=0.0)
 
 
 def panel(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator
 
 from qdynbench import text as write
+from qdynbench.analysis.comparison import ROUNDING
 from qdynbench.analysis.selection import label_of, score_of
 from qdynbench.record.results import Run
 from qdynbench.record.schema import CellRecord, Status
@@ -32,6 +33,25 @@ def beside_columns(cell: CellRecord, shown: Collection[str]) -> str:
     scores = [found for name in names if (found := score_of(cell, name))]
     parts = [f"{found.metric.replace('_', ' ')} {score(found)}" for found in scores]
     return f" {cell.size}{reference_mark(cell)} {', '.join(parts) or 'nothing could be scored'}"
+
+
+def metrics_named(run: Run) -> list[str]:
+    """Return the metrics that the task asks for by name."""
+    return [] if run.task.metrics == "all" else list(run.task.metrics)
+
+
+def tells_apart(run: Run, metric: str) -> bool:
+    """Return whether a metric says anything here: the mean z of a Neel state stays 0, whatever a solver does."""
+    return any(abs(score.value) > ROUNDING for cell in run.cells if (score := score_of(cell, metric)))
+
+
+def resolution_note(run: Run) -> Iterator[str]:
+    """Yield what a `<` means, where there is one."""
+    if any(score.unresolved for cell in run.cells for score in cell.scores):
+        states = {cell.reference.states for cell in run.cells if cell.reference and cell.reference.states}
+        fewest = f"{min(states)} to " if len(states) > 1 else ""
+        on = f", estimated on {fewest}{write.count(max(states), 'test state')}" if states else ""
+        yield f"<: below the resolution of the reference{on}"
 
 
 def reference_notes(run: Run) -> Iterator[str]:

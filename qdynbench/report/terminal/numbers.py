@@ -12,13 +12,13 @@ from qdynbench.record.schema import Score, SolveTiming
 
 
 def score(found: Score | None) -> str:
-    """Write a score with its interval; `<bound` when it is below what the reference itself is known to."""
+    """Write a score with its interval; `<` and the resolution when the reference tells no more."""
     if found is None:
         return write.NOTHING
-    if found.below_bound:
-        return f"<{write.rounded_up(found.bound or 0.0)}"
+    if found.unresolved:
+        return f"<{write.rounded_up(found.resolution or 0.0)}"
     # The interval of the samples may reach below what can be told from zero; what is printed does not.
-    return write.with_interval(found.value, max(found.low, min(found.bound or 0.0, found.value)), found.high)
+    return write.with_interval(found.value, max(found.low, min(found.resolution or 0.0, found.value)), found.high)
 
 
 def skill(found: Score | None, error: Score | None = None) -> str:
@@ -26,14 +26,14 @@ def skill(found: Score | None, error: Score | None = None) -> str:
 
     Args:
         found: the skill.
-        error: the relative entropy that it is made of; where that is below its bound, so is the distance of the skill
-            from 1, and `>1-3e-6` says what it is at least.
+        error: the relative entropy that it is made of; where the reference does not resolve that, what the skill is at
+            least is written, such as `>1-3e-6`.
     """
     if found is None or not math.isfinite(found.value):
         return write.NOTHING
     missing = 1 - found.value
-    if error is not None and error.below_bound and error.bound is not None and error.value > 0 < missing:
-        least = missing * error.bound / error.value
+    if error is not None and error.unresolved and error.resolution is not None and error.value > 0 < missing:
+        least = missing * error.resolution / error.value
         return "1" if least <= 1e-12 else f">1-{write.rounded_up(least)}"
     if missing <= 1e-12:  # rounding of numbers near 1, four digits up
         return "1"

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from qdynbench import text as write
 from qdynbench.analysis.answer import Care, Fastest, Worth
-from qdynbench.analysis.comparison import Accuracy, Contest, Gap, Pace
+from qdynbench.analysis.comparison import Accuracy, Contest, Errors, Gap, Pace
 from qdynbench.analysis.findings import (
     BesideYardstick,
     Claim,
@@ -18,6 +18,7 @@ from qdynbench.analysis.findings import (
     PaysOff,
     Protocol,
     Skill,
+    Wrong,
 )
 from qdynbench.analysis.ranking import Unsolved
 from qdynbench.record.schema import PredictedCost, Score, Status
@@ -27,6 +28,7 @@ ACCURACY = {
     Accuracy.BETTER: "more accurate",
     Accuracy.EQUAL: "equally accurate",
     Accuracy.WORSE: "less accurate",
+    Accuracy.UNDECIDED: "errors not told apart",
     Accuracy.UNKNOWN: "error unknown",
 }
 PACE = {
@@ -35,7 +37,7 @@ PACE = {
     Pace.SAME: "indistinguishable",
     Pace.UNKNOWN: "one launch",
 }
-ERROR_NOTE = "Error: root of the mean infidelity at the last step, upper end of its interval."
+ERROR_NOTE = "Error: root of the mean infidelity at the last step, upper end of its interval where it has one."
 EXTRAPOLATED = "* timed on fewer states, extrapolated in proportion"
 SHORT = {"mean_relative_entropy": "MRE"}
 BASELINE = {
@@ -45,18 +47,22 @@ BASELINE = {
     Pace.FASTER: "the choice of baseline adds nothing to a speed-up",
 }
 """What the time of a protocol says of a claim made against it."""
+LARGEST_RATIO = 1000.0
+"""Ratio of two errors that is worth writing down."""
 YARDSTICKS = {
     Accuracy.WORSE: "Less accurate than",
     Accuracy.EQUAL: "As accurate as",
     Accuracy.BETTER: "More accurate than",
+    Accuracy.UNDECIDED: "Not told apart in error from",
 }
 
 
-def fastest(found: Sequence[Fastest], reference: str, tolerance: float) -> str:
+def fastest(found: Sequence[Fastest], reference: str, metric: str, tolerance: float) -> str:
     """Return which solver to use."""
     if not found:
         return ""
-    enough = f"with an infidelity of at most {write.power(tolerance)}" if tolerance else f"as accurate as {reference}"
+    within = f"with {article(metric)} of at most {write.power(tolerance)}"
+    enough = within if tolerance else f"as accurate as {reference}"
     parts = []
     for one in found:
         names = " and ".join(filter(None, (", ".join(one.solvers[:-1]), one.solvers[-1])))
@@ -66,23 +72,41 @@ def fastest(found: Sequence[Fastest], reference: str, tolerance: float) -> str:
     return f"The fastest solver {enough}, {states} a call: {'; '.join(parts)}."
 
 
+def words(metric: str) -> str:
+    """Write the name of a metric in a sentence."""
+    return write.plain(metric.replace("_", " "))
+
+
+def article(metric: str) -> str:
+    """Write the name of a metric with its article."""
+    name = words(metric)
+    return f"{'an' if name[:1] in 'aeiou' else 'a'} {name}"
+
+
+def wrong(solver: str, sizes: Sequence[int]) -> str:
+    """Say that a solver is wrong, whatever its time."""
+    return f"{solver} is wrong at N = {write.spans(sizes)}: no better than standing still."
+
+
 def worth(found: Worth, reference: str) -> str:
     """Return in at most three sentences what a learned solver is worth: accuracy, speed at equal error, break-even."""
     parts = []
     if found.wrong:
         parts.append(f"Wrong at N = {write.spans(found.wrong)}: no better than standing still.")
     if found.from_elsewhere:
-        parts.append("Blind, not trained here, and better than standing still: what it knows comes from elsewhere.")
+        parts.append("Blind, without a fit, and better than standing still: its knowledge comes from elsewhere.")
     theirs = [one.other_error for one in found.timed if one.other_error is not None]
     if found.scores:
         against = f", {reference} {error_range(theirs)}" if theirs else ""
-        parts.append(f"Infidelity {error_range(found.scores)}{against}.")
+        name = words(found.scores[0].metric)
+        parts.append(f"{name[:1].upper()}{name[1:]} {error_range(found.scores)}{against}.")
     if found.beyond:
-        parts.append(f"Not accurate enough at N = {write.spans(found.beyond)}.")
+        parts.append(f"Not within the tolerance at N = {write.spans(found.beyond)}.")
     if found.timed:
         parts.append(_speed(found, reference))
     if found.pays is not None:
-        parts.append(_pays_off(found.pays, "All costs counted, it"))
+        says = ", training as the plugin says" * found.shipped
+        parts.append(_pays_off(found.pays, f"All costs counted{says}, it"))
     return " ".join(parts)
 
 
@@ -153,7 +177,7 @@ def _heading(finding: Finding) -> str:
     return "protocol" if isinstance(finding, Protocol | Claim) else finding.subject
 
 
-def sentence(finding: Finding | Unsolved) -> str:  # noqa: PLR0911 - one return for each kind of finding
+def sentence(finding: Finding | Unsolved) -> str:  # noqa: PLR0911, PLR0912 - one for each kind of finding
     """Return what a finding says; of a largest error and a yardstick only the part that differs between them."""
     match finding:
         case Skill(worst=worst, failing=()):
@@ -165,6 +189,8 @@ def sentence(finding: Finding | Unsolved) -> str:  # noqa: PLR0911 - one return 
             return f"{write.plain(track)} (N = {write.spans(sizes)}) {errors}"
         case BesideYardstick(yardstick=yardstick, sizes=sizes):
             return f"{yardstick} (N = {write.spans(sizes)})"
+        case Wrong(subject=solver, sizes=sizes):
+            return wrong(solver, sizes)
         case Outcome(contests=alike, count=count):
             return _outcome(alike, count)
         case PaysOff():
@@ -184,6 +210,13 @@ def sentence(finding: Finding | Unsolved) -> str:  # noqa: PLR0911 - one return 
             if cell.predicted is not None and cell.status is Status.INFEASIBLE:
                 why += f" ({prediction(cell.predicted)} at {cell.size} spins)"
             return f"{cell.solver}: {cell.status.value} at N = {write.spans(one.size for one in points)}: {why}"
+
+
+def how_much(found: Errors) -> str:
+    """Write the ratio of two errors state by state; nothing where one of them is next to none."""
+    if found.ratio is None or not 1 / LARGEST_RATIO < found.ratio[0] < LARGEST_RATIO:
+        return ""
+    return f", {write.with_interval(*found.ratio, digits=2)} times state by state"
 
 
 def gap(found: Gap) -> str:
@@ -223,8 +256,8 @@ def _outcome(alike: Sequence[Contest], count: int) -> str:  # noqa: PLR0911 - on
         case Pace.SAME, Accuracy.EQUAL:
             return f"{first} and {other} cannot be told apart in time and error{none}."
         case Pace.SAME, _:
-            unknown = accuracy is Accuracy.UNKNOWN
-            errors = "their errors are not known" if unknown else f"{first} is {ACCURACY[accuracy]}"
+            said = {Accuracy.UNKNOWN: "their errors are not known", Accuracy.UNDECIDED: "nor can their errors"}
+            errors = said.get(accuracy, f"{first} is {ACCURACY[accuracy]}")
             return f"The times of {first} and {other} cannot be told apart{none}; {errors}."
         case Pace.FASTER, Accuracy.EQUAL | Accuracy.BETTER:
             return f"{first} is {shorter} times faster than {other}{where}, {quality}."
@@ -241,16 +274,16 @@ def _errors(alike: Sequence[Contest]) -> str:
     theirs = [one.other_error for one in alike if one.other_error is not None]
     if not ours or not theirs:
         return "at an error that cannot be compared"
-    return f"with an infidelity of {error_range(ours)} against {error_range(theirs)}"
+    return f"with {article(ours[0].metric)} of {error_range(ours)} against {error_range(theirs)}"
 
 
 def error_range(scores: Sequence[Score]) -> str:
-    """Write the smallest and the largest of several errors; below the reference's own bound that bound."""
+    """Write the smallest and the largest of several errors; below the reference's resolution that."""
     if not scores:
         return write.NOTHING
-    if all(one.below_bound for one in scores):
-        return f"<{write.rounded_up(max(one.bound or 0.0 for one in scores))}"
-    return write.several([max(one.value, one.bound or 0.0) for one in scores])
+    if all(one.unresolved for one in scores):
+        return f"<{write.rounded_up(max(one.resolution or 0.0 for one in scores))}"
+    return write.several([(one.resolution or 0.0) if one.unresolved else one.value for one in scores])
 
 
 def _pays_off(finding: PaysOff, start: str = "") -> str:
@@ -282,8 +315,10 @@ def _dear(found: Sequence[Contest]) -> str:
     """Say where the errors are larger, or not known."""
     if all(one.accuracy.suffices for one in found):
         return ""
-    worse = any(one.accuracy is Accuracy.WORSE for one in found)
-    return ", at a larger error" if worse else ", at an unknown error"
+    seen = {one.accuracy for one in found}
+    if Accuracy.WORSE in seen:
+        return ", at a larger error"
+    return ", at an error not told apart" if Accuracy.UNDECIDED in seen else ", at an unknown error"
 
 
 def _trajectories(found: Sequence[Contest]) -> str:

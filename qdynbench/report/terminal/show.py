@@ -45,7 +45,7 @@ def show(run: Run, console: Console, drawn: Sequence[Drawing] = (), *, details: 
         _section(console, _figures(drawn, console))
         _section(console, _verdict(run, console))
         _section(console, _details(run, drawn, console))
-    elif not any(score_of(cell) for cell in run.cells):  # nothing that the answer could compare
+    elif not any(score_of(cell, run.metric) for cell in run.cells):  # nothing that the answer could compare
         _section(console, tables(run, console))
         _section(console, curves(run, console))
         _section(console, _figures(drawn, console))

@@ -11,13 +11,15 @@ from rich.text import Text
 from qdynbench import text as write
 from qdynbench.analysis.answer import Answer, Row
 from qdynbench.analysis.comparison import Accuracy, Contest, Pace
-from qdynbench.analysis.selection import label_of
+from qdynbench.analysis.selection import label_of, score_of
+from qdynbench.record.results import Run
 from qdynbench.record.schema import Status
 from qdynbench.report.parts import Column, Span, Table
 from qdynbench.report.terminal.curves import chart
 from qdynbench.report.terminal.layout import cut, lines_of, status_text, width_of_table, wrapped
-from qdynbench.report.terminal.notes import reference_notes, solver_notes
-from qdynbench.report.terminal.sentences import care, error_range, fastest, worth
+from qdynbench.report.terminal.notes import metrics_named, reference_notes, resolution_note, solver_notes, tells_apart
+from qdynbench.report.terminal.sentences import care, error_range, fastest, words, worth, wrong
+from qdynbench.report.terminal.tables import HEADINGS, LEGEND
 
 WIDEST_TEXT = 110
 """Lines of prose longer than this are hard to read."""
@@ -26,17 +28,25 @@ BETWEEN = 4
 NAMES = (24, 18, 14, 10)
 """Widths to try for the names of solvers; one that is cut stands in full in the answer or in `--details`."""
 PACE_STYLES = {Pace.FASTER: "green", Pace.SLOWER: "red", Pace.SAME: "", Pace.UNKNOWN: "", None: ""}
-ERROR_STYLES = {Accuracy.BETTER: "green", Accuracy.EQUAL: "", Accuracy.WORSE: "red", Accuracy.UNKNOWN: "yellow"}
+ERROR_STYLES = {
+    Accuracy.BETTER: "green",
+    Accuracy.EQUAL: "",
+    Accuracy.WORSE: "red",
+    Accuracy.UNDECIDED: "yellow",
+    Accuracy.UNKNOWN: "yellow",
+}
 
 
 def sentences_of(answer: Answer, console: Console) -> Iterator[Text]:
     """Yield the answer in words."""
     run, width = answer.run, min(console.width, WIDEST_TEXT)
     reference = run.task.reference
-    if text := fastest(answer.fastest, reference, run.tolerance):
+    if text := fastest(answer.fastest, reference, run.metric, run.tolerance):
         yield from wrapped(Text(text, "bold"), console, width, 2)
     for one in (one for one in answer.worth if one.scores):
         yield from wrapped(Text.assemble((f"{one.solver}: ", "bold"), worth(one, reference)), console, width, 2)
+    for solver, sizes in answer.wrong:
+        yield from wrapped(Text(wrong(solver, sizes), "red"), console, width, 2)
     if text := care(answer.care):
         yield from wrapped(Text(text, "yellow"), console, width, 2)
 
@@ -46,8 +56,9 @@ def summary(answer: Answer, console: Console) -> Iterator[Text]:
     yield from sentences_of(answer, console)
     yield Text()
     run, width = answer.run, console.width
-    for longest in NAMES:
-        table = comparison_table(answer, longest)
+    named = [name for name in metrics_named(run) if name not in {run.metric, "skill"} and tells_apart(run, name)]
+    for count, longest in itertools.product(range(len(named), -1, -1), NAMES):
+        table = comparison_table(answer, longest, named[:count])
         if width_of_table(table) <= width:
             break
     taken = width_of_table(table)
@@ -67,12 +78,13 @@ def summary(answer: Answer, console: Console) -> Iterator[Text]:
             yield from drawn
 
 
-def comparison_table(answer: Answer, longest: int = NAMES[0]) -> Table:
-    """Return a line for each solver and range of sizes: infidelity, times over the reference's, how it ended."""
+def comparison_table(answer: Answer, longest: int = NAMES[0], named: Sequence[str] = ()) -> Table:
+    """Return a line for each solver and range of sizes: errors, times over the reference's, how it ended."""
     run = answer.run
     reference, batches = run.task.reference, run.task.timing.batch_sizes
     timed = any(row.solver == reference and any(row.times.values()) for row in answer.rows)
-    columns = [Column("solver", "left"), Column("N"), Column("infidelity", "number")]
+    columns = [Column("solver", "left"), Column("N"), Column(words(run.metric), "number")]
+    columns += [Column(HEADINGS.get(name, words(name)), "number") for name in named]
     columns += [Column(write.count(batch, "state")) for batch in batches]
     table = Table(columns)
     for solver, rows in itertools.groupby(answer.rows, key=lambda row: row.solver):
@@ -84,21 +96,29 @@ def comparison_table(answer: Answer, longest: int = NAMES[0]) -> Table:
                 table.rows.append(Span(head.append_text(status_text(row.status, reason)), 4))
                 continue
             error = Text(
-                error_range(row.scores).replace(" to ", ".."), ERROR_STYLES[row.accuracy] if solver != reference else ""
+                error_range(row.scores).replace(" to ", "..") + " wrong" * row.wrong,
+                ERROR_STYLES[row.accuracy] if solver != reference else "",
             )
             cells = [_time(row, batch, absolute=solver == reference or not timed) for batch in batches]
-            table.rows.append([Text(name, "bold"), write.spans(row.sizes), error, *cells])
+            others = [_errors(run, row, metric) for metric in named]
+            table.rows.append([Text(name, "bold"), write.spans(row.sizes), error, *others, *cells])
             if row.status is not Status.OK:  # of several seeds, or after it was scored
                 text = status_text(row.status, write.without_size(row.reason, row.sizes[0]))
                 table.rows.append(Span(Text.assemble(f"  N = {write.spans(row.sizes)}: not all of it: ", text), 4))
     if timed:
         scaled = "; * from fewer states" * any(row.extrapolated for row in answer.rows)
         table.notes.append(f"times: {reference}'s own, others over {reference}'s; (not told apart){scaled}")
-    table.notes += [*reference_notes(run), *solver_notes(run)]
+    table.notes += [LEGEND[name] for name in named if name in LEGEND]
+    table.notes += [*resolution_note(run), *reference_notes(run), *solver_notes(run)]
     for solver in dict.fromkeys(row.solver for row in answer.rows if row.solver in run.record.fits):
         if label := label_of(run, solver):
             table.notes.append(f"{solver}: {label}")
     return table
+
+
+def _errors(run: Run, row: Row, metric: str) -> str:
+    cells = (cell for cell in run.cells if cell.solver == row.solver and cell.size in row.sizes)
+    return error_range([found for cell in cells if (found := score_of(cell, metric))]).replace(" to ", "..")
 
 
 def _time(row: Row, batch: int, *, absolute: bool) -> Text:
@@ -113,7 +133,7 @@ def _time(row: Row, batch: int, *, absolute: bool) -> Text:
         return Text(f"({text})")
     # A shorter time at a larger error is no speed-up.
     fair = len(paces) == 1 and (Pace.SLOWER in paces or all(one.accuracy.suffices for one in found))
-    return Text(text, PACE_STYLES[found[0].pace] if fair else "dim")
+    return Text(text, PACE_STYLES[found[0].pace] if fair and not row.wrong else "dim")
 
 
 def _ends(found: Sequence[Contest]) -> tuple[float, float]:

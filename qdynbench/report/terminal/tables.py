@@ -22,9 +22,12 @@ from qdynbench.report.terminal.layout import GAP, lines_of, status_text, width_o
 from qdynbench.report.terminal.notes import (
     beside_columns,
     extrapolations,
+    metrics_named,
     reference_mark,
     reference_notes,
+    resolution_note,
     solver_notes,
+    tells_apart,
 )
 
 KNOWLEDGE = {
@@ -35,13 +38,20 @@ KNOWLEDGE = {
 ALWAYS = ("mean_relative_entropy", "infidelity", "skill")
 WITHOUT_STATES = ("spin_error", "entropy_error", "truncation")
 """In their place where no cell has any of them: what can be compared without state vectors."""
-IF_ROOM = ("valid_time", "magnetization_error_z", "magnetization_error_x", "magnetization_error_y")
+IF_ROOM = ("valid_time", "magnetization_error_z", "spin_error", "magnetization_error_x", "magnetization_error_y")
 HEADINGS = {
     "mean_relative_entropy": "MRE",
     "magnetization_error_x": "x error",
     "magnetization_error_y": "y error",
     "magnetization_error_z": "z error",
 }
+LEGEND = {
+    "mean_relative_entropy": "MRE: mean relative entropy of the magnitudes, blind to phases",
+    "skill": "skill: 1 - MRE / MRE of persistence; 1 is perfect, 0 no better than standing still",
+    "valid_time": "valid time: until the infidelity passes 0.01",
+}
+"""What headings mean that do not say it themselves."""
+TRACK = "track: how a case differs from the training data"
 ORIGIN = {
     "fitted": "fitted in this run",
     "shipped": "shipped weights, whose cost is as the plugin says",
@@ -103,11 +113,15 @@ def tables(run: Run, console: Console) -> Iterator[Text]:
 def _metrics(run: Run) -> tuple[list[str], list[str]]:
     """Return the metrics that have a column, and those that get one where there is room."""
     present = {score.metric for cell in run.cells for score in cell.scores}
+    named = [metric for metric in metrics_named(run) if metric in present]
     if present & set(ALWAYS):
-        return [metric for metric in ALWAYS if metric in present], [metric for metric in IF_ROOM if metric in present]
-    return [metric for metric in WITHOUT_STATES if metric in present] if "spin_error" in present else sorted(
-        present
-    ), []
+        shown = [metric for metric in dict.fromkeys([*ALWAYS, run.metric, *named]) if metric in present]
+        return shown, [
+            metric for metric in IF_ROOM if metric in present and metric not in shown and tells_apart(run, metric)
+        ]
+    if "spin_error" not in present:
+        return sorted(present), []
+    return [metric for metric in dict.fromkeys([*WITHOUT_STATES, *named]) if metric in present], []
 
 
 def _keys(run: Run, found: Sequence[Point]) -> list[Part]:
@@ -128,7 +142,7 @@ def _metric(run: Run, metric: str, found: Sequence[Point]) -> Part:
         if metric == "skill":
             text = numbers.skill(score, score_of(cell, "mean_relative_entropy"))
             return Text(text, "red" if score is not None and score.value < 0 else "")
-        return Text(numbers.score(score), "dim" if score is not None and score.below_bound else "")
+        return Text(numbers.score(score), "dim" if score is not None and score.unresolved else "")
 
     column = Column(HEADINGS.get(metric, metric.replace("_", " ")), "right" if metric == "skill" else "number")
     return Part(column, [entry(point.cell) for point in found])
@@ -200,7 +214,11 @@ def _solver_line(run: Run, solver: str, rows: Sequence[Point]) -> Text:
 
 def _notes(run: Run, found: Sequence[Point]) -> Iterator[Text]:
     """Yield what stands below the tables: what rows rest on, what marks mean, where weights come from."""
-    notes = [*reference_notes(run), *solver_notes(run), *extrapolations(run.cells)]
+    shown, optional = _metrics(run)
+    legend = [LEGEND[metric] for metric in (*shown, *optional) if metric in LEGEND]
+    if any(point.cell.track for point in found):
+        legend.append(TRACK)
+    notes = [*legend, *resolution_note(run), *reference_notes(run), *solver_notes(run), *extrapolations(run.cells)]
     if any(point.break_even for point in found):
         what = "trajectories from which on (or below which) all costs together are less than those of"
         note = f"break-even: {what} {run.task.reference}"

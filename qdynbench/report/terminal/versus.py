@@ -16,13 +16,14 @@ from qdynbench.report.parts import Column, Span, Table
 from qdynbench.report.terminal import numbers
 from qdynbench.report.terminal.layout import cut, lines_of, width_of_table, wrapped
 from qdynbench.report.terminal.notes import extrapolations, labels
-from qdynbench.report.terminal.sentences import ACCURACY, PACE, gap
+from qdynbench.report.terminal.sentences import ACCURACY, PACE, gap, how_much, words, wrong
 
 PACE_STYLES = {Pace.FASTER: "green", Pace.SLOWER: "red", Pace.SAME: "yellow", Pace.UNKNOWN: "yellow"}
 ACCURACY_STYLES = {
     Accuracy.BETTER: "green",
     Accuracy.EQUAL: "default",
     Accuracy.WORSE: "red",
+    Accuracy.UNDECIDED: "yellow",
     Accuracy.UNKNOWN: "yellow",
 }
 NAMES = (40, 30, 24, 18, 14, 10)
@@ -38,7 +39,7 @@ def versus(run: Run, first: str, other: str, found: Sequence[Contest], console: 
         if width_of_table(table) <= console.width:
             break
     title = Text.assemble((first, "bold cyan"), " against ", (other, "bold cyan"))
-    title.append("  time of one call ± 95 % over launches; infidelity at the last step", "dim")
+    title.append(f"  time of one call ± 95 % over launches; {words(run.metric)} at the last step", "dim")
     table.notes = extrapolations(cell for cell in run.cells if cell.solver in {first, other})
     if any(contest.ratio is not None and not contest.paired for contest in found):
         table.notes.append("‡ timed in different races, so that a drift of the machine does not cancel")
@@ -53,9 +54,12 @@ def _rows(run: Run, found: Sequence[Contest]) -> Iterator[Sequence[str | Text] |
         contests = list(case)
         errors = numbers.score(contests[0].first_error), numbers.score(contests[0].other_error)
         text = Text(write.count(size, "spin") + f", seed {seed}" * several, "bold")
-        text = Text.assemble(text, f"  infidelity {errors[0]} against {errors[1]}: ")
+        text = Text.assemble(text, f"  {words(run.metric)} {errors[0]} against {errors[1]}: ")
         accuracy = contests[0].accuracy
-        yield Span(text.append(ACCURACY[accuracy], ACCURACY_STYLES[accuracy]), 4)
+        text.append(ACCURACY[accuracy], ACCURACY_STYLES[accuracy])
+        yield Span(text.append(how_much(contests[0].errors)), 4)
+        if contests[0].wrong:
+            yield Span(Text(f"  {wrong(contests[0].first, [size])}", "red"), 4)
         for one in contests:
             if one.gap is not None:
                 yield Span(Text(f"  {gap(one.gap)}", "yellow"), 4)

@@ -15,6 +15,7 @@ class Infidelity(CurveMetric):
     """
 
     name = "infidelity"
+    order = 2
 
     def values(self, pair: Pair) -> torch.Tensor:
         """Return the infidelity of each state at each time, shape `(B, k)`."""

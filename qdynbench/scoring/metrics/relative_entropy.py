@@ -16,6 +16,7 @@ class MeanRelativeEntropy(CurveMetric):
     """
 
     name = "mean_relative_entropy"
+    order = 2
 
     def values(self, pair: Pair) -> torch.Tensor:
         """Return D(P||Q) of each state at each time, shape `(B, k)`."""

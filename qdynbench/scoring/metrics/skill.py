@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from qdynbench.contract.metric import CurveMetric
 from qdynbench.contract.window import Pair
 from qdynbench.physics.distances import magnitude_divergence
-from qdynbench.stats import Interval, bootstrap_ratio_of_means
+from qdynbench.stats import Interval, ratio_of_means
 
 PERSISTENCE = "persistence_relative_entropy"
 """Name of the curve of D for persistence, which is kept beside the skill."""
@@ -51,5 +51,5 @@ class Skill(CurveMetric):
         """Return one minus the ratio of the mean relative entropies over the states where skill is defined."""
         skill, persistence = arrays[cls.name][:, step], arrays[PERSISTENCE][:, step]
         defined = np.isfinite(skill)
-        ratio, low, high = bootstrap_ratio_of_means(((1 - skill) * persistence)[defined], persistence[defined])
+        ratio, low, high = ratio_of_means(((1 - skill) * persistence)[defined], persistence[defined])
         return (1 - ratio, 1 - high, 1 - low)
