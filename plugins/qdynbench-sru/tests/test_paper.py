@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import copy
+import itertools
+import json
 import xml.etree.ElementTree as ET
 from collections import Counter
 from collections.abc import Callable
@@ -19,6 +21,8 @@ from qdynbench.report.terminal.layout import lines_of
 
 SHARED = ("fig2", "fig3", "fig4", "table1", "magnetization", "zero_shot")
 FIGURES = [f"paper-{name.replace('_', '-')}" for name in (*SHARED, "fig5")]
+SRUS = ("sru[effort=0.02,encoder=padded,largest=3]", "sru[effort=0.02]")
+NETWORKS = [common.label(solver) for solver in SRUS]
 TASK = """
 name: little
 model: {family: ising, J: 1.0, g: -1.05, h: 0.5}
@@ -26,8 +30,8 @@ sizes: [2, 3]
 times: {dt: 0.002, steps: 120}
 states: 5
 seed: 2020
-training: {sizes: [2], trajectories: 4, steps: 12}
-solvers: [ed, "ed[mode=per_state]", "sru[effort=0.02]"]
+training: {sizes: [2, 3], trajectories: 4, steps: 12}
+solvers: [ed, "ed[mode=per_state]", SRUS]
 timing: {batch_sizes: [1, 64], rounds: 3, launches: 1, seconds: 0.2, subset: {"ed[mode=per_state]": 2}}
 keep: {trajectories: 1}
 figures: [FIGURES]
@@ -38,7 +42,7 @@ figures: [FIGURES]
 def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
     folder = tmp_path_factory.mktemp("paper")
     task = folder / "little.yaml"
-    task.write_text(TASK.replace("FIGURES", ", ".join(FIGURES)))
+    task.write_text(TASK.replace("FIGURES", ", ".join(FIGURES)).replace("SRUS", json.dumps(SRUS)[1:-1]))
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_CACHE_HOME", str(folder / "cache"))
         done = api.run(task, out=folder / "run")
@@ -82,6 +86,15 @@ def test_every_paper_task_is_whole_at_both_settings_and_most_share_their_trainin
         assert small.name == small.figures[0]
 
 
+def test_every_paper_task_has_the_papers_encoder_and_its_name_says_so() -> None:
+    for name, setting in itertools.product((*SHARED, "fig5"), ("", "full")):
+        solvers = load_task(f"paper/{name}", setting=setting or None).solvers
+        units = [common.label(text) for text in solvers if text.startswith("sru")]
+        ours = [text for text in units if text.startswith("SRU, the paper's encoder")]
+        assert ours
+        assert all(text.startswith("SRU, local encoder (not the paper's)") for text in units if text not in ours)
+
+
 def test_the_papers_numbers_give_its_claim() -> None:
     numbers = common.paper()
     at_256 = numbers["table1"]["batch_sizes"].index(256)
@@ -99,20 +112,22 @@ def test_every_figure_is_drawn(run: Run, drawn: dict[str, Drawing]) -> None:
 def test_fig2_has_a_line_and_dots_for_every_amplitude(run: Run) -> None:
     texts, roles = picture(run, "paper-fig2")
     assert {"2 spins", "3 spins", "time step", "magnitude", "exact (ED)", "predicted (SRU)"} <= texts
-    assert roles["line mark"] == 4 + 8
-    assert roles["circle"] == (4 + 8) * 11
+    assert {*NETWORKS} <= texts
+    assert roles["line mark"] == 2 * (4 + 8)  # networks, amplitudes
+    assert roles["circle"] == 2 * (4 + 8) * 11
 
 
 def test_fig3_has_every_amplitude_at_every_instant(run: Run) -> None:
     texts, roles = picture(run, "paper-fig3")
     assert {"exact magnitude", "predicted magnitude", "time step"} <= texts
-    assert roles["circle"] == (4 + 8) * 10
+    assert {f"{network}, {size} spins" for network in NETWORKS for size in (2, 3)} <= texts
+    assert roles["circle"] == 2 * (4 + 8) * 10
 
 
 def test_fig4_has_a_row_for_each_time_span_and_a_band_for_each_curve(run: Run) -> None:
     texts, roles = picture(run, "paper-fig4")
-    assert {"persistence: nothing moves", "mean relative entropy", "spins", "2", "3"} <= texts
-    spans, solvers, sizes = 2, 2, 2
+    assert {*NETWORKS, "persistence: nothing moves", "mean relative entropy", "spins", "2", "3"} <= texts
+    spans, solvers, sizes = 2, 3, 2
     assert roles["area mark"] == spans * solvers * sizes
     assert roles["line mark"] == spans * solvers * (sizes + 1)  # the paper's bound in each panel
 
@@ -124,31 +139,35 @@ def test_table1_marks_what_is_extrapolated_and_quotes_the_paper(run: Run, drawn:
     assert max(map(len, lines)) <= 80
     row = next(line.split() for line in lines if line.split()[:2] == ["3", "64"])
     assert row[2:5] == ["2.2", "0.74", "3.0"]
-    assert row[5].endswith("*")
-    assert not row[6].endswith("*")
+    assert row[5].startswith("*")
+    assert not row[6].startswith("*")
+    assert row[7] == "padded"
+    beside = lines[next(number for number, line in enumerate(lines) if line.split() == row) + 1].split()
+    assert beside[0] == "local"  # each network in a row of its own, by its name
+    assert len(beside) == 4
     last = next(line.split() for line in lines if line.split()[:2] == ["3", "256"])
-    assert last[5:] == ["–"] * 5  # not a batch size of this run
+    assert last[5:7] + last[8:] == ["–"] * 5  # not a batch size of this run
     assert "…" not in "".join(lines)
-    assert any(
-        line.split() == ["paper", "paper", "paper", "single", "batched", "here", "single", "batched"] for line in lines
-    )
+    headings = ["paper", "paper", "paper", "single", "batch", "our", "its", "single", "batch"]
+    assert any(line.split() == headings for line in lines)
     texts, _ = picture(run, "paper-table1")
-    assert {"ED, paper", "ED state by state, here", "ED in one batch, here", "SRU, here", "seconds"} <= texts
+    assert {"ED, paper", "ED state by state, here", "ED in one batch, here", "seconds"} <= texts
+    assert {f"{network}, here" for network in NETWORKS} <= texts
 
 
 def test_fig5_draws_the_learning_curve_of_the_fit(run: Run) -> None:
     texts, roles = picture(run, "paper-fig5")
-    assert {"mean relative entropy", "time step", "(b) mean relative entropy"} <= texts
+    assert {*NETWORKS, "mean relative entropy", "time step", "(b) mean relative entropy"} <= texts
     points = sum(len(run.record.fits[solver].curve) for solver in common.recurrent(run))
     assert roles["point"] == points
 
 
 def test_zero_shot_and_magnetization_name_their_axes(run: Run) -> None:
     texts, _ = picture(run, "paper-zero-shot")
-    assert {"spins", "mean relative entropy", "longer than in training →"} <= texts
+    assert {*NETWORKS, "spins", "mean relative entropy", "longer than in training →"} <= texts
     texts, roles = picture(run, "paper-magnetization")
-    assert {"time (1/J)", "magnetization", "2 spins, x", "3 spins, z"} <= texts
-    assert roles["line mark"] == 2 * 3 * 3  # sizes, axes, states
+    assert {*NETWORKS, "time (1/J)", "magnetization", "2 spins, x", "3 spins, z"} <= texts
+    assert roles["line mark"] == 2 * 2 * 3 * 3  # networks, sizes, axes, states
 
 
 def test_bands_hold_the_mean_and_its_interval(run: Run) -> None:
