@@ -60,7 +60,8 @@ def measure(device: str, rounds: int, *, compiled: bool) -> Iterator[Section]:
     for shape in (PAPER_SHAPE, LARGE[device], SMALL):
         yield Section(f"scan, {shape}, float32", list(_scan(shape, device, rounds, rate, compiled=compiled)))
     yield Section(f"whole layer, forward and backward, {PAPER_SHAPE}", list(_layer(PAPER_SHAPE, device, rounds)))
-    yield Section("prediction, 7 spins, 500 steps", list(_rollouts(device, rounds)))
+    untrained = "untrained networks: padded has 2 layers of 256 channels, local 1 layer of 8"
+    yield Section(f"prediction, 7 spins, 500 steps; {untrained}", list(_rollouts(device, rounds)))
 
 
 def about(device: str) -> dict[str, str]:
