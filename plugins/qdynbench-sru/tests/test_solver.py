@@ -103,6 +103,21 @@ def test_the_memory_is_what_the_accuracy_comes_from(shipped: SimpleRecurrentUnit
     assert relative_entropy(truth, predicted(forgetful, 4, states, STEPS)[:, -1]) > 20 * error
 
 
+@pytest.mark.parametrize("size", [4, 8])
+def test_it_is_in_effect_a_linear_recurrence(shipped: SimpleRecurrentUnit, size: int) -> None:
+    """With gates frozen at the values of their biases the error is no larger."""
+    states = fresh_states(size, 50)
+    truth = exact_end(size, states, STEPS)
+    error = relative_entropy(truth, predicted(shipped, size, states, STEPS)[:, -1])
+    frozen = SimpleRecurrentUnit()
+    frozen.load(frozen.shipped()[0])
+    with torch.no_grad():
+        for layer in frozen._network.sru.stack:
+            layer.weight[1:] = 0
+            layer.peephole[:] = 0
+    assert relative_entropy(truth, predicted(frozen, size, states, STEPS)[:, -1]) <= 1.2 * error
+
+
 def test_the_manifest_is_of_the_default_task(shipped: SimpleRecurrentUnit) -> None:
     from qdynbench import load_task
 
@@ -242,7 +257,8 @@ def test_a_multiple_of_the_trained_step_is_as_many_steps_of_the_network(shipped:
 
 
 def test_labels_say_what_is_assumed() -> None:
-    assert "single spin flips" in SimpleRecurrentUnit().label
+    assert "not the paper's: assumes single spin flips, alike along the chain" in SimpleRecurrentUnit().label
+    assert "the paper's encoder" in SimpleRecurrentUnit(encoder="padded").label
     assert all("never sees the Hamiltonian" in SimpleRecurrentUnit(encoder=e).label for e in ("local", "padded"))
 
 
