@@ -11,6 +11,7 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
+import torch
 from qdynbench_sru.paper import common
 from rich.console import Console
 
@@ -18,6 +19,9 @@ from qdynbench import CannotDraw, CellRecord, Figure, Run, Status, api, band, lo
 from qdynbench.plugins.registry import Registry
 from qdynbench.report.parts import Drawing
 from qdynbench.report.terminal.layout import lines_of
+from qdynbench.testing.exercise import product_initial, uniform_chain
+
+from .helpers import relative_entropy
 
 SHARED = ("fig2", "fig3", "fig4", "table1", "magnetization", "zero_shot")
 FIGURES = [f"paper-{name.replace('_', '-')}" for name in (*SHARED, "fig5")]
@@ -101,6 +105,28 @@ def test_the_papers_numbers_give_its_claim() -> None:
     ratio = numbers["table1"]["ed"][7][at_256] / numbers["table1"]["sru"][7][at_256]
     assert ratio == pytest.approx(numbers["claimed_ratio"], rel=0.05)
     assert all(len(row) == 4 for key in ("ed", "sru") for row in numbers["table1"][key].values())
+
+
+@pytest.mark.parametrize(
+    ("size", "lost", "share", "error"),
+    [
+        (7, 25, 0.0043, 7e-3),  # as the first weights of the paper's encoder had: 51 of 256 real directions
+        (8, 128, 0.076, 0.06),  # the least that 256 channels can lose of 512 real directions
+    ],
+)
+def test_what_a_network_misses_that_has_lost_the_weakest_directions(
+    size: int, lost: int, share: float, error: float
+) -> None:
+    """The figures of docs/paper.md: the share of the squared change per step, and the MRE at step 100."""
+    energies, vectors = np.linalg.eigh(uniform_chain(size).to_dense())
+    weakest = np.argsort(np.abs(energies))[:lost]
+    assert np.sum(energies[weakest] ** 2) / np.sum(energies**2) == pytest.approx(share, rel=0.05)
+    states = product_initial(size, 200, seed=5).states.numpy()
+    ends = [
+        torch.from_numpy((states @ vectors.conj()) * np.exp(-0.2j * moved) @ vectors.T)
+        for moved in (energies, np.where(np.isin(np.arange(1 << size), weakest), 0, energies))
+    ]
+    assert relative_entropy(*ends) == pytest.approx(error, rel=0.1)
 
 
 def test_every_figure_is_drawn(run: Run, drawn: dict[str, Drawing]) -> None:
