@@ -52,7 +52,7 @@ class PaddedNetwork(Network):
         The change to be learned is a rotation by 90 degrees, `-i H dt psi`. From the identity it is reached by turning
         all directions at once. From a product of random matrices it is not: training first undoes what that product
         does, and where all factors have become small in some direction no gradient is left that would restore it. At
-        7 spins, which need every one of 256 channels, some 50 directions stayed lost, those of small energy.
+        7 spins, which need every one of 256 channels, 18 to 51 directions stayed lost, those of small energy.
         """
         for start in range(0, self.spin.in_features, self.spin.out_features):
             nn.init.orthogonal_(self.spin.weight[:, start : start + self.spin.out_features])
