@@ -27,7 +27,8 @@ def test_all_sections_are_measured_and_written(tmp_path: Path, monkeypatch: pyte
     text = out.read_text()
     assert text.count("\n## ") == 6
     assert "Made by `python -m sru_kernels.benchmark --rounds 3" in text
-    for name in ("sru_scan", "plain loop of torch", "nn.LSTM", "nn.GRU", "padded, batch 256", "local, batch 1"):
+    networks = ("padded, 2 layers of 256 channels, batch 256", "local, 1 layer of 8 channels, batch 1")
+    for name in ("sru_scan", "plain loop of torch", "nn.LSTM", "nn.GRU", *networks):
         assert f"| {name} |" in text
     assert text.count("times ours") == 4  # the plain loop at two shapes, LSTM and GRU
     rows = [line for line in text.splitlines() if " ms (" in line]

@@ -43,11 +43,14 @@ LOCAL_WIDTH = 8
 class SimpleRecurrentUnit(LearnedSolver):
     """Predicts the change of the state per step by simple recurrent units, from the initial state on.
 
+    What the default encoder has learned is in effect a linear multistep recurrence; see the plugin's README.
+
     Not to be confused with the "simple recurrent network" of Elman: here the recurrence is elementwise.
 
     Attributes:
-        encoder: `local` sees every amplitude with those a spin flip away, and works for every size; `padded` is the
-            paper's, one vector for all sizes, and works for the sizes it was trained on.
+        encoder: `local` sees every amplitude with those a spin flip away, by weights that are alike along the chain,
+            and so works for every size; `padded` is the paper's, one vector for all sizes, and works for those that it
+            was trained on.
         neighbourhood: of `local`: 1 for flips of single spins, which is enough for fields; 2 for those of neighbouring
             pairs as well, which exchange couplings need.
         width: channels of the recurrent units; 0 is 8 for `local`, and for `padded` `2**(largest + 1)`, the numbers in
@@ -120,10 +123,11 @@ class SimpleRecurrentUnit(LearnedSolver):
     @property
     def label(self) -> str:
         """What the encoder assumes, and where the weights started."""
-        text = {
-            "local": f"assumes that amplitudes couple by {FLIPS[self.neighbourhood]}; never sees the Hamiltonian",
-            "padded": "the paper's encoder, for the trained sizes alone; never sees the Hamiltonian",
+        what = {
+            "local": f"not the paper's: assumes {FLIPS[self.neighbourhood]}, alike along the chain",
+            "padded": "the paper's encoder, for the trained sizes alone",
         }[self.encoder]
+        text = f"{what}; never sees the Hamiltonian"
         return f"{text}; fine-tuned from {self.start}" if self.start != RANDOM else text
 
     def supports(self, problem: Problem) -> str | None:

@@ -113,6 +113,18 @@ def test_padded_follows_the_pipeline_of_the_paper() -> None:
     torch.testing.assert_close(net.changes([psi])[0][:, 0].flatten(1), expected[:, : 2 * 2**size], rtol=0, atol=1e-15)
 
 
+@torch.no_grad()
+@pytest.mark.parametrize(("width", "largest"), [(64, 6), (64, 5), (40, 4)])
+def test_padded_begins_as_a_multiple_of_the_identity_whatever_the_size(width: int, largest: int) -> None:
+    """No direction of a state is passed weakly at first: those that were would stay lost."""
+    net = Architecture("padded", width, 2, (2, 3), 0.002, largest).build(seed=4).double()
+    net.gains.fill_(1)
+    for size in (2, 4, 5):
+        if 2 << size <= min(width, 2 << largest):
+            psi = states(size)[:1].repeat(4, 1, 1, 1)  # a constant input, for which the memory is the input
+            torch.testing.assert_close(net.changes([psi])[0], psi, rtol=1e-5, atol=1e-6)
+
+
 @pytest.mark.parametrize("encoder", ["local", "padded"])
 @torch.no_grad()
 def test_several_sizes_in_one_pass_are_each_by_itself(encoder: Encoder) -> None:

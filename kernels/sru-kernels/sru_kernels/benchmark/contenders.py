@@ -181,8 +181,8 @@ def random_states(batch: int, size: int, device: str = "cpu", seed: int = 2) -> 
 def rollout(network: str, batch: int, device: str, *, size: int = 7, steps: int = 500) -> Work:
     """Return the prediction of `steps` steps of `size` spins, blocks and all, by a network of random weights.
 
-    `padded` has the paper-sized 256 channels and two layers, `local` its 8 channels. Values cost the same time whether
-    they are trained or not.
+    `padded` has two layers of 256 channels, one more than the weights that ship with the plugin; `local` has one of 8.
+    Values cost the same time whether they are trained or not.
     """
     propagator: Propagator
     if network == "local":

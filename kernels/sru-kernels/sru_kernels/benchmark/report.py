@@ -60,7 +60,7 @@ def measure(device: str, rounds: int, *, compiled: bool) -> Iterator[Section]:
     for shape in (PAPER_SHAPE, LARGE[device], SMALL):
         yield Section(f"scan, {shape}, float32", list(_scan(shape, device, rounds, rate, compiled=compiled)))
     yield Section(f"whole layer, forward and backward, {PAPER_SHAPE}", list(_layer(PAPER_SHAPE, device, rounds)))
-    yield Section("prediction, 7 spins, 500 steps", list(_rollouts(device, rounds)))
+    yield Section("prediction by untrained networks, 7 spins, 500 steps", list(_rollouts(device, rounds)))
 
 
 def about(device: str) -> dict[str, str]:
@@ -138,9 +138,9 @@ def _layer(shape: Shape, device: str, rounds: int) -> Iterator[Row]:
 
 
 def _rollouts(device: str, rounds: int) -> Iterator[Row]:
-    for network in ("padded", "local"):
+    for network, layers in (("padded", "2 layers of 256 channels"), ("local", "1 layer of 8 channels")):
         for batch in (1, 256):
-            name = f"{network}, batch {batch}"
+            name = f"{network}, {layers}, batch {batch}"
             reading = side_by_side({name: contenders.rollout(network, batch, device)}, device, max(3, rounds // 3))
             yield Row(name, _time(reading[name]), "", "", _memory(reading[name]))
 

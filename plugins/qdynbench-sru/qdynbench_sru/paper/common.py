@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from qdynbench import Run
 
-ENCODERS = {"local": "SRU, local encoder", "padded": "SRU, the paper's encoder"}
+ENCODERS = {"local": "SRU, local encoder (not the paper's)", "padded": "SRU, the paper's encoder"}
 PADDED = {"largest": 8, "width": 256}
 """Parameters of the paper's encoder in the tasks, which go without saying."""
 
@@ -44,6 +44,12 @@ def label(solver: str) -> str:
         more = {}
     parts = [ENCODERS[encoder]] + ([] if start is None else ["fine-tuned"])
     return ", ".join(parts + [f"{key}={value}" for key, value in more.items()])
+
+
+def encoders(solvers: Sequence[str]) -> dict[str, str]:
+    """Return the encoder of each simple recurrent unit, or its whole label where several have the same encoder."""
+    short = {solver: str(SolverSpec.parse(solver).parameters.get("encoder", "local")) for solver in solvers}
+    return short if len({*short.values()}) == len(short) else {solver: label(solver) for solver in solvers}
 
 
 def recurrent(run: Run) -> list[str]:
@@ -79,6 +85,11 @@ def needed(run: Run, solvers: Iterable[str]) -> dict[str, list[CellRecord]]:
     if not found:
         raise CannotDraw(f"no cell of {' or '.join(wanted)} was solved{why(run, wanted)}")
     return found
+
+
+def solved(run: Run, solvers: Sequence[str]) -> list[str]:
+    """Return the solvers that have a scored cell, or the first of them where none has: drawing it then says why."""
+    return [solver for solver in solvers if scored(run, solver)] or list(solvers[:1])
 
 
 def trajectories(run: Run, solver: str) -> dict[int, tuple[NDArray[np.complex64], NDArray[np.complex64]]]:

@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from qdynbench import Figure, data
-from qdynbench_sru.paper.common import EXACT, PREDICTED, kind_colour, label, missing, recurrent, trajectories
+from qdynbench_sru.paper.common import EXACT, PREDICTED, kind_colour, label, missing, recurrent, solved, trajectories
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from altair.typing import ChartType
     from numpy.typing import NDArray
 
@@ -24,31 +26,42 @@ class MagnitudesAgainstStep(Figure):
     """`|psi_b|` of every basis state b against step: exact as lines, predicted as dots, one panel per size."""
 
     def draw(self, run: Run) -> ChartType:
-        """Return the panels, of the first simple recurrent unit of the task."""
+        """Return a block of panels for each simple recurrent unit of the task, below its name."""
         import altair as alt
 
-        solver = recurrent(run)[0]
-        kept = trajectories(run, solver)
-        panels = [
-            _panel(size, np.abs(exact[0]), np.abs(ours[0]), named=number % COLUMNS == 0)
-            for number, (size, (ours, exact)) in enumerate(kept.items())
-        ]
+        solvers = recurrent(run)
+        blocks = [_block(label(solver), trajectories(run, solver)) for solver in solved(run, solvers)]
         steps = run.task.times.steps
         chart: ChartType = (
-            alt.concat(*panels, columns=COLUMNS, spacing=14)
+            alt.vconcat(*blocks, spacing=24)
             .resolve_scale(color="shared")
             .properties(
                 title=alt.TitleParams(
                     "Magnitude of every amplitude against time step (Fig. 2)",
                     subtitle=[
                         f"one random product state of each size, {steps} steps of {run.task.times.dt:g}",
-                        label(solver),
-                        *missing(run, [solver]),
+                        *missing(run, solvers),
                     ],
                 )
             )
         )
         return chart
+
+
+def _block(title: str, kept: Mapping[int, tuple[NDArray[np.complex64], NDArray[np.complex64]]]) -> ChartType:
+    """Return the panels of one solver; `kept` has prediction and reference by size, each `(n, T+1, 2**N)`."""
+    import altair as alt
+
+    panels = [
+        _panel(size, np.abs(exact[0]), np.abs(ours[0]), named=number % COLUMNS == 0)
+        for number, (size, (ours, exact)) in enumerate(kept.items())
+    ]
+    block: ChartType = (
+        alt.concat(*panels, columns=COLUMNS, spacing=14)
+        .resolve_scale(color="shared")
+        .properties(title=alt.TitleParams(title, fontSize=13, anchor="start", offset=8))
+    )
+    return block
 
 
 def _panel(size: int, exact: NDArray[np.float32], predicted: NDArray[np.float32], *, named: bool) -> ChartType:

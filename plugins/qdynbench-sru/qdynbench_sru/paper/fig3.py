@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from qdynbench import Figure, data
-from qdynbench_sru.paper.common import label, missing, recurrent, trajectories, why
+from qdynbench_sru.paper.common import label, missing, recurrent, solved, trajectories
 
 if TYPE_CHECKING:
     from altair.typing import ChartType
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from qdynbench import Run
 
 INSTANTS = 10
-"""Steps, evenly step_spread, of which all amplitudes are drawn."""
+"""Steps, evenly spread, of which all amplitudes are drawn."""
 
 
 class PredictedAgainstExact(Figure):
@@ -27,8 +27,7 @@ class PredictedAgainstExact(Figure):
         import altair as alt
 
         solvers = recurrent(run)
-        kept = {solver: trajectories(run, solver) for solver in solvers if not why(run, [solver])}
-        kept = kept or {solvers[0]: trajectories(run, solvers[0])}
+        kept = {solver: trajectories(run, solver) for solver in solved(run, solvers)}
         rows = [
             alt.hconcat(
                 *(

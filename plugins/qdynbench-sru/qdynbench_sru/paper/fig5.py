@@ -31,7 +31,12 @@ class FineTuning(Figure):
         needed(run, learned)
         names = [label(solver) for solver in learned]
         colour = alt.Color("solver:N", title=None, scale=alt.Scale(domain=[*names, label("persistence")])).legend(
-            orient="bottom", columns=2
+            orient="bottom", columns=2, labelLimit=0, symbolType="stroke", symbolSize=300, symbolStrokeWidth=2
+        )
+        # Dashed from scratch: where both ways end alike, one would hide the other.
+        lines = [*([1, 0] if "start=" in solver else [4, 3] for solver in learned), [1, 0]]
+        dash = alt.StrokeDash(
+            "solver:N", title=None, scale=alt.Scale(domain=[*names, label("persistence")], range=lines)
         )
         size = max(run.task.sizes)
         errors = [
@@ -45,8 +50,8 @@ class FineTuning(Figure):
         if not errors:
             raise CannotDraw(f"the run has no {METRIC} at {size} spins")
         chart: ChartType = (
-            alt.hconcat(_learning(run, learned, colour), _error(errors, colour), spacing=30)
-            .resolve_scale(color="shared")
+            alt.hconcat(_learning(run, learned, colour, dash), _error(errors, colour, dash), spacing=30)
+            .resolve_scale(color="shared", strokeDash="shared")
             .properties(
                 title=alt.TitleParams(
                     f"{size} spins: fine-tuned and from scratch (Fig. 5)",
@@ -57,7 +62,7 @@ class FineTuning(Figure):
         return chart
 
 
-def _learning(run: Run, learned: list[str], colour: alt.Color) -> ChartType:
+def _learning(run: Run, learned: list[str], colour: alt.Color, dash: alt.StrokeDash) -> ChartType:
     """Return panel (a).
 
     Raises:
@@ -93,13 +98,14 @@ def _learning(run: Run, learned: list[str], colour: alt.Color) -> ChartType:
                 axis=axis,
             ),
             color=colour,
+            strokeDash=dash,
         )
         .properties(width=310, height=260, title=alt.TitleParams(f"(a) {LOSSES[present[0]]}", fontSize=12))
     )
     return chart
 
 
-def _error(rows: list[Mark], colour: alt.Color) -> ChartType:
+def _error(rows: list[Mark], colour: alt.Color, dash: alt.StrokeDash) -> ChartType:
     import altair as alt
 
     base = alt.Chart(data(rows)).encode(x=alt.X("step:Q", title="time step"), color=colour)
@@ -112,6 +118,7 @@ def _error(rows: list[Mark], colour: alt.Color) -> ChartType:
                 title="mean relative entropy",
                 scale=scale,
                 axis=axis,
-            )
+            ),
+            strokeDash=dash,
         ),
     ).properties(width=310, height=260, title=alt.TitleParams("(b) mean relative entropy", fontSize=12))

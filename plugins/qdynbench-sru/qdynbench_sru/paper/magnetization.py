@@ -6,7 +6,7 @@ import math
 from typing import TYPE_CHECKING
 
 from qdynbench import CannotDraw, Figure, data, step_spread
-from qdynbench_sru.paper.common import EXACT, PREDICTED, kind_colour, label, missing, needed, recurrent
+from qdynbench_sru.paper.common import EXACT, PREDICTED, kind_colour, label, missing, needed, recurrent, scored, solved
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -25,35 +25,53 @@ class Magnetization(Figure):
     """`(1/N) sum_i <sigma_i>` along x, y and z for the first test states: exact as lines, predicted as dots."""
 
     def draw(self, run: Run) -> ChartType:
-        """Return a row of panels for each size, of the first simple recurrent unit of the task."""
+        """Return a block for each simple recurrent unit of the task, below its name: a row of panels for each size."""
         import altair as alt
 
-        solver = recurrent(run)[0]
-        times = run.task.times.grid()
-        rows = []
-        for cell in needed(run, [solver])[solver]:
-            curves = run.curves_of(cell)
-            if not {f"magnetization_{axis}" for axis in "xyz"} <= set(curves):
-                raise CannotDraw("the run has no magnetization_error_x, _y and _z; list them under 'metrics'")
-            values = {axis: _values(curves, axis, times) for axis in "xyz"}
-            ends = [row["value"] for found in values.values() for row in found]
-            domain = [math.floor(5 * min(ends)) / 5, math.ceil(5 * max(ends)) / 5]
-            panels = [_panel(values[axis], f"{cell.size} spins, {axis}", domain, named=axis == "x") for axis in "xyz"]
-            rows.append(alt.hconcat(*panels, spacing=14))
+        solvers = recurrent(run)
+        needed(run, solvers)
+        blocks = [_block(run, solver) for solver in solved(run, solvers)]
         chart: ChartType = (
-            alt.vconcat(*rows)
+            alt.vconcat(*blocks, spacing=24)
             .resolve_scale(color="shared")
             .properties(
                 title=alt.TitleParams(
                     "Magnetization per spin against time, predicted on exact",
                     subtitle=[
-                        f"{STATES} random product states of each size; {label(solver)}; hbar = 1, J = 1",
-                        *missing(run, [solver]),
+                        f"{STATES} random product states of each size; hbar = 1, J = 1",
+                        *missing(run, solvers),
                     ],
                 )
             )
         )
         return chart
+
+
+def _block(run: Run, solver: str) -> ChartType:
+    """Return the panels of one solver.
+
+    Raises:
+        CannotDraw: the run has not measured the magnetization.
+    """
+    import altair as alt
+
+    times = run.task.times.grid()
+    rows = []
+    for cell in scored(run, solver):
+        curves = run.curves_of(cell)
+        if not {f"magnetization_{axis}" for axis in "xyz"} <= set(curves):
+            raise CannotDraw("the run has no magnetization_error_x, _y and _z; list them under 'metrics'")
+        values = {axis: _values(curves, axis, times) for axis in "xyz"}
+        ends = [row["value"] for found in values.values() for row in found]
+        domain = [math.floor(5 * min(ends)) / 5, math.ceil(5 * max(ends)) / 5]
+        panels = [_panel(values[axis], f"{cell.size} spins, {axis}", domain, named=axis == "x") for axis in "xyz"]
+        rows.append(alt.hconcat(*panels, spacing=14))
+    block: ChartType = (
+        alt.vconcat(*rows)
+        .resolve_scale(color="shared")
+        .properties(title=alt.TitleParams(label(solver), fontSize=13, anchor="start", offset=8))
+    )
+    return block
 
 
 def _values(curves: Mapping[str, NDArray[np.float32]], axis: str, times: NDArray[np.float64]) -> list[Mark]:

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from qdynbench import CannotDraw, Column, Figure, Span, Table, data, significant
-from qdynbench_sru.paper.common import paper, recurrent, why
+from qdynbench_sru.paper.common import encoders, label, paper, recurrent, scored, why
 
 if TYPE_CHECKING:
     from altair.typing import ChartType
 
     from qdynbench import Mark, Run
 
-PER_STATE, BATCHED = "ed[mode=per_state]", "ed"
-PROTOCOLS = "single: state by state, the paper's protocol; batched: all states in one product."
+OURS = {"ED state by state, here": "ed[mode=per_state]", "ED in one batch, here": "ed"}
+"""What a solver of ours is called in the picture."""
+NETWORK_COLOURS = ("#D55E00", "#009E73", "#CC79A7")
+"""Of our networks, the paper's encoder first."""
+PROTOCOLS = "single: state by state, which we take for the paper's protocol; batch: all states in one product."
 NOTES = (
     "Hardware and software differ: compare ratios, not seconds.",
     "The errors are not equal: ED is exact, the SRU is not.",
@@ -23,7 +27,7 @@ NOTES = (
 
 
 class TimesOfTable1(Figure):
-    """Seconds of one call against the number of spins, for every batch size of the table."""
+    """Seconds of one call against the number of spins, for every batch size of the table; each network by its name."""
 
     def draw(self, run: Run) -> ChartType:
         """Return a panel for each batch size, logarithmic."""
@@ -31,9 +35,11 @@ class TimesOfTable1(Figure):
 
         rows = _rows(run)
         batches = [batch for batch in paper()["table1"]["batch_sizes"] if any(row["batch"] == batch for row in rows)]
-        order = ["ED, paper", "ED state by state, here", "ED in one batch, here", "SRU, paper", "SRU, here"]
-        colours = alt.Scale(domain=order, range=["#0072B2", "#0072B2", "#56B4E9", "#D55E00", "#D55E00"])
-        dashes = alt.Scale(domain=order, range=[[5, 3], [1, 0], [1, 0], [5, 3], [1, 0]])
+        networks = [f"{label(solver)}, here" for solver in recurrent(run)]
+        order = ["ED, paper", *OURS, "SRU, paper", *networks]
+        ours = itertools.islice(itertools.cycle(NETWORK_COLOURS), len(networks))
+        colours = alt.Scale(domain=order, range=["#0072B2", "#0072B2", "#56B4E9", "#D55E00", *ours])
+        dashes = alt.Scale(domain=order, range=[[5, 3], [1, 0], [1, 0], [5, 3], *([1, 0] for _ in networks)])
         panels = []
         for batch in batches:
             here = data([row for row in rows if row["batch"] == batch])
@@ -46,7 +52,7 @@ class TimesOfTable1(Figure):
                     axis=alt.Axis(tickCount=7, labelExpr="format(datum.value, '~g')"),
                 ),
                 color=alt.Color("series:N", title=None, scale=colours).legend(
-                    orient="bottom", columns=3, symbolType="stroke", symbolSize=300, symbolStrokeWidth=2
+                    orient="bottom", columns=2, labelLimit=0, symbolType="stroke", symbolSize=300, symbolStrokeWidth=2
                 ),
             )
             panels.append(
@@ -75,42 +81,41 @@ class TimesOfTable1(Figure):
         return chart
 
     def table(self, run: Run) -> Table:
-        """Return the table: the paper's two columns, then ours under both protocols, with the ratios to the SRU."""
-        times = {(row["series"], row["spins"], row["batch"]): row for row in _rows(run)}
+        """Return the table: the paper's two columns, then ours under both protocols; a row for each network."""
+        rows, names = _rows(run), encoders(recurrent(run))
+        times = {(row["series"], row["spins"], row["batch"]): row for row in rows}
         headings = (
-            *("N", "batch", "paper\nED", "paper\nSRU", "paper\nED/SRU"),
-            *("single\nED", "batched\nED", "here\nSRU", "single\nED/SRU", "batched\nED/SRU"),
+            *("N", "states", "paper\nED", "paper\nSRU", "paper\nED/SRU", "single\nED", "batch\nED"),
+            *("our\nSRU", "its\ntime", "single\nED/SRU", "batch\nED/SRU"),
         )
-        table = Table([*map(Column, headings)])
+        table = Table([Column(text, "left" if text == "our\nSRU" else "right") for text in headings])
         table.notes = [
             f"Table 1: seconds to propagate a batch, {run.task.times.steps} steps",
             *(PROTOCOLS, *NOTES, "* extrapolated in proportion from fewer states"),
         ]
-        for size in sorted({size for _, size, _ in times}):
+        for size in sorted({row["spins"] for row in rows}):
             for batch in paper()["table1"]["batch_sizes"]:
                 found = [times.get((series, size, batch)) for series in ("ED, paper", "SRU, paper", *OURS)]
-                ed, sru, by_state, in_batch, ours = found
-                cells = [*(f"{row['seconds']:g}" if row else "–" for row in (ed, sru)), _ratio(ed, sru)]
-                cells += map(_seconds, (by_state, in_batch, ours))
-                table.rows.append([str(size), str(batch), *cells, _ratio(by_state, ours), _ratio(in_batch, ours)])
+                ed, sru, by_state, in_batch = found
+                shared = [*(f"{row['seconds']:g}" if row else "–" for row in (ed, sru)), _ratio(ed, sru)]
+                first = [str(size), str(batch), *shared, _seconds(by_state), _seconds(in_batch)]
+                for solver, encoder in names.items():
+                    unit = times.get((f"{label(solver)}, here", size, batch))
+                    ratios = (_ratio(by_state, unit), _ratio(in_batch, unit))
+                    table.rows.append([*first, encoder, _seconds(unit), *ratios])
+                    first = [""] * len(first)
             table.rows.append(Span(""))
         return table
-
-
-OURS = {
-    "ED state by state, here": PER_STATE,
-    "ED in one batch, here": BATCHED,
-    "SRU, here": "sru",
-}
 
 
 def _rows(run: Run) -> list[Mark]:
     """Return the paper's figures at the run's sizes, and the run's own, one row each.
 
     Raises:
-        CannotDraw: the run has timed no simple recurrent unit, or no ED.
+        CannotDraw: the run has timed none of its simple recurrent units, or no ED.
     """
-    solvers = OURS | {"SRU, here": recurrent(run)[0]}
+    learned = recurrent(run)
+    solvers = OURS | {f"{label(solver)}, here": solver for solver in learned}
     batches = paper()["table1"]["batch_sizes"]
     rows: list[Mark] = [
         {"series": series, "spins": size, "batch": batch, "seconds": seconds, "extrapolated": False}
@@ -133,7 +138,7 @@ def _rows(run: Run) -> list[Mark]:
             for timing in cell.ledger.solve
             if timing.batch_size in batches and timing.seconds
         ]
-        if not timed:
+        if not timed and not (solver in learned and any(scored(run, other) for other in learned)):
             raise CannotDraw(
                 f"{solver} was not timed at batch sizes {', '.join(map(str, batches))}{why(run, [solver])}"
             )
@@ -147,7 +152,7 @@ def _domain(rows: list[Mark]) -> list[float]:
 
 
 def _seconds(row: Mark | None) -> str:
-    return "–" if row is None else significant(row["seconds"], 2) + ("*" if row["extrapolated"] else " ")
+    return "–" if row is None else "*" * row["extrapolated"] + significant(row["seconds"], 2)
 
 
 def _ratio(above: Mark | None, below: Mark | None) -> str:

@@ -71,8 +71,8 @@ RECIPES = {
     "padded": Recipe(
         adam_chunks=60,
         lbfgs_chunks=0,
-        learning_rate=1e-2,
-        adam_excerpts=8,
+        learning_rate=5e-3,
+        adam_excerpts=16,
         growth=0.5,
         most=512,
         length=2,
