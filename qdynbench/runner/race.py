@@ -29,7 +29,7 @@ from qdynbench.text import count
 from qdynbench.workers import protocol as to
 from qdynbench.workers.process import Worker, WorkerFailure
 
-SHORTEST_ROUND = 0.02
+SHORTEST_ROUND = 0.015
 """Seconds. Shorter calls are repeated within a round, which takes their median."""
 MOST_CALLS = 200
 """Number of calls of a round."""
