@@ -120,10 +120,10 @@ class Fleet:
             raise
         return Launched(name, threads, number, worker, loaded.seconds, worker.resident())
 
-    def keep(self, one: Launched) -> None:
-        """Keep the worker of a launch for the next case if it holds little, and there is room; else end it."""
+    def put_back(self, one: Launched, *, sound: bool) -> None:
+        """Keep the worker of a launch for the next case if it is sound, holds little and there is room; or end it."""
         grown, room = one.worker.resident() - one.rest, psutil.virtual_memory().available
-        if one.number and one.worker.alive and grown < LITTLE and room > self._environment.memory:
+        if sound and one.number and one.worker.alive and grown < LITTLE and room > self._environment.memory:
             one.worker.pause()
             self._launched[one.solver, one.threads, one.number] = one
         else:

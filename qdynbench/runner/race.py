@@ -1,7 +1,9 @@
 """The race of a case: all its solvers are timed in several launches, in rounds of random order.
 
-A launch is a fresh process of every solver. What lasts as long as a process, such as where its memory lies, differs
-between launches, so that intervals come from these; what disturbs the machine for a while meets all solvers of a round.
+A launch is a process of every solver. What lasts as long as a process, such as where its memory lies, differs between
+launches, so that intervals come from these; what disturbs the machine for a while meets all solvers of a round.
+
+One process runs at a time: all others are paused, so that none can spin on a core while another is timed.
 """
 
 from __future__ import annotations
@@ -182,7 +184,7 @@ class _Race:
         self._draw: Draw = draw
 
     def launch(self, number: int, entrants: list[_Entrant]) -> None:
-        """Start a fresh process of every solver, and run its rounds at every batch size."""
+        """Have a process of every solver, and run its rounds at every batch size."""
         running: _Running = {}
         try:
             for one in self._random.sample(entrants, len(entrants)):  # one by one, since start-up is timed as well
@@ -196,8 +198,9 @@ class _Race:
                     with one.ending():
                         self._remember(one, running)
         finally:
+            sound = {one.record.solver for one in entrants if one.racing}
             for launched in running.values():
-                self._fleet.keep(launched)
+                self._fleet.put_back(launched, sound=launched.solver in sound)
 
     def _threads(self, one: _Entrant) -> list[int]:
         """Return the numbers of threads of the workers of a solver at the start of a launch.
@@ -227,10 +230,10 @@ class _Race:
         problem = self._plan.problem(self._case, launched.threads).blinded(knowledge)
         prepared = launched.worker.ask(to.Prepare(to.Posed.of(problem), twice=False), seconds=self._limit)
         start = launched.once + max(0.0, prepared.seconds)  # a patched clock may run backwards
-        if launched.used:
-            self.spent += prepared.seconds
-        else:
-            self.spent += start
+        self.spent += prepared.seconds if launched.used else start
+        if (
+            not launched.used
+        ):  # what `prepare` compiles is done once, and part of what it would cost to start at any size
             launched.once, launched.used = max(0.0, start - (one.record.ledger.prepare_time or 0.0)), True
         one.starts.setdefault(launched.threads, []).append(start)
         if launched.number == 0 and start > LAUNCH_SHARE * self._plan.task.timing.seconds:
@@ -254,7 +257,7 @@ class _Race:
                     with one.ending():
                         self._visit(lane, worker)
         for one, lane, worker in lanes:
-            if one.racing and launch == 0:
+            if launch == 0 and one.racing:
                 with one.ending():
                     self._inspect(lane, worker)
         for one in entrants:

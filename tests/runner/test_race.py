@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -58,3 +59,60 @@ def test_cheats_are_caught_or_timed_for_what_they_cost(qdynbench: Command, tmp_p
         assert cells[name].status is Status.INVALID, (name, cells[name])
         assert reason in cells[name].reason, (name, cells[name].reason)
         assert cells[name].scores  # its accuracy stays
+
+
+RACERS = CHEATS.with_name("racers.py")
+
+
+def racers(qdynbench: Command, folder: Path, solvers: str, sizes: str, timing: str) -> dict[str, list[CellRecord]]:
+    """Race solvers that take down what is done to them; return their cells, size by size."""
+    text = TASK.replace("ENSEMBLE", "random_product").replace("sizes: [3]", f"sizes: {sizes}")
+    (folder / "racers.yaml").write_text(
+        re.sub(r"solvers:.*", f"solvers: {solvers}", re.sub(r"timing:.*", timing, text))
+    )
+    done = qdynbench("run", "racers.yaml", "--plugin", RACERS, "--quiet", RACERS_NOTES=str(folder / "notes"))
+    assert done.returncode == 0, done.stderr
+    cells = Run(folder / "runs" / "racers").cells
+    return {name: [cell for cell in cells if cell.solver == name] for name in {cell.solver for cell in cells}}
+
+
+def noted(folder: Path, what: str) -> list[list[str]]:
+    lines = map(str.split, (folder / "notes").read_text().splitlines())
+    return [rest for name, *rest in lines if name == what]
+
+
+def test_the_first_launch_is_new_at_each_size_and_the_others_stay(qdynbench: Command, tmp_path: Path) -> None:
+    cells = racers(qdynbench, tmp_path, "[notes]", "[2, 3]", "timing: {batch_sizes: [1], launches: 4}")
+    small, large = ({process for process, size in noted(tmp_path, "notes") if size == each} for each in "23")
+    # Those of three launches, and the process that scores.
+    assert len(small & large) == 4
+    assert len(small) == len(large) == 5
+    for cell in cells["notes"]:
+        assert len(cell.ledger.starts) == len(cell.ledger.solve[0].launches) == 4
+        assert all(start > 0 for start in cell.ledger.starts)
+
+
+def test_a_solver_that_spins_has_no_core_while_others_are_timed(qdynbench: Command, tmp_path: Path) -> None:
+    racers(qdynbench, tmp_path, "[sleeps, spins]", "[2]", "timing: {batch_sizes: [4], rounds: 5, launches: 3}")
+    busy = [float(part) for (part,) in noted(tmp_path, "busy")]
+    # It spins in its own turn as well, while its next states are made ready; without a pause it would have all the time.
+    assert sum(part < 0.7 for part in busy) >= 0.8 * len(busy) > 3
+
+
+def test_calls_and_rounds_are_chosen_after_compilation_which_is_a_cost(qdynbench: Command, tmp_path: Path) -> None:
+    timing = "timing: {batch_sizes: [1, 4], rounds: 3, launches: 3, seconds: 0.5}"
+    (cell,) = racers(qdynbench, tmp_path, "[compiles]", "[2]", timing)["compiles"]
+    for found in cell.ledger.solve:
+        assert found.calls > 10
+        assert [len(rounds) for rounds in found.launches] == [3, 3, 3]
+        assert found.seconds < 0.05
+        assert found.compile_time == pytest.approx(0.3, abs=0.1)
+
+
+def test_times_of_fewer_states_are_scaled_up(qdynbench: Command, tmp_path: Path) -> None:
+    timing = "timing: {batch_sizes: [4, 16], launches: 3, subset: {sleeps: 4}}"
+    (cell,) = racers(qdynbench, tmp_path, "[sleeps]", "[2]", timing)["sleeps"]
+    whole, scaled = cell.ledger.solve
+    assert (whole.extrapolated, scaled.extrapolated) == (False, True)
+    assert (whole.timed_states, scaled.timed_states) == (4, 4)
+    assert scaled.seconds == pytest.approx(4 * whole.seconds, rel=0.2)

@@ -1,0 +1,86 @@
+"""Solvers that take down what a race does to them, in the file that RACERS_NOTES names."""
+
+import os
+import threading
+import time
+
+import numpy as np
+import torch
+
+from qdynbench import Block, Knowledge, Solver, hookimpl
+
+
+def note(*what):
+    with open(os.environ["RACERS_NOTES"], "a") as file:
+        print(*what, file=file)
+
+
+class Notes(Solver):
+    """Diagonalisation by NumPy that notes its process and the size in each preparation."""
+
+    knowledge = Knowledge.HAMILTONIAN
+
+    def prepare(self, problem):
+        super().prepare(problem)
+        energies, vectors = np.linalg.eigh(problem.hamiltonian.to_dense())
+        self.energies, self.vectors = torch.from_numpy(energies), torch.from_numpy(vectors).to(torch.complex128)
+        note(self.name, os.getpid(), problem.size)
+
+    @property
+    def name(self):
+        return type(self).__name__.lower()
+
+    def solve(self, given):
+        phases = torch.exp(-1j * torch.from_numpy(self.problem.times)[:, None] * self.energies)
+        found = ((given.states @ self.vectors.conj())[:, None, :] * phases) @ self.vectors.T
+        found[:, 0] = given.states
+        yield Block(0, found)
+
+
+class Spins(Notes):
+    """Keeps a core busy, and notes which part of the time between two of its calls it had for that."""
+
+    def prepare(self, problem):
+        super().prepare(problem)
+        self.left = None
+        if not hasattr(self, "thread"):
+            self.thread = threading.Thread(target=self.spin, daemon=True)
+            self.thread.start()
+
+    def spin(self):
+        while True:
+            sum(range(1000))
+
+    def solve(self, given):
+        if self.left is not None and (passed := time.monotonic() - self.left[0]) > 0.05:
+            note("busy", (time.process_time() - self.left[1]) / passed)
+        yield from super().solve(given)
+        self.left = time.monotonic(), time.process_time()
+
+
+class Compiles(Notes):
+    """Takes 0.3 s more in the first call with a number of states."""
+
+    def prepare(self, problem):
+        super().prepare(problem)
+        self.known = set()
+
+    def solve(self, given):
+        if len(given) not in self.known:
+            self.known.add(len(given))
+            time.sleep(0.3)
+        yield from super().solve(given)
+
+
+class Sleeps(Notes):
+    """Takes a millisecond for each state."""
+
+    def solve(self, given):
+        time.sleep(1e-3 * len(given))
+        yield from super().solve(given)
+
+
+@hookimpl
+def register_solvers(register):
+    for kind in (Notes, Spins, Compiles, Sleeps):
+        register(kind.__name__.lower(), kind, summary=kind.__doc__)
