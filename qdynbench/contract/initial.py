@@ -125,10 +125,6 @@ class Initial:
 
         return self._each(change)
 
-    def repeated(self, times: int) -> Initial:
-        """Return the states so many times, one batch after the other."""
-        return self._each(lambda tensor: tensor.repeat(times, *[1] * (tensor.ndim - 1)))
-
     def arrays(self) -> dict[str, NDArray[np.complex128]]:
         """Return the argument of `Initial` that gives these states, by name: for product states the spinors."""
         name = "states" if self.spinors is None else "spinors"

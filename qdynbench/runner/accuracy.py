@@ -6,6 +6,7 @@ import contextlib
 import dataclasses
 import time
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from qdynbench.contract.initial import vector_bytes
@@ -35,6 +36,19 @@ class ScorerFailure(Exception):
         self.failure = failure
 
 
+@dataclass(frozen=True)
+class Answer:
+    """What was scored for the first states of a cell.
+
+    Attributes:
+        states: the states, as they are sent to a worker.
+        sums: of what came, see `qdynbench.workers.protocol.Solved`.
+    """
+
+    states: to.States
+    sums: to.States
+
+
 class CellRunner:
     """Runs cells up to their timing; every end of a cell becomes a record."""
 
@@ -45,6 +59,8 @@ class CellRunner:
         self._limit = plan.task.limits.seconds
         self._paces = Paces()
         self._cases: dict[Case, to.Opened] = {}
+        self.answers: dict[str, Answer] = {}
+        """By the key of a cell, what was scored for its first states; what is timed has to be the same."""
         self._lost: dict[Case, str] = {}
         """Cases whose reference has failed, with the reason."""
 
@@ -130,6 +146,9 @@ class CellRunner:
         if earlier is not None:
             record.scores, record.left_out, record.notes = earlier.scores, earlier.left_out, earlier.notes
             record.reference, record.precision = earlier.reference, earlier.precision
+            few = self._ask_scorer(to.DrawStates(cell.case, Purpose.TEST, 0, min(to.COMPARED, self._fleet.states)))
+            solved = worker.ask(to.Solve(few.states), seconds=self._limit)
+            self.answers[cell.key] = Answer(few.states, solved.sums)
             return in_phases
         scoring = time.perf_counter()
         total = self._fleet.states
@@ -153,6 +172,9 @@ class CellRunner:
 
         worker = self._fleet.solver(cell.spec)
         solved = worker.ask(to.Solve(initial.states), seconds=self._limit, on_event=on_event)
+        if start == 0:
+            few = {name: array[: to.COMPARED] for name, array in initial.states.items()}
+            self.answers[cell.key] = Answer(few, solved.sums)
         record.notes += [note for note in solved.notes if note not in record.notes]
         record.precision = solved.precision
 

@@ -166,7 +166,7 @@ class _Execution:
                 else:
                     to_be_timed.append((record, earlier is not None))
             records = [record for record, _ in to_be_timed]
-            time_case(plan, case, records, fleet, observer)
+            time_case(plan, case, records, self._runner.answers, fleet, observer)
             echoes(plan, case, records, fleet, store, observer)
             for record, reused in to_be_timed:
                 store.write_cell(record)

@@ -13,7 +13,7 @@ import math
 import random
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
@@ -22,6 +22,7 @@ import numpy as np
 from qdynbench.contract.initial import vector_bytes
 from qdynbench.contract.spec import SolverSpec
 from qdynbench.record.schema import CellRecord, SolveTiming, Status
+from qdynbench.runner.accuracy import Answer
 from qdynbench.runner.fleet import Fleet, Launched
 from qdynbench.runner.observer import Observer
 from qdynbench.runner.plan import Cell, Plan
@@ -123,6 +124,7 @@ class _Entrant:
     record: CellRecord
     cell: Cell
     spec: SolverSpec
+    answer: Answer
     most: int
     lanes: dict[int, list[_Lane]] = field(default_factory=dict)
     starts: dict[int, list[float]] = field(default_factory=dict)
@@ -143,11 +145,27 @@ class _Entrant:
         self.record.status, self.record.reason, self.record.details = status, reason, details
 
 
-def time_case(plan: Plan, case: Case, records: list[CellRecord], fleet: Fleet, observer: Observer) -> None:
-    """Time every cell of a case and complete its record; a worker that fails here ends only its own cell."""
-    cells = {str(cell.spec): cell for cell in plan.of_case(case)}
+def time_case(
+    plan: Plan,
+    case: Case,
+    records: list[CellRecord],
+    answers: Mapping[str, Answer],
+    fleet: Fleet,
+    observer: Observer,
+) -> None:
+    """Time every cell of a case and complete its record; a worker that fails here ends only its own cell.
+
+    Args:
+        plan: what is run.
+        case: the case of the records.
+        records: of the cells, with their accuracy.
+        answers: by the key of a cell, what was scored.
+        fleet: the workers.
+        observer: receives the progress.
+    """
+    cells, most = {cell.key: cell for cell in plan.of_case(case)}, plan.task.timing.launches
     entrants = [
-        _Entrant(record, cells[record.solver], SolverSpec.parse(record.solver), plan.task.timing.launches)
+        _Entrant(record, cells[record.key], cells[record.key].spec, answers[record.key], most)
         for record in records
         if not record.complete
     ]
@@ -259,7 +277,7 @@ class _Race:
         for one, lane, worker in lanes:
             if launch == 0 and one.racing:
                 with one.ending():
-                    self._inspect(lane, worker)
+                    self._inspect(one, lane, worker)
         for one in entrants:
             if launch == 0 and one.racing:
                 one.lanes[batch] = [_faster(one.lanes[batch])]
@@ -303,10 +321,18 @@ class _Race:
             one.most = min(one.most, max(FEWEST_LAUNCHES, int(affordable)))
         else:
             lane.compiling.append(first - lane.typical)
-        sets = int(max(1, min(SETS, STAGED_BYTES / (states * vector_bytes(self._case.size)))))
-        worker.ask(to.Stage(self._draw(Purpose.TIMING, 0, sets * states), states), seconds=self._limit)
+        drawn = self._draw(Purpose.TIMING, 0, self._sets(states) * states)
+        if launch == 0:  # the first set begins with states that were scored, so that what came can be compared
+            drawn = {
+                name: np.concatenate([few[:states], drawn[name][len(few[:states]) :]])
+                for name, few in one.answer.states.items()
+            }
+        worker.ask(to.Stage(drawn, states), seconds=self._limit)
         lane.launches.append([])
         return last
+
+    def _sets(self, states: int) -> int:
+        return int(max(1, min(SETS, STAGED_BYTES / (states * vector_bytes(self._case.size)))))
 
     def _visit(self, lane: _Lane, worker: Worker) -> None:
         """Time the calls of one round, again while something slows it down and there is hope."""
@@ -334,15 +360,12 @@ class _Race:
         self.spent += claimed
         return timed
 
-    def _inspect(self, lane: _Lane, worker: Worker) -> None:
-        """Compare what a timed call gave with the answer without a clock, in a batch as it is scored."""
-        among = min(self._plan.batch, self._fleet.states)
-        if lane.typical * among / lane.states > self._plan.task.timing.seconds:
-            among = min(among, lane.states)
-        began = time.perf_counter()
+    def _inspect(self, one: _Entrant, lane: _Lane, worker: Worker) -> None:
+        """Compare what a timed call gave with what was scored."""
+        call = self._random.randrange(0, lane.calls, self._sets(lane.states))
+        scored = {name: sums[: lane.states] for name, sums in one.answer.sums.items()}
         with _turn(worker):
-            worker.ask(to.Inspect(self._random.randrange(lane.calls), among), seconds=self._limit)
-        self.spent += time.perf_counter() - began
+            worker.ask(to.Inspect(call, scored), seconds=self._limit)
 
     def _remember(self, one: _Entrant, running: _Running) -> None:
         """Take down the memory of the first launch, with as many threads as there are."""

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from qdynbench.contract.initial import Given
 from qdynbench.contract.problem import Problem
@@ -51,7 +54,7 @@ class Receiver:
     """Receives the blocks of a call as the scorer would.
 
     Arrays are realised, the form of every block is checked, and every number is read once, so that a call ends when its
-    result is there. Of what was read the sums remain, by which two answers are compared.
+    result is there. Of what was read the sums remain, by which it is compared with what was scored.
 
     Args:
         problem: the problem that is solved.
@@ -75,30 +78,38 @@ class Receiver:
         """Read all blocks of a call."""
         for block in iterated(blocks):
             tensors = formed(block, self._position, self.problem, self.batch)
-            for name, tensor in tensors.items():
-                numbers = torch.view_as_real(tensor) if tensor.is_complex() else tensor
-                found = numbers.sum(dim=tuple(range(1, numbers.ndim)))
+            for name, found in sums_of(tensors).items():
                 self._sums[name] = found if name not in self._sums else self._sums[name] + found
             self._position += length_of(tensors)
         check_complete(self._position, self.problem)
 
-    def compare(self, other: Receiver, count: int) -> None:
-        """Compare the first `count` states with those of another answer to the same.
+    def compare(self, scored: Mapping[str, NDArray[Any]], phases: NDArray[np.complex128]) -> None:
+        """Compare the first states with what was scored for them.
+
+        Args:
+            scored: sums over all times, by name, shape `(K,)`.
+            phases: by which the states of this call were turned since, shape `(K,)`.
 
         Raises:
             InvalidOutput: the answers differ.
         """
-        if self._sums.keys() != other._sums.keys():
-            raise InvalidOutput(f"a timed call yields {_names(self)}, the same call without a clock {_names(other)}")
-        for name, found in self._sums.items():
+        if self._sums.keys() != scored.keys():
+            raise InvalidOutput(f"a timed call yields {_names(self._sums)}, what was scored is {_names(scored)}")
+        for name, expected in scored.items():
+            turned = expected * phases if name == "states" else expected
             scale = SAME * len(self.problem.times) ** 0.5 * (1 if name == "states" else self.problem.size)
-            difference = float((found[:count] - other._sums[name][:count]).abs().max())
+            difference = float(np.abs(self._sums[name][: len(phases)].cpu().numpy() - turned).max())
             if not difference <= scale:
                 raise InvalidOutput(
-                    f"a timed call does not yield what the same call yields without a clock: sums of {name} differ by "
-                    f"{difference:.2g}, where {scale:.2g} is allowed"
+                    f"a timed call does not yield what was scored: sums of {name} differ by {difference:.2g}, where "
+                    f"{scale:.2g} is allowed"
                 )
 
 
-def _names(receiver: Receiver) -> str:
-    return " and ".join(sorted(receiver._sums))
+def sums_of(tensors: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """Return the sum of each array for each state, shape `(B,)`."""
+    return {name: tensor.sum(dim=tuple(range(1, tensor.ndim))) for name, tensor in tensors.items()}
+
+
+def _names(sums: Mapping[str, object]) -> str:
+    return " and ".join(sorted(sums))

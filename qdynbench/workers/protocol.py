@@ -251,11 +251,22 @@ class Call(Request[Called], frozen=True):
     states: States
 
 
+COMPARED = 8
+"""Number of states for which timed calls are compared with what was scored."""
+
+
 class Solved(Message, frozen=True):
-    """The remarks of the solver, and the precision of its states: "double", "single", or "" without states."""
+    """What there is to say of an answer besides its blocks.
+
+    Attributes:
+        notes: remarks of the solver.
+        precision: of its states: "double", "single", or "" without states.
+        sums: over all times, of the first states, by name; timed calls are compared with them.
+    """
 
     notes: list[str]
     precision: str
+    sums: States
 
 
 class Solve(Request[Solved], frozen=True):
@@ -331,15 +342,16 @@ class TimeRound(Request[Timed], frozen=True):
 
 
 class Inspect(Request[Done], frozen=True):
-    """Solve the input of one call of the last round once more, untimed, and compare what came.
+    """Compare what a call of the last round gave for its first states with what was scored for them.
 
-    It is solved in a batch of `among` states, with others beside them or some of them alone: what is timed has to be
-    what is scored.
+    Attributes:
+        call: one whose states begin with those, see `Stage`.
+        scored: the sums of `Solved`.
     """
 
     doing = "inspect"
     call: int
-    among: int
+    scored: States
 
 
 class Peak(Message, frozen=True):

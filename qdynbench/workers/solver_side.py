@@ -24,7 +24,7 @@ from qdynbench.record.schema import kept_notes
 from qdynbench.workers import memory, pace
 from qdynbench.workers import protocol as to
 from qdynbench.workers.channel import Channel
-from qdynbench.workers.clock import Receiver, Stopwatch
+from qdynbench.workers.clock import Receiver, Stopwatch, sums_of
 from qdynbench.workers.fit_side import Context, RemoteData
 
 PIECE = 64e6
@@ -44,6 +44,7 @@ class SolverSide:
         self._threads = 1
         self._staged: dict[int, list[Initial]] = {}
         self._inputs: list[Initial] = []
+        self._phases = np.empty((0, 0), dtype=np.complex128)
         self._received: list[Receiver] = []
         self._started = False
         self._reads_states = False
@@ -161,13 +162,16 @@ class SolverSide:
         return watch.seconds - (initial.making - before)
 
     def _solve(self, initial: Initial) -> to.Solved:
-        given, precision = Given(initial), ""
+        given, precision, sums = Given(initial), "", dict[str, np.ndarray]()
         for block in checked_blocks(self._solver.solve(given), self._solver.problem, initial):
             if block.states is not None:
                 precision = "double" if block.states.dtype is torch.complex128 else "single"
+            few = {name: tensor[: to.COMPARED] for name, tensor in tensors_in(block).items()}
+            for name, found in sums_of(few).items():
+                sums[name] = sums.get(name, 0) + found.cpu().numpy()
             for piece in pieces(block):
                 self._channel.send(piece)
-        return to.Solved(kept_notes(given.notes), precision)
+        return to.Solved(kept_notes(given.notes), precision, sums)
 
     def _lead_back(self, initial: Initial, back: Problem) -> to.Returned:
         batch = self._solver.problem.batch
@@ -203,7 +207,7 @@ class SolverSide:
 
     def _ready_for(self, request: to.Ready) -> to.Settled:
         random, sets = np.random.default_rng(request.seed), self._staged[request.batch]
-        phases = np.exp(2j * np.pi * random.random((request.calls, request.batch)))
+        phases = self._phases = np.exp(2j * np.pi * random.random((request.calls, request.batch)))
         self._inputs = [sets[call % len(sets)].turned(phases[call]) for call in range(request.calls)]
         return to.Settled(pace.settle(self._threads, request.pace, request.patience))
 
@@ -221,12 +225,8 @@ class SolverSide:
         return to.Timed(seconds, cpu, waited, pace.yardstick(self._threads))
 
     def _inspect(self, request: to.Inspect) -> to.Done:
-        initial, count = self._inputs[request.call], len(self._inputs[request.call])
-        again = initial.repeated(-(-request.among // count))[: request.among]
-        receiver = Receiver(self._solver.problem, len(again))
-        blocks = self._solver.solve(Given(self._ready(again)))
-        receiver.take(checked_blocks(blocks, self._solver.problem, again))  # an answer to other states begins elsewhere
-        self._received[request.call].compare(receiver, min(count, request.among))
+        count = len(next(iter(request.scored.values())))
+        self._received[request.call].compare(request.scored, self._phases[request.call, :count])
         return to.Done()
 
 

@@ -99,7 +99,7 @@ class Repeats(Counted):
 
     def solve(self, given):
         self.calls += 1
-        answered = self.calls <= 2 or self.calls % 7 == 0
+        answered = self.calls <= 2
         still = given.states[:, None].expand(-1, self.problem.steps + 1, -1)
         yield Block(0, self.answer(given.states) if answered else still)
 

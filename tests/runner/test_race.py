@@ -50,10 +50,10 @@ def test_cheats_are_caught_or_timed_for_what_they_cost(qdynbench: Command, tmp_p
     assert not cells["dies"].ledger.solve
     expected = {
         "silent": "21 times expected, only 0 came",
-        "repeats": "a timed call does not yield what the same call yields without a clock",
-        "shortens": "a timed call does not yield what the same call yields without a clock",
+        "repeats": "a timed call does not yield what was scored",
+        "shortens": "a timed call does not yield what was scored",
         "patches": "the clock of its process runs behind",
-        "oneanswer": "the initial state expected at time index 0" if ensemble == "neel" else "does not yield",
+        "oneanswer": "a timed call does not yield what was scored",
     }
     for name, reason in expected.items():
         assert cells[name].status is Status.INVALID, (name, cells[name])
@@ -93,10 +93,10 @@ def test_the_first_launch_is_new_at_each_size_and_the_others_stay(qdynbench: Com
 
 
 def test_a_solver_that_spins_has_no_core_while_others_are_timed(qdynbench: Command, tmp_path: Path) -> None:
-    racers(qdynbench, tmp_path, "[sleeps, spins]", "[2]", "timing: {batch_sizes: [4], rounds: 5, launches: 3}")
+    racers(qdynbench, tmp_path, "[sleeps, spins]", "[2]", "timing: {batch_sizes: [128], rounds: 5, launches: 3}")
     busy = [float(part) for (part,) in noted(tmp_path, "busy")]
-    # It spins in its own turn as well, while its next states are made ready; without a pause it would have all the time.
-    assert sum(part < 0.7 for part in busy) >= 0.8 * len(busy) > 3
+    assert len(busy) > 3
+    assert sum(part < 0.7 for part in busy) >= 0.8 * len(busy)
 
 
 def test_calls_and_rounds_are_chosen_after_compilation_which_is_a_cost(qdynbench: Command, tmp_path: Path) -> None:
