@@ -49,6 +49,7 @@ class Entry:
         seconds: of one state in a call; None writes no timings.
         jitter: scatter of the launches, relative to the time, that is the solver's own.
         timed_states: at most so many are timed, the rest is extrapolated.
+        disturbed: number of rounds that were slowed, at each batch size.
         predicted: bytes and seconds.
         memory: bytes beyond what the worker held before its first problem.
     """
@@ -58,6 +59,7 @@ class Entry:
     seconds: float | None = 1e-5
     jitter: float = 0.0
     timed_states: int = 256
+    disturbed: int = 0
     batches: Sequence[int] = BATCHES
     prepare: float = 3e-3
     memory: int = 10_000_000
@@ -181,7 +183,13 @@ def _ledger(entry: Entry) -> Ledger:
         return Ledger()
     launches = entry.seconds * DRIFT * (1 + entry.jitter * JITTER)
     solve = [
-        SolveTiming(batch_size=n, launches=(n * launches).tolist(), calls=2, timed_states=min(n, entry.timed_states))
+        SolveTiming(
+            batch_size=n,
+            launches=(n * launches).tolist(),
+            calls=2,
+            timed_states=min(n, entry.timed_states),
+            disturbed=entry.disturbed,
+        )
         for n in entry.batches
     ]
     return Ledger(

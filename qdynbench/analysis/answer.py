@@ -21,6 +21,7 @@ from qdynbench.analysis.comparison import (
     is_wrong,
 )
 from qdynbench.analysis.findings import PaysOff, findings, no_better, outcomes
+from qdynbench.analysis.resolution import OFTEN, disturbed
 from qdynbench.analysis.selection import cells_by_solver, score_of, solve_time, timing_of
 from qdynbench.record.results import Run
 from qdynbench.record.schema import CellRecord, Score, Status
@@ -129,12 +130,14 @@ class Care:
 
     Attributes:
         load: processes that waited for a core when the run started; 0 where the machine was not busy.
+        disturbed: part of the rounds that something slowed down all the same; 0 where it was little.
         wide, timed: in how many comparisons the interval of the ratio is wide or missing, and of how many.
         extrapolated: solvers with times that were scaled up from fewer states.
         faults: cells that ended in a fault.
     """
 
     load: float = 0.0
+    disturbed: float = 0.0
     wide: int = 0
     timed: int = 0
     extrapolated: tuple[str, ...] = ()
@@ -314,4 +317,12 @@ def _care(run: Run, against: dict[str, list[Contest]]) -> Care:
     wide = [one for one in timed if one.ratio is not None and not one.ratio[2] / one.ratio[1] < (1 + WIDE) ** 2]
     extrapolated = {cell.solver: None for cell in run.cells for timing in cell.ledger.solve if timing.extrapolated}
     faults = sum(not cell.status.honest for cell in run.cells)
-    return Care(load if load > BUSY * cores else 0.0, len(wide), len(timed), tuple(extrapolated), faults)
+    slowed = disturbed(run)
+    return Care(
+        load if load > BUSY * cores else 0.0,
+        slowed if slowed > OFTEN else 0.0,
+        len(wide),
+        len(timed),
+        tuple(extrapolated),
+        faults,
+    )

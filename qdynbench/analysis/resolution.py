@@ -11,6 +11,9 @@ from qdynbench.analysis.comparison import Contest, contests
 from qdynbench.contract.spec import SolverSpec
 from qdynbench.record.results import Run
 
+OFTEN = 0.1
+"""Part of the rounds from which on they are called often disturbed."""
+
 
 @dataclass(frozen=True)
 class Resolution:

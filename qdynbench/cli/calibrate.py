@@ -21,8 +21,6 @@ TASK: dict[str, Any] = {
 }
 CROWDED = 0.02
 """Part of the time for which solvers wait for a core, beyond which other work takes turns with them."""
-OFTEN = 0.1
-"""Part of the rounds that may be disturbed."""
 
 
 def calibrate(
@@ -40,7 +38,7 @@ def calibrate(
     from rich.console import Console
 
     from qdynbench import api
-    from qdynbench.analysis.resolution import resolution
+    from qdynbench.analysis.resolution import OFTEN, resolution
     from qdynbench.cli.progress import watch
     from qdynbench.errors import QdynbenchError
     from qdynbench.plugins.registry import Registry

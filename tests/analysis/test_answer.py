@@ -116,6 +116,13 @@ def test_what_to_be_careful_about(tmp_path: Path, load: float, busy: float) -> N
     assert care.extrapolated == ("scaled",)
 
 
+def test_rounds_that_stayed_disturbed_are_said(tmp_path: Path) -> None:
+    rounds = sum(map(len, make_run(tmp_path / "few", {"ed": {2: exact()}}).cells[0].ledger.solve[0].launches))
+    often = {"ed": {2: exact(disturbed=rounds // 2)}, "fine": {2: exact()}}
+    assert answer_of(tmp_path / "often", often).care.disturbed == pytest.approx(rounds // 2 / rounds / 2)
+    assert answer_of(tmp_path / "seldom", {"ed": {2: exact(disturbed=1)}, "fine": {2: exact()}}).care.disturbed == 0
+
+
 def test_the_answer_is_data_for_programs(usual: Run) -> None:
     found = json.loads(json.dumps(as_json(answer(usual))))
     assert found["fastest"][0]["sizes"][0] == 2

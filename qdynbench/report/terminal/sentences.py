@@ -141,6 +141,8 @@ def care(found: Care) -> str:
         parts.append(f"{write.count(found.faults, 'cell')} ended in a fault")
     if found.load:
         parts.append(f"the machine was busy when the run started (load {found.load:.1f})")
+    if found.disturbed:
+        parts.append(f"{found.disturbed:.0%} of the rounds were slowed by something else")
     if found.wide:
         parts.append(f"{found.wide} of {found.timed} ratios have wide intervals")
     if found.extrapolated:

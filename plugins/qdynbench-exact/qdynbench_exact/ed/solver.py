@@ -59,7 +59,7 @@ class ExactDiagonalization(Solver):
     def label(self) -> str:
         """The protocol, where it is not the default one."""
         if self.mode == "per_state":
-            return "paper's protocol: state by state, one shared diagonalisation"
+            return "state by state, one shared diagonalisation: the paper's protocol, as inferred"
         return "" if self.sector == "none" else f"in symmetry sectors ({self.sector})"
 
     def supports(self, problem: Problem) -> str | None:
