@@ -258,9 +258,16 @@ def _fastest(run: Run, solvers: dict[str, list[CellRecord]]) -> Iterator[Fastest
         if not timed:
             continue
         first = min(timed, key=lambda solver: timed[solver])
-        rivals = [solver for solver in timed if solver != first]
-        judged = zip(rivals, contests(run, *((solver, first) for solver in rivals), at=(size, batch)), strict=True)
-        paces = {solver: {one.pace for one in made} for solver, made in judged}
+        # All pairs are judged together, since which is first was read off the same times.
+        pairs = list(itertools.combinations(timed, 2))
+        judged = zip(pairs, contests(run, *pairs, at=(size, batch)), strict=True)
+        paces = {
+            other: {one.pace for one in made}
+            for pair, made in judged
+            if first in pair
+            for other in pair
+            if other != first
+        }
         ties = [solver for solver, seen in paces.items() if Pace.SAME in seen]
         found.append(Fastest((size,), batch, (first, *ties), not any(Pace.UNKNOWN in seen for seen in paces.values())))
     for _, group in itertools.groupby(found, key=lambda one: (frozenset(one.solvers), one.certain)):

@@ -146,7 +146,8 @@ class CellRunner:
         if earlier is not None:
             record.scores, record.left_out, record.notes = earlier.scores, earlier.left_out, earlier.notes
             record.reference, record.precision = earlier.reference, earlier.precision
-            few = self._ask_scorer(to.DrawStates(cell.case, Purpose.TEST, 0, min(to.COMPARED, self._fleet.states)))
+            count = min(to.COMPARED, self._fleet.states, self._plan.batch)
+            few = self._ask_scorer(to.DrawStates(cell.case, Purpose.TEST, 0, count))
             solved = worker.ask(to.Solve(few.states), seconds=self._limit)
             self.answers[cell.key] = Answer(few.states, solved.sums)
             return in_phases
@@ -173,7 +174,7 @@ class CellRunner:
         worker = self._fleet.solver(cell.spec)
         solved = worker.ask(to.Solve(initial.states), seconds=self._limit, on_event=on_event)
         if start == 0:
-            few = {name: array[: to.COMPARED] for name, array in initial.states.items()}
+            few = {name: array[: to.COMPARED].copy() for name, array in initial.states.items()}
             self.answers[cell.key] = Answer(few, solved.sums)
         record.notes += [note for note in solved.notes if note not in record.notes]
         record.precision = solved.precision

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -26,6 +27,10 @@ LITTLE = 200e6
 """Bytes by which a worker may have grown that is kept for the next case."""
 
 
+ROOM = 0.3
+"""Part of the machine's memory that has to be free for that."""
+
+
 @dataclass
 class Launched:
     """The worker of a launch of a race.
@@ -35,6 +40,7 @@ class Launched:
         once: seconds of all that is done once in a process: imports, and what `prepare` compiles.
         rest: bytes of memory before its first problem.
         used: whether it has prepared a problem.
+        fresh: whether what it prepared last was its first problem.
     """
 
     solver: str
@@ -44,6 +50,7 @@ class Launched:
     once: float
     rest: int
     used: bool = False
+    fresh: bool = True
 
 
 class Fleet:
@@ -106,8 +113,9 @@ class Fleet:
         name = str(spec)
         known = self._launched.pop((name, threads, number), None)
         if known is not None and known.worker.alive:
-            known.worker.resume()
             return known
+        if known is not None:
+            known.worker.kill()
         environment = dataclasses.replace(self._environment, threads=threads)
         setting = environment.setting(self._files)
         worker = Worker("solver", f"{file_name(name)}-{threads}", environment)
@@ -115,15 +123,19 @@ class Fleet:
             loaded = worker.ask(to.Load(name, setting), seconds=LOAD_SECONDS)
             if name in self._fits:
                 worker.ask(to.Restore(self._fits[name].folder), seconds=LOAD_SECONDS)
-        except WorkerFailure:
+        except BaseException:  # Ctrl-C as well: it is in nobody's list yet
             worker.kill()
             raise
         return Launched(name, threads, number, worker, loaded.seconds, worker.resident())
 
     def put_back(self, one: Launched, *, sound: bool) -> None:
-        """Keep the worker of a launch for the next case if it is sound, holds little and there is room; or end it."""
-        grown, room = one.worker.resident() - one.rest, psutil.virtual_memory().available
-        if sound and one.number and one.worker.alive and grown < LITTLE and room > self._environment.memory:
+        """Keep the worker of a launch for the next case if it is sound, holds little and there is room; or end it.
+
+        Only on Linux, where it ends with this process whatever happens, and without a GPU, whose memory it would hold.
+        """
+        memory, grown = psutil.virtual_memory(), one.worker.resident() - one.rest
+        room = memory.available > ROOM * memory.total and self._environment.device == "cpu"
+        if sound and one.number and one.worker.alive and grown < LITTLE and room and sys.platform == "linux":
             one.worker.pause()
             self._launched[one.solver, one.threads, one.number] = one
         else:

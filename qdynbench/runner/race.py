@@ -3,17 +3,21 @@
 A launch is a process of every solver. What lasts as long as a process, such as where its memory lies, differs between
 launches, so that intervals come from these; what disturbs the machine for a while meets all solvers of a round.
 
-One process runs at a time: all others are paused, so that none can spin on a core while another is timed.
+The first launch is a trial: calls, rounds and threads are chosen by it, and memory is taken down. Since they are chosen
+by its times, these do not count, unless it is the only one.
+
+One solver runs at a time: all others are paused, so that none can spin on a core while another is timed.
 """
 
 from __future__ import annotations
 
 import functools
+import itertools
 import math
 import random
 import time
 import uuid
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
@@ -47,7 +51,9 @@ STAGED_BYTES = 64e6
 WORTH_THREADS = 0.9
 """A solver runs with more than one thread where that takes at most so much of the time of one."""
 ATTEMPTS = 3
-"""Number of times that a round is run while something else slows it down."""
+"""Number of times that a round is run while the cores are slow."""
+LONG_ROUND = 1.0
+"""Seconds of a round from which on it is not run again."""
 CLOCK_DOUBT = (1.25, 3e-4, 0.02)
 """The main process sees a round take longer than the clock of the worker says: by a factor, by seconds for each call
 and by seconds, beyond which the clock of the worker is not believed."""
@@ -69,12 +75,14 @@ class _Lane:
         batch, states: number of states of a call, and of those that are solved; times are extrapolated to all.
         calls: number of calls of a round.
         rounds: number of rounds of a launch.
+        expected: seconds of a call by the trial.
         launches: seconds of a call for each launch and round.
         compiling: by how much the first call of each launch was longer than a later one.
         lags: seconds of each round by the clock of the main process, less those that the worker's clock allows for.
         cpu, waited, seconds: sums over all rounds.
-        habit: smallest part of a round for which threads had no core.
-        disturbed: number of rounds that were slowed by something else, also when they were repeated.
+        disturbed: number of rounds in which the cores were slow, also when they were repeated.
+        compared: the call of the last round that is compared with what was scored; the rows in its batch of states that
+            were scored, and which they are.
     """
 
     threads: int
@@ -82,19 +90,25 @@ class _Lane:
     states: int
     calls: int = 1
     rounds: int = 1
+    expected: float = math.nan
     launches: list[list[float]] = field(default_factory=list)
     compiling: list[float] = field(default_factory=list)
     lags: list[float] = field(default_factory=list)
     cpu: float = 0.0
     waited: float = 0.0
     seconds: float = 0.0
-    habit: float = math.inf
     disturbed: int = 0
+    compared: tuple[int, list[int], list[int]] = (0, [], [])
 
     @property
     def typical(self) -> float:
         """Seconds of a call with the states that are solved."""
         return typical(self.launches) * self.states / self.batch
+
+    def tried(self) -> None:
+        """End the trial: nothing of it counts but what was chosen by it."""
+        self.expected = self.typical
+        self.launches, self.cpu, self.waited, self.seconds, self.disturbed = [], 0.0, 0.0, 0.0, 0
 
     def timing(self) -> SolveTiming:
         """Return what is recorded."""
@@ -149,7 +163,7 @@ def time_case(
     plan: Plan,
     case: Case,
     records: list[CellRecord],
-    answers: Mapping[str, Answer],
+    answers: dict[str, Answer],
     fleet: Fleet,
     observer: Observer,
 ) -> None:
@@ -159,21 +173,21 @@ def time_case(
         plan: what is run.
         case: the case of the records.
         records: of the cells, with their accuracy.
-        answers: by the key of a cell, what was scored.
+        answers: by the key of a cell, what was scored; used up.
         fleet: the workers.
         observer: receives the progress.
     """
     cells, most = {cell.key: cell for cell in plan.of_case(case)}, plan.task.timing.launches
     entrants = [
-        _Entrant(record, cells[record.key], cells[record.key].spec, answers[record.key], most)
+        _Entrant(record, cells[record.key], cells[record.key].spec, answers.pop(record.key), most)
         for record in records
         if not record.complete
     ]
     identity, started = uuid.uuid4().hex[:12], time.perf_counter()
     race = _Race(plan, case, fleet, observer)
     with fleet.resting():
-        for launch in range(plan.task.timing.launches):
-            race.launch(launch, [one for one in entrants if one.racing and launch < one.most])
+        for launch in range(most + 1 if most > 1 else 1):
+            race.launch(launch, [one for one in entrants if one.racing and (not launch or launch <= one.most > 1)])
     for one in entrants:
         if one.racing:
             _write_down(one)
@@ -215,6 +229,9 @@ class _Race:
                 if number == 0 and one.racing:
                     with one.ending():
                         self._remember(one, running)
+                    if self._plan.task.timing.launches > 1 and one.most > 1:
+                        for lane in itertools.chain(*one.lanes.values()):
+                            lane.tried()
         finally:
             sound = {one.record.solver for one in entrants if one.racing}
             for launched in running.values():
@@ -248,10 +265,9 @@ class _Race:
         problem = self._plan.problem(self._case, launched.threads).blinded(knowledge)
         prepared = launched.worker.ask(to.Prepare(to.Posed.of(problem), twice=False), seconds=self._limit)
         start = launched.once + max(0.0, prepared.seconds)  # a patched clock may run backwards
-        self.spent += prepared.seconds if launched.used else start
-        if (
-            not launched.used
-        ):  # what `prepare` compiles is done once, and part of what it would cost to start at any size
+        launched.fresh = not launched.used
+        self.spent += start if launched.fresh else prepared.seconds
+        if launched.fresh:  # what `prepare` compiles is done once, and part of what it costs to start at any size
             launched.once, launched.used = max(0.0, start - (one.record.ledger.prepare_time or 0.0)), True
         one.starts.setdefault(launched.threads, []).append(start)
         if launched.number == 0 and start > LAUNCH_SHARE * self._plan.task.timing.seconds:
@@ -266,16 +282,16 @@ class _Race:
                     one.lanes[batch] = self._tried(one, batch, running)
                 else:
                     for lane in one.lanes[batch]:
-                        self._warm_up(launch, one, lane, running[one.record.solver, lane.threads].worker)
+                        self._warm_up(launch, one, lane, running[one.record.solver, lane.threads])
                 lanes += [(one, lane, running[one.record.solver, lane.threads].worker) for lane in one.lanes[batch]]
         for number in range(max((lane.rounds for _, lane, _ in lanes), default=0)):
             for one, lane, worker in self._random.sample(lanes, len(lanes)):
                 if one.racing and number < lane.rounds:
                     self._observer.phase(one.cell, f"time {batch}")
                     with one.ending():
-                        self._visit(lane, worker)
+                        self._visit(lane, worker, last=number == lane.rounds - 1)
         for one, lane, worker in lanes:
-            if launch == 0 and one.racing:
+            if one.racing:
                 with one.ending():
                     self._inspect(one, lane, worker)
         for one in entrants:
@@ -287,23 +303,23 @@ class _Race:
         states = min(batch, self._plan.task.timing.subset.get(one.record.solver, batch))
         fewest = min(threads for name, threads in running if name == one.record.solver)
         lanes, every = [_Lane(fewest, batch, states)], self._plan.environment.threads
-        second = self._warm_up(0, one, lanes[0], running[one.record.solver, fewest].worker)
+        second = self._warm_up(0, one, lanes[0], running[one.record.solver, fewest])
         if fewest < every and second > LONG_CALL:
             if (one.record.solver, every) not in running:
                 running[one.record.solver, every] = self._started(one, every, 0)
             lanes.append(_Lane(every, batch, states))
-            self._warm_up(0, one, lanes[1], running[one.record.solver, every].worker)
+            self._warm_up(0, one, lanes[1], running[one.record.solver, every])
         return lanes
 
-    def _warm_up(self, launch: int, one: _Entrant, lane: _Lane, worker: Worker) -> float:
+    def _warm_up(self, launch: int, one: _Entrant, lane: _Lane, launched: Launched) -> float:
         """Call once, so that all is compiled, and in the first launch once more to choose the calls and rounds.
 
         Return the seconds of the last call.
         """
-        with _turn(worker):
-            return self._warmed_up(launch, one, lane, worker)
+        with _turn(launched.worker):
+            return self._warmed_up(launch, one, lane, launched.worker, fresh=launched.fresh)
 
-    def _warmed_up(self, launch: int, one: _Entrant, lane: _Lane, worker: Worker) -> float:
+    def _warmed_up(self, launch: int, one: _Entrant, lane: _Lane, worker: Worker, *, fresh: bool) -> float:
         timing, states = self._plan.task.timing, lane.states
         first = worker.ask(to.Call(self._draw(Purpose.WARM_UP, 1, 1 + states)), seconds=self._limit).seconds
         self.spent += first
@@ -319,53 +335,61 @@ class _Race:
             affordable = timing.seconds / max(last * lane.calls, 1e-9)
             lane.rounds = int(max(1, min(timing.rounds, affordable / timing.launches)))
             one.most = min(one.most, max(FEWEST_LAUNCHES, int(affordable)))
-        else:
-            lane.compiling.append(first - lane.typical)
-        drawn = self._draw(Purpose.TIMING, 0, self._sets(states) * states)
-        if launch == 0:  # the first set begins with states that were scored, so that what came can be compared
-            drawn = {
-                name: np.concatenate([few[:states], drawn[name][len(few[:states]) :]])
-                for name, few in one.answer.states.items()
-            }
-        worker.ask(to.Stage(drawn, states), seconds=self._limit)
+        elif fresh:  # in a process that stays, what is compiled once has been
+            lane.compiling.append(first - lane.expected)
+        worker.ask(to.Stage(self._sets(one, lane), states), seconds=self._limit)
         lane.launches.append([])
         return last
 
-    def _sets(self, states: int) -> int:
-        return int(max(1, min(SETS, STAGED_BYTES / (states * vector_bytes(self._case.size)))))
+    def _sets(self, one: _Entrant, lane: _Lane) -> to.States:
+        """Return the states from which timed calls are made, some that were scored among those of one call."""
+        size = lane.states * vector_bytes(self._case.size)
+        count = int(max(1, min(SETS, STAGED_BYTES / size)))
+        drawn = {name: array.copy() for name, array in self._draw(Purpose.TIMING, 0, count * lane.states).items()}
+        scored = len(next(iter(one.answer.sums.values())))
+        call, few = self._random.randrange(lane.calls), min(scored, lane.states)
+        rows, which = self._random.sample(range(lane.states), few), self._random.sample(range(scored), few)
+        for name, array in drawn.items():
+            array[[call % count * lane.states + row for row in rows]] = one.answer.states[name][which]
+        lane.compared = call, rows, which
+        return drawn
 
-    def _visit(self, lane: _Lane, worker: Worker) -> None:
-        """Time the calls of one round, again while something slows it down and there is hope."""
+    def _visit(self, lane: _Lane, worker: Worker, *, last: bool) -> None:
+        """Time the calls of one round, again while the machine slows it down and there is hope."""
         for _ in range(ATTEMPTS):
             with _turn(worker):
-                timed = self._round(lane, worker)
-            lane.habit = min(lane.habit, timed.waited / sum(timed.seconds))
-            slowed = self._calm.slowed(timed, lane.habit)
-            if not slowed or not self._calm.hope:
+                timed, slowed = self._round(lane, worker, last=last)
+            if not slowed or not self._calm.hope or sum(timed.seconds) > LONG_ROUND:
                 break
         lane.launches[-1].append(float(np.median(timed.seconds)) * lane.batch / lane.states)
         lane.disturbed += slowed
 
-    def _round(self, lane: _Lane, worker: Worker) -> to.Timed:
-        calm, seed = self._calm, self._random.getrandbits(32)
-        settled = worker.ask(to.Ready(lane.states, lane.calls, seed, calm.limit, calm.patience), seconds=self._limit)
-        calm.waited_for(settled.pace)
+    def _round(self, lane: _Lane, worker: Worker, *, last: bool) -> tuple[to.Timed, bool]:
+        calm, threads = self._calm, lane.threads
+        call, rows, _ = lane.compared
+        seed = self._random.getrandbits(32)
+        worker.ask(to.Ready(lane.states, lane.calls, seed, call if last else -1, rows), seconds=self._limit)
+        began = time.perf_counter()
+        settled = worker.ask(to.Settle(calm.limit(threads), calm.patience), seconds=self._limit)
+        self.spent += time.perf_counter() - began
+        calm.waited_for(threads, settled.pace)
         began = time.perf_counter()
         timed = worker.ask(to.TimeRound(), seconds=self._limit)
         seconds, claimed = time.perf_counter() - began, sum(timed.seconds)
+        slowed = calm.slowed(threads, worker.ask(to.Settle(math.inf, 0.0), seconds=self._limit).pace)
         factor, each, once = CLOCK_DOUBT
         lane.lags.append(seconds - factor * claimed - each * lane.calls - once)
         lane.cpu, lane.waited = lane.cpu + timed.cpu, lane.waited + timed.waited
         lane.seconds += seconds
         self.spent += claimed
-        return timed
+        return timed, slowed
 
     def _inspect(self, one: _Entrant, lane: _Lane, worker: Worker) -> None:
-        """Compare what a timed call gave with what was scored."""
-        call = self._random.randrange(0, lane.calls, self._sets(lane.states))
-        scored = {name: sums[: lane.states] for name, sums in one.answer.sums.items()}
+        """Compare what a call of the last round gave with what was scored."""
+        call, rows, which = lane.compared
+        scored = {name: sums[which] for name, sums in one.answer.sums.items()}
         with _turn(worker):
-            worker.ask(to.Inspect(call, scored), seconds=self._limit)
+            worker.ask(to.Inspect(call, rows, scored), seconds=self._limit)
 
     def _remember(self, one: _Entrant, running: _Running) -> None:
         """Take down the memory of the first launch, with as many threads as there are."""

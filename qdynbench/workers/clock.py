@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -83,12 +83,12 @@ class Receiver:
             self._position += length_of(tensors)
         check_complete(self._position, self.problem)
 
-    def compare(self, scored: Mapping[str, NDArray[Any]], phases: NDArray[np.complex128]) -> None:
-        """Compare the first states with what was scored for them.
+    def compare(self, scored: Mapping[str, NDArray[Any]], rows: Sequence[int]) -> None:
+        """Compare some states with what was scored for them.
 
         Args:
             scored: sums over all times, by name, shape `(K,)`.
-            phases: by which the states of this call were turned since, shape `(K,)`.
+            rows: where these states stand in the batch of this call.
 
         Raises:
             InvalidOutput: the answers differ.
@@ -96,9 +96,8 @@ class Receiver:
         if self._sums.keys() != scored.keys():
             raise InvalidOutput(f"a timed call yields {_names(self._sums)}, what was scored is {_names(scored)}")
         for name, expected in scored.items():
-            turned = expected * phases if name == "states" else expected
             scale = SAME * len(self.problem.times) ** 0.5 * (1 if name == "states" else self.problem.size)
-            difference = float(np.abs(self._sums[name][: len(phases)].cpu().numpy() - turned).max())
+            difference = float(np.abs(self._sums[name].cpu().numpy()[list(rows)] - expected).max())
             if not difference <= scale:
                 raise InvalidOutput(
                     f"a timed call does not yield what was scored: sums of {name} differ by {difference:.2g}, where "

@@ -8,6 +8,7 @@ import operator
 import os
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -129,6 +130,7 @@ class Worker:
         self.channel.largest = environment.memory
         self._log_start = self.log.stat().st_size
         self._last_used = 0
+        self._killed = False
 
     def ask(self, request: Request[Answer], *, seconds: float, on_event: Handler | None = None) -> Answer:
         """Send a request and wait for its answer.
@@ -222,7 +224,10 @@ class Worker:
         return self._process.poll() is None
 
     def pause(self) -> None:
-        """Take the process and all that it has started off the cores until `resume`."""
+        """Take the process and its group off the cores until `resume`.
+
+        Only on Linux, where a paused process ends with this one whatever happens.
+        """
         self._signal(signal.SIGSTOP)
 
     def resume(self) -> None:
@@ -230,8 +235,9 @@ class Worker:
         self._signal(signal.SIGCONT)
 
     def _signal(self, number: signal.Signals) -> None:
-        with contextlib.suppress(ProcessLookupError):  # it has ended
-            os.killpg(self._process.pid, number)
+        if sys.platform == "linux" and self.alive:
+            with contextlib.suppress(ProcessLookupError):  # it has just ended
+                os.killpg(self._process.pid, number)
 
     def resident(self) -> int:
         """Return the bytes of memory that the process holds; 0 once it has ended."""
@@ -241,13 +247,15 @@ class Worker:
             return 0
 
     def kill(self) -> None:
-        """End the process at once, with all processes that it has started."""
-        if self.alive:
-            try:
-                os.killpg(self._process.pid, signal.SIGKILL)
-            except ProcessLookupError:  # it has just begun, and has no group of its own yet
-                with contextlib.suppress(ProcessLookupError):
-                    os.kill(self._process.pid, signal.SIGKILL)
+        """End the process at once, with all processes of its group, also those that it has left behind."""
+        if self._killed:  # its number may be another's by now
+            return
+        self._killed = True
+        with contextlib.suppress(ProcessLookupError, PermissionError):  # nothing is left of the group
+            os.killpg(self._process.pid, signal.SIGKILL)
+        if self.alive:  # it has just begun, and has no group of its own yet
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self._process.pid, signal.SIGKILL)
         self._process.wait()
         self.channel.close()
 

@@ -298,25 +298,25 @@ class Stage(Request[Done], frozen=True):
     batch: int
 
 
-class Settled(Message, frozen=True):
-    """The seconds of the yardstick, see `qdynbench.workers.pace`."""
-
-    pace: float
-
-
-class Ready(Request[Settled], frozen=True):
+class Ready(Request[Done], frozen=True):
     """Make new inputs for the next round: `calls` times `batch` states, each with a random global phase.
 
-    The phase leaves every prediction as it is, but no state comes twice: a remembered answer is the wrong one.
-    Then wait for at most `patience` seconds until the yardstick is done within `pace` seconds.
+    The phase leaves the physics as it is, but no state comes twice: a remembered answer is the wrong one.
+
+    Attributes:
+        batch: number of states of a call.
+        calls: number of calls.
+        seed: of the phases.
+        plain: index of the call that will be compared with what was scored, or -1.
+        rows: where states that were scored stand in its batch; they keep their phase.
     """
 
     doing = "time"
     batch: int
     calls: int
     seed: int
-    pace: float
-    patience: float
+    plain: int
+    rows: list[int]
 
 
 class Timed(Message, frozen=True):
@@ -326,13 +326,11 @@ class Timed(Message, frozen=True):
         seconds: of each call.
         cpu: seconds of CPU time of all threads during the round.
         waited: seconds that threads were ready to run and had no core.
-        pace: seconds of the yardstick after the round.
     """
 
     seconds: list[float]
     cpu: float
     waited: float
-    pace: float
 
 
 class TimeRound(Request[Timed], frozen=True):
@@ -341,16 +339,32 @@ class TimeRound(Request[Timed], frozen=True):
     doing = "time"
 
 
+class Settled(Message, frozen=True):
+    """The seconds of the yardstick, see `qdynbench.workers.pace`."""
+
+    pace: float
+
+
+class Settle(Request[Settled], frozen=True):
+    """Wait for at most `patience` seconds until the yardstick is done within `pace` seconds."""
+
+    doing = "time"
+    pace: float
+    patience: float
+
+
 class Inspect(Request[Done], frozen=True):
-    """Compare what a call of the last round gave for its first states with what was scored for them.
+    """Compare what a call of the last round gave for some of its states with what was scored for them.
 
     Attributes:
-        call: one whose states begin with those, see `Stage`.
-        scored: the sums of `Solved`.
+        call: index of the call.
+        rows: where these states stand in its batch.
+        scored: their sums, see `Solved`.
     """
 
     doing = "inspect"
     call: int
+    rows: list[int]
     scored: States
 
 
@@ -493,6 +507,6 @@ class ScoreEcho(Request[EchoScored], frozen=True):
     curves: str
 
 
-Timing = Stage | Ready | TimeRound | Inspect | PeakMemory
+Timing = Stage | Ready | Settle | TimeRound | Inspect | PeakMemory
 SolverRequest = Load | Examine | Fit | Restore | Prepare | Call | Solve | LeadBack | Timing
 ScorerRequest = LoadTask | OpenCase | DrawStates | MakeTrajectories | BeginPortion | ScorePiece | FinishCell | ScoreEcho

@@ -44,7 +44,6 @@ class SolverSide:
         self._threads = 1
         self._staged: dict[int, list[Initial]] = {}
         self._inputs: list[Initial] = []
-        self._phases = np.empty((0, 0), dtype=np.complex128)
         self._received: list[Receiver] = []
         self._started = False
         self._reads_states = False
@@ -77,6 +76,8 @@ class SolverSide:
                 return self._ready_for(request)
             case to.TimeRound():
                 return self._time_round()
+            case to.Settle():
+                return to.Settled(pace.settle(self._threads, request.pace, request.patience))
             case to.Inspect():
                 return self._inspect(request)
             case to.PeakMemory():
@@ -128,6 +129,7 @@ class SolverSide:
     def _prepare(self, problem: Problem, *, twice: bool) -> to.Prepared:
         memory.reset_peak(self._device)
         self._staged.clear()
+        self._inputs, self._received = [], []
         self._reads_states = False
         first = self._time_prepare(problem) if twice and not self._started else 0.0
         self._started = True
@@ -205,11 +207,13 @@ class SolverSide:
         self._staged[batch] = [self._initial({name: array[cut] for name, array in states.items()}) for cut in cuts]
         return to.Done()
 
-    def _ready_for(self, request: to.Ready) -> to.Settled:
+    def _ready_for(self, request: to.Ready) -> to.Done:
         random, sets = np.random.default_rng(request.seed), self._staged[request.batch]
-        phases = self._phases = np.exp(2j * np.pi * random.random((request.calls, request.batch)))
+        phases = np.exp(2j * np.pi * random.random((request.calls, request.batch)))
+        if request.plain >= 0:
+            phases[request.plain, request.rows] = 1
         self._inputs = [sets[call % len(sets)].turned(phases[call]) for call in range(request.calls)]
-        return to.Settled(pace.settle(self._threads, request.pace, request.patience))
+        return to.Done()
 
     def _time_round(self) -> to.Timed:
         seconds: list[float] = []
@@ -221,12 +225,11 @@ class SolverSide:
             with watch.running():
                 receiver.receive(self._solver, given)
             seconds.append(watch.seconds)
-        cpu, waited = time.process_time() - cpu, pace.waited() - waited
-        return to.Timed(seconds, cpu, waited, pace.yardstick(self._threads))
+        waited = max(0.0, pace.waited() - waited)  # the account of a thread that has ended is gone
+        return to.Timed(seconds, time.process_time() - cpu, waited)
 
     def _inspect(self, request: to.Inspect) -> to.Done:
-        count = len(next(iter(request.scored.values())))
-        self._received[request.call].compare(request.scored, self._phases[request.call, :count])
+        self._received[request.call].compare(request.scored, request.rows)
         return to.Done()
 
 
