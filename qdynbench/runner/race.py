@@ -293,7 +293,7 @@ class _Race:
         for one, lane, worker in lanes:
             if one.racing:
                 with one.ending():
-                    self._inspect(one, lane, worker)
+                    self._inspect(one, lane, worker, again=launch == 0)
         for one in entrants:
             if launch == 0 and one.racing:
                 one.lanes[batch] = [_faster(one.lanes[batch])]
@@ -384,12 +384,15 @@ class _Race:
         self.spent += claimed
         return timed, slowed
 
-    def _inspect(self, one: _Entrant, lane: _Lane, worker: Worker) -> None:
+    def _inspect(self, one: _Entrant, lane: _Lane, worker: Worker, *, again: bool) -> None:
         """Compare what a call of the last round gave with what was scored."""
         call, rows, which = lane.compared
         scored = {name: sums[which] for name, sums in one.answer.sums.items()}
+        seed = self._random.getrandbits(32) if again else -1
+        began = time.perf_counter()
         with _turn(worker):
-            worker.ask(to.Inspect(call, rows, scored), seconds=self._limit)
+            worker.ask(to.Inspect(call, rows, scored, seed), seconds=self._limit)
+        self.spent += time.perf_counter() - began
 
     def _remember(self, one: _Entrant, running: _Running) -> None:
         """Take down the memory of the first launch, with as many threads as there are."""

@@ -35,6 +35,10 @@ DEVICE_BLOCK_BYTES = 256e6
 """A block of this size hides the launch of its kernels on a GPU."""
 
 
+Buffers = dict[str, torch.Tensor]
+"""Memory of a call by what it is for."""
+
+
 class EigenbasisPropagator:
     """Evolves batches of states under one Hermitian matrix over one time grid; hbar = 1.
 
@@ -65,7 +69,7 @@ class EigenbasisPropagator:
             self._budget = DEVICE_BLOCK_BYTES
         times = torch.as_tensor(problem.times[: self._block_length(batch=1)], device=problem.device)
         self._phases = torch.exp(-1j * torch.outer(self.energies, times)).to(dtype)
-        self._buffers: dict[str, torch.Tensor] = {}
+        self._buffers: Buffers = {}
         self._rows: tuple[torch.Tensor, torch.Tensor, torch.Tensor] | None = None
         if self._multiplies_rows(batch=1):
             complete = self._vectors.to(dtype)
@@ -79,12 +83,15 @@ class EigenbasisPropagator:
             states: shape `(B, 2**N)`, complex, on the problem's device.
 
         Yields:
-            Contiguous blocks of shape `(B, k, 2**N)`, each valid until the next is asked for.
+            Contiguous blocks of shape `(B, k, 2**N)`, each valid until the next is asked for, the last one until the
+            next call.
         """
+        buffers, self._buffers = self._buffers, {}  # a call that begins before this one has ended has its own
         if self._rows is not None and self._multiplies_rows(len(states)):
-            yield Block(0, self._multiplied_rows(states, *self._rows))
+            yield Block(0, self._multiplied_rows(states, buffers, *self._rows))
         else:
-            yield from self._column_blocks(states)
+            yield from self._column_blocks(states, buffers)
+        self._buffers = buffers
 
     def _multiplies_rows(self, batch: int) -> bool:
         dim, times = len(self.energies), self.problem.steps + 1
@@ -92,23 +99,28 @@ class EigenbasisPropagator:
         return small and self.problem.device == "cpu" and self._block_length(batch) == times
 
     def _multiplied_rows(
-        self, states: torch.Tensor, conjugate: torch.Tensor, phases: torch.Tensor, transposed: torch.Tensor
+        self,
+        states: torch.Tensor,
+        buffers: Buffers,
+        conjugate: torch.Tensor,
+        phases: torch.Tensor,
+        transposed: torch.Tensor,
     ) -> torch.Tensor:
         """Return `((psi V*) exp(-i E t)) V^T` at all times, with `phases` of shape `(T+1, D)`."""
         shape = (len(states), len(phases), len(transposed))
-        turned, trajectory = self._buffer("turned", *shape), self._buffer("trajectory", *shape)
+        turned, trajectory = self._room(buffers, "turned", *shape), self._room(buffers, "trajectory", *shape)
         torch.mul((states.to(self.dtype) @ conjugate).unsqueeze(1), phases, out=turned)
         torch.matmul(turned, transposed, out=trajectory)
         trajectory.select(1, 0).copy_(states)
         return trajectory
 
-    def _column_blocks(self, states: torch.Tensor) -> Iterator[Block]:
+    def _column_blocks(self, states: torch.Tensor, buffers: Buffers) -> Iterator[Block]:
         batch, dim = states.shape
         length = self._block_length(batch)
-        coefficients = self._buffer("coefficients", dim, batch)
+        coefficients = self._room(buffers, "coefficients", dim, batch)
         _multiply(self._vectors.mH, states.to(self.dtype).T.contiguous(), out=coefficients)
 
-        eigenbasis, sites = self._buffer("columns", 2, dim, batch * length + PADDING)
+        eigenbasis, sites = self._room(buffers, "columns", 2, dim, batch * length + PADDING)
         for start in range(0, self.problem.steps + 1, length):
             count = min(length, self.problem.steps + 1 - start)
             shape = (dim, batch, count)
@@ -125,11 +137,11 @@ class EigenbasisPropagator:
                 trajectory[:, 0] = states
             yield Block(start, trajectory)
 
-    def _buffer(self, name: str, *shape: int) -> torch.Tensor:
+    def _room(self, buffers: Buffers, name: str, *shape: int) -> torch.Tensor:
         """Return room for numbers, that of the last call where it fits: new memory would be paid for in each call."""
-        found = self._buffers.get(name)
+        found = buffers.get(name)
         if found is None or found.shape != shape:
-            found = self._buffers[name] = torch.empty(shape, dtype=self.dtype, device=self.problem.device)
+            found = buffers[name] = torch.empty(shape, dtype=self.dtype, device=self.problem.device)
         return found
 
     def _block_length(self, batch: int) -> int:

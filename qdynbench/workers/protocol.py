@@ -360,12 +360,15 @@ class Inspect(Request[Done], frozen=True):
         call: index of the call.
         rows: where these states stand in its batch.
         scored: their sums, see `Solved`.
+        seed: if it is not negative, the states are solved once more with other phases, and the answer is checked as
+            when it is scored: one that was remembered begins elsewhere.
     """
 
     doing = "inspect"
     call: int
     rows: list[int]
     scored: States
+    seed: int
 
 
 class Peak(Message, frozen=True):

@@ -57,15 +57,13 @@ class Spins(Notes):
 
 
 class Compiles(Notes):
-    """Takes 0.3 s more in the first call with a number of states."""
+    """Takes 0.3 s more in the first call of its process with a number of states."""
 
-    def prepare(self, problem):
-        super().prepare(problem)
-        self.known = set()
+    known = set()  # noqa: RUF012 - of the process
 
     def solve(self, given):
-        if len(given) not in self.known:
-            self.known.add(len(given))
+        if len(given) not in Compiles.known:
+            Compiles.known.add(len(given))
             time.sleep(0.3)
         yield from super().solve(given)
 
