@@ -24,20 +24,24 @@ import altair as alt
 import numpy as np
 
 import qdynbench
+from qdynbench import api
 from qdynbench.analysis.comparison import Contest, Pace, contests
 from qdynbench.analysis.resolution import resolution
+from qdynbench.plugins.registry import Registry
 from qdynbench.record.results import Run
 from qdynbench.report.figures.drawing import save
+from qdynbench.runner.observer import Observer
+from qdynbench.stats import Interval, time_of
 from qdynbench.task.spec import Task
 from qdynbench.testing import twins
 
+REPEATS = 7
 PAUSE = 120
 """Seconds between two runs of the default task."""
 TWINS: dict[str, Any] = {
     "name": "twins",
     "model": {"family": "ising", "J": 1.0, "g": -1.05, "h": 0.5},
     "sizes": [2, 4, 6, 8],
-    "seeds": list(range(7)),
     "times": {"dt": 0.002, "steps": 100},
     "states": 1,
     "reference": "none",
@@ -71,21 +75,29 @@ def busy(count: int) -> Iterator[None]:
 
 
 def race_twins(folder: Path) -> None:
-    """Race copies of one solver, and two with a known slowdown."""
-    task = Task.model_validate(TWINS)
-    run = qdynbench.run(task, plugins=[twins.__file__], out=folder / "run", threads=1, fresh=True)
-    found = resolution(run)
-    held, equals = found.equals
+    """Race copies of one solver, and two with a known slowdown, again and again with new processes."""
+    task, registry, observer = Task.model_validate(TWINS), Registry.discover([Path(twins.__file__)]), Observer()
+    runs = [
+        api.measure(task, registry, folder / str(number), observer, threads=1, fresh=True) for number in range(REPEATS)
+    ]
+    each = [resolution(run) for run in runs]
+    held, equals = (sum(found.equals[n] for found in each) for n in range(2))
     print(f"equals called different: {equals - held} of {equals}")
-    for slower, (seen, of) in found.found.items():
+    for slower in each[0].found:
+        seen, of = (sum(found.found[slower][n] for found in each) for n in range(2))
         print(f"slowdown of {slower:.0%} found: {seen} of {of}")
-    print(f"half-width: median {found.typical:.1%}, 9 of 10 within {found.widest:.1%}")
-    print(f"rounds that stayed disturbed: {found.disturbed:.1%}; waiting for a core: {found.waiting:.1%} of the time")
+    widths = [width for found in each for width in found.half_widths]
+    print(f"half-width: median {np.median(widths):.1%}, 9 of 10 within {np.quantile(widths, 0.9):.1%}")
+    slowed, waiting = np.mean([(found.disturbed, found.waiting) for found in each], axis=0)
+    print(f"rounds that stayed disturbed: {slowed:.1%}; waiting for a core: {waiting:.1%} of the time")
+    ratios: dict[str, list[Interval]] = {}
+    for run in runs:
+        for name, timed in against(run, "twin").items():
+            ratios.setdefault(name, []).extend(one.ratio for one in timed if one.ratio is not None)
     rows = [
-        {"kind": name.removeprefix("twin"), "ratio": one.ratio[0], "low": one.ratio[1], "high": one.ratio[2], "n": n}
-        for name, timed in against(run, "twin").items()
-        for n, one in enumerate(sorted(timed, key=lambda one: one.ratio or (0.0,)))
-        if one.ratio is not None
+        {"kind": name, "ratio": middle, "low": low, "high": high, "n": n}
+        for name, found in ratios.items()
+        for n, (middle, low, high) in enumerate(sorted(found))
     ]
     draw_twins(rows, folder)
 
@@ -131,8 +143,6 @@ def run_twice(folder: Path) -> None:
 
 def print_times(*runs: Run) -> None:
     """Print how the times of the two runs agree, and the core's own cost."""
-    from qdynbench.stats import time_of
-
     held, drift = [], []
     for cell in runs[0].cells:
         other = runs[1].cell(cell.solver, cell.size, cell.seed)

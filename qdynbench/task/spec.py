@@ -110,7 +110,8 @@ class Timing(_Section):
 
     Attributes:
         batch_sizes: numbers of states in one call.
-        launches: number of fresh worker processes of each solver, one after the other, that times rest on.
+        launches: number of worker processes of each solver, one after the other, that times rest on. A trial comes
+            first, whose times do not count; with one launch alone that is all there is.
         rounds: number of timing rounds of a launch at each batch size; the rounds of all solvers alternate.
         seconds: what all rounds of one solver at one batch size may take. A slow solver has fewer rounds and launches,
             at least 3 launches; only one if a launch alone takes more than ten times as long.
