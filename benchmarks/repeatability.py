@@ -104,19 +104,17 @@ def race_twins(folder: Path) -> None:
 
 def draw_twins(rows: list[dict[str, Any]], folder: Path) -> None:
     """Draw every ratio to the first copy with its interval, in ascending order."""
-    data = alt.InlineData(values=rows)
-    scale = alt.Scale(type="log", domain=[0.85, 1.3], clamp=True)
-    bars = (
-        alt.Chart(data)
-        .mark_rule(opacity=0.5)
-        .encode(y=alt.Y("low:Q", scale=scale, title="time / time of the first copy"), y2="high:Q")
+    scale = alt.Scale(type="log", domain=[0.9, 1.2], clamp=True)
+    seconds = alt.Axis(title="time / time of the first copy", values=[0.9, 0.95, 1, 1.05, 1.1, 1.15, 1.2])
+    across = alt.X("n:Q", title=None, axis=None)
+    base = alt.Chart()
+    layers = (
+        base.mark_rule(opacity=0.5).encode(x=across, y=alt.Y("low:Q", scale=scale, axis=seconds), y2="high:Q"),
+        base.mark_point(size=6, filled=True).encode(x=across, y=alt.Y("ratio:Q", scale=scale)),
+        base.mark_rule(color="#888888").encode(y=alt.datum(1.0, type="quantitative", scale=scale)),
     )
-    dots = alt.Chart(data).mark_point(size=6, filled=True).encode(y="ratio:Q")
-    one = alt.Chart(alt.InlineData(values=[{"y": 1.0}])).mark_rule(color="#888888").encode(y="y:Q")
-    each = (bars.encode(x=alt.X("n:Q", title=None, axis=None)) + dots.encode(x="n:Q") + one).properties(
-        width=90, height=220
-    )
-    save(each.facet(column=alt.Column("kind:N", title=None), data=data), folder, "twins")
+    each = alt.layer(*layers, data=alt.InlineData(values=rows)).properties(width=100, height=240)
+    save(each.facet(column=alt.Column("kind:N", title=None)), folder, "twins")
 
 
 def run_twice(folder: Path) -> None:
