@@ -75,6 +75,7 @@ class _Lane:
         batch, states: number of states of a call, and of those that are solved; times are extrapolated to all.
         calls: number of calls of a round.
         rounds: number of rounds of a launch.
+        most_calls: largest number of calls of a round.
         expected: seconds of a call by the trial.
         launches: seconds of a call for each launch and round.
         compiling: by how much the first call of each launch was longer than a later one.
@@ -90,6 +91,7 @@ class _Lane:
     states: int
     calls: int = 1
     rounds: int = 1
+    most_calls: int = 1
     expected: float = math.nan
     launches: list[list[float]] = field(default_factory=list)
     compiling: list[float] = field(default_factory=list)
@@ -106,8 +108,13 @@ class _Lane:
         return typical(self.launches) * self.states / self.batch
 
     def tried(self) -> None:
-        """End the trial: nothing of it counts but what was chosen by it."""
+        """End the trial: nothing of it counts but what was chosen by it.
+
+        The number of calls is chosen anew. The single calls it was chosen by were cold, and where equals have other
+        numbers of calls, the colder first ones weigh otherwise in their medians.
+        """
         self.expected = self.typical
+        self.calls = calls_of(self.expected, self.most_calls)
         self.launches, self.cpu, self.waited, self.seconds, self.disturbed = [], 0.0, 0.0, 0.0, 0
 
     def timing(self) -> SolveTiming:
@@ -330,8 +337,8 @@ class _Race:
             last = worker.ask(again, seconds=self._limit).seconds
             self.spent += last
             lane.compiling.append(first - last)
-            wanted = math.ceil(SHORTEST_ROUND / max(last, 1e-9))
-            lane.calls = int(max(1, min(wanted, MOST_CALLS, STAGED_BYTES / states_bytes)))
+            lane.most_calls = int(max(1, min(MOST_CALLS, STAGED_BYTES / states_bytes)))
+            lane.calls = calls_of(last, lane.most_calls)
             affordable = timing.seconds / max(last * lane.calls, 1e-9)
             lane.rounds = int(max(1, min(timing.rounds, affordable / timing.launches)))
             one.most = min(one.most, max(FEWEST_LAUNCHES, int(affordable)))
@@ -412,6 +419,11 @@ def _turn(worker: Worker) -> Iterator[None]:
         yield
     finally:
         worker.pause()
+
+
+def calls_of(seconds: float, most: int) -> int:
+    """Return how many calls of so many seconds make a round."""
+    return max(1, min(math.ceil(SHORTEST_ROUND / max(seconds, 1e-9)), most))
 
 
 def _faster(lanes: list[_Lane]) -> _Lane:
