@@ -23,7 +23,6 @@ class Resolution:
         equals: in how many comparisons of equals the interval of the ratio holds 1, and of how many.
         found: by slowdown, in how many comparisons it was found, and of how many.
         half_widths: half of each interval of a ratio, relative to the ratio, in ascending order.
-        busy: CPU seconds of the solvers for each second of their rounds, which one thread alone can bring to 1.
         waiting: seconds that their threads were ready to run and had no core, for each second.
         disturbed: part of the rounds that something else slowed down, also when they were run again.
     """
@@ -31,7 +30,6 @@ class Resolution:
     equals: tuple[int, int]
     found: dict[float, tuple[int, int]]
     half_widths: tuple[float, ...]
-    busy: float
     waiting: float
     disturbed: float
 
@@ -64,7 +62,6 @@ def resolution(run: Run) -> Resolution:
         (sum(equal), len(equal)),
         {slower: (sum(seen), len(seen)) for slower, seen in sorted(found.items())},
         tuple(sorted(_half_width(one) for timed in against.values() for one in timed if one.ratio is not None)),
-        float(np.median([timing.busy or math.nan for timing in every])),
         float(np.mean([timing.waiting or 0.0 for timing in every])),
         disturbed(run),
     )

@@ -22,7 +22,7 @@ FAST = 0.1
 class Calm:
     """What the rounds of a run have seen of the machine.
 
-    The cores of a shared machine run slower at times, since another guest of the host is at work on their other
+    The cores of a shared machine run slower at times, as where another guest of the host is at work on their other
     hardware threads, and what is timed then is that. A round therefore waits for full speed, and is run again if it
     ended otherwise. The yardstick alone decides this, never anything that a solver does in the round, so that it
     favours none. A machine that stays slow is not waited for again and again: each time in vain halves the patience.

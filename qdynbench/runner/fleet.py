@@ -25,8 +25,6 @@ LOAD_SECONDS = 120.0
 SCORER = "scorer"
 LITTLE = 200e6
 """Bytes by which a worker may have grown that is kept for the next case."""
-
-
 ROOM = 0.3
 """Part of the machine's memory that has to be free for that."""
 

@@ -48,8 +48,6 @@ SETS = 4
 """Number of sets of states that the inputs of timed calls are made from."""
 STAGED_BYTES = 64e6
 """Bytes of the inputs of a round."""
-WORTH_THREADS = 0.9
-"""A solver runs with more than one thread where that takes at most so much of the time of one."""
 ATTEMPTS = 3
 """Number of times that a round is run while the cores are slow."""
 LONG_ROUND = 1.0
@@ -58,8 +56,9 @@ CLOCK_DOUBT = (1.25, 3e-4, 0.02)
 """The main process sees a round take longer than the clock of the worker says: by a factor, by seconds for each call
 and by seconds, beyond which the clock of the worker is not believed."""
 
-LONG_CALL = 1e-3
-"""Seconds of a call from which on more than one thread is tried."""
+LONG_CALL = 1e-4
+"""Seconds of a call from which on more than one thread is tried; so few that they gain nothing near it, and it does not
+matter on which side of it a single call falls."""
 
 _Running = dict[tuple[str, int], Launched]
 """The workers of a launch by solver and number of threads."""
@@ -427,10 +426,8 @@ def calls_of(seconds: float, most: int) -> int:
 
 
 def _faster(lanes: list[_Lane]) -> _Lane:
-    """Return the lane with the number of threads to go on with: more of them only where they pay."""
-    fewest = min(lanes, key=lambda lane: lane.threads)
-    fastest = min(lanes, key=lambda lane: lane.typical)
-    return fastest if fastest.typical < WORTH_THREADS * fewest.typical else fewest
+    """Return the lane with the number of threads to go on with, the faster one by its best round of the trial."""
+    return min(lanes, key=lambda lane: min(lane.launches[0]))
 
 
 def _write_down(one: _Entrant) -> None:

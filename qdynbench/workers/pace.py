@@ -18,8 +18,7 @@ NAP = 0.005
 def yardstick(threads: int) -> float:
     """Return the seconds of a fixed piece of work, some 40 µs: the shortest of three attempts.
 
-    A core whose other hardware thread is at work, for another guest of the same host say, takes about 1.5 times as
-    long.
+    Where a core is slowed from outside, by another guest on its other hardware thread say, it takes longer.
     With more than one thread it is done on every core that this process may use, and the slowest counts.
     """
     if threads == 1 or not hasattr(os, "sched_setaffinity"):
