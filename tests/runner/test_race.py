@@ -70,7 +70,8 @@ def racers(qdynbench: Command, folder: Path, solvers: str, sizes: str, timing: s
     (folder / "racers.yaml").write_text(
         re.sub(r"solvers:.*", f"solvers: {solvers}", re.sub(r"timing:.*", timing, text))
     )
-    done = qdynbench("run", "racers.yaml", "--plugin", RACERS, "--quiet", RACERS_NOTES=str(folder / "notes"))
+    alone = ["--plugin", RACERS, "--quiet", "--threads", "1"]  # one process a launch
+    done = qdynbench("run", "racers.yaml", *alone, RACERS_NOTES=str(folder / "notes"))
     assert done.returncode == 0, done.stderr
     cells = Run(folder / "runs" / "racers").cells
     return {name: [cell for cell in cells if cell.solver == name] for name in {cell.solver for cell in cells}}
