@@ -26,15 +26,17 @@ PARTS = {"task_files": 10_000, "run_folders": 2_000, "faulty_plugins": 1, "kills
 def main() -> None:
     """Run the parts that are named, print what came of them, and end with 1 where a trial was not survived."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("parts", nargs="*", choices=[*PARTS, []], default=list(PARTS))
+    parser.add_argument("parts", nargs="*", metavar="PART", help=f"{', '.join(PARTS)}; all of them where none is named")
     parser.add_argument("--number", type=int, help="trials of each part, instead of the part's own number")
     parser.add_argument("--seed", type=int, default=secrets.randbelow(1_000_000))
     options = parser.parse_args()
+    if unknown := set(options.parts) - set(PARTS):
+        parser.error(f"no such part: {', '.join(sorted(unknown))}")
     console = Console()
     console.print(f"seed {options.seed}")
     table = Table("part", "trials", "survived", "longest", "most memory")
     faults = 0
-    for part in options.parts:
+    for part in options.parts or PARTS:
         outcomes = []
         with tempfile.TemporaryDirectory(prefix="qdynbench-faults-") as folder:
             run: Part = import_module(f"campaign.{part}").run
