@@ -56,9 +56,9 @@ CLOCK_DOUBT = (1.25, 3e-4, 0.02)
 """The main process sees a round take longer than the clock of the worker says: by a factor, by seconds for each call
 and by seconds, beyond which the clock of the worker is not believed."""
 
-LONG_CALL = 1e-4
-"""Seconds of a call from which on more than one thread is tried; so few that they gain nothing near it, and it does not
-matter on which side of it a single call falls."""
+LONG_CALL = 1e-3
+"""Seconds of a call from which on more than one thread is tried. Shorter ones gain at most a factor of two where every
+thread has a core, and lose one of thirty where the scheduler puts two that wait for each other on the same."""
 
 _Running = dict[tuple[str, int], Launched]
 """The workers of a launch by solver and number of threads."""
@@ -234,6 +234,7 @@ class _Race:
             for one in entrants:
                 if number == 0 and one.racing:
                     with one.ending():
+                        self._decide(one, running)
                         self._remember(one, running)
                     if self._plan.task.timing.launches > 1 and one.most > 1:
                         for lane in itertools.chain(*one.lanes.values()):
@@ -300,9 +301,17 @@ class _Race:
             if one.racing:
                 with one.ending():
                     self._inspect(one, lane, worker, again=launch == 0)
-        for one in entrants:
-            if launch == 0 and one.racing:
-                one.lanes[batch] = [_faster(one.lanes[batch])]
+
+    def _decide(self, one: _Entrant, running: _Running) -> None:
+        """Go on with the faster number of threads, after a second look at them: at one moment, one may be disturbed."""
+        for batch, lanes in one.lanes.items():
+            for lane in lanes if len(lanes) > 1 else []:
+                worker = running[one.record.solver, lane.threads].worker
+                with _turn(worker):
+                    worker.ask(to.Stage(self._sets(one, lane), lane.states), seconds=self._limit)
+                for _ in range(lane.rounds):
+                    self._visit(lane, worker, last=False)
+            one.lanes[batch] = [_faster(lanes)]
 
     def _tried(self, one: _Entrant, batch: int, running: _Running) -> list[_Lane]:
         """Return the lanes of a first launch, warmed up: one thread, and all of them where calls are long enough."""
