@@ -50,6 +50,8 @@ STAGED_BYTES = 64e6
 """Bytes of the inputs of a round."""
 ATTEMPTS = 3
 """Number of times that a round is run while the cores are slow."""
+TRIAL_ROUNDS = 2
+"""Number of rounds in the trial, each time that it looks at a solver."""
 LONG_ROUND = 1.0
 """Seconds of a round from which on it is not run again."""
 CLOCK_DOUBT = (1.25, 3e-4, 0.02)
@@ -291,12 +293,15 @@ class _Race:
                     for lane in one.lanes[batch]:
                         self._warm_up(launch, one, lane, running[one.record.solver, lane.threads])
                 lanes += [(one, lane, running[one.record.solver, lane.threads].worker) for lane in one.lanes[batch]]
-        for number in range(max((lane.rounds for _, lane, _ in lanes), default=0)):
+        timing = self._plan.task.timing
+        most = min(timing.rounds, TRIAL_ROUNDS) if launch == 0 and timing.launches > 1 else timing.rounds
+        for number in range(most):
             for one, lane, worker in self._random.sample(lanes, len(lanes)):
-                if one.racing and number < lane.rounds:
+                rounds = min(lane.rounds, most)
+                if one.racing and number < rounds:
                     self._observer.phase(one.cell, f"time {batch}")
                     with one.ending():
-                        self._visit(lane, worker, last=number == lane.rounds - 1)
+                        self._visit(lane, worker, last=number == rounds - 1)
         for one, lane, worker in lanes:
             if one.racing:
                 with one.ending():
@@ -309,7 +314,7 @@ class _Race:
                 worker = running[one.record.solver, lane.threads].worker
                 with _turn(worker):
                     worker.ask(to.Stage(self._sets(one, lane), lane.states), seconds=self._limit)
-                for _ in range(lane.rounds):
+                for _ in range(min(lane.rounds, TRIAL_ROUNDS)):
                     self._visit(lane, worker, last=False)
             one.lanes[batch] = [_faster(lanes)]
 
