@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qdynbench.contract.build import build, outlook
-from qdynbench.contract.initial import Initial, vector_bytes
+from qdynbench.contract.initial import Initial, spinor_bytes, vector_bytes
 from qdynbench.contract.metric import Metric
 from qdynbench.contract.problem import Problem
 from qdynbench.contract.solver import Cost, Solver
@@ -52,14 +52,14 @@ class CaseSource:
         return 1 if self.ensemble.single else self.task.states
 
     def excess(self, case: Case, batch: int) -> str | None:
-        """Return why the initial state vectors of one call exceed the memory limit, or None; spinors never do."""
-        if self.ensemble.product:
-            return None
-        needed = min(batch, self.states) * vector_bytes(case.size)
+        """Return why the initial states of a case, which are drawn at once, exceed the memory limit, or None."""
+        product, count = self.ensemble.product, max(batch, self.states)
+        needed = count * (spinor_bytes(case.size) if product else vector_bytes(case.size))
         if needed <= self._memory:
             return None
+        what = "" if product else f"the ensemble {self.task.ensemble} holds no product states: "
         return (
-            f"the ensemble {self.task.ensemble} holds no product states: state vectors of {case.size} spins take "
+            f"{what}{count} {'product states' if product else 'state vectors'} of {case.size} spins take "
             f"{memory(needed)}, limit {memory(self._memory)}"
         )
 

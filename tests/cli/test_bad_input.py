@@ -56,10 +56,10 @@ CASES = {
     "list of the wrong length": (changed("h: 0.5", "h: [1, 2, 3]"), ("h lists 3 values", "needs 2")),
     "unknown ensemble": (GOOD + "ensemble: random\n", ("unknown ensemble 'random'", "random_product")),
     "unknown reference": (GOOD + "reference: exact\n", ("unknown solver 'exact'",)),
-    "object tag": ("!!python/object/apply:os.system ['touch hacked']\n", ("task.yaml:1", "a sequence")),
+    "object tag": ("!!python/object/apply:os.system ['touch hacked']\n", ("task.yaml:1", "tags such as")),
     "object tag inside": (
         changed("states: 4", "states: !!python/object/apply:os.system ['touch hacked']"),
-        ("task.yaml:4", "could not determine a constructor"),
+        ("task.yaml:4", "tags such as", "a task is plain data"),
     ),
     "empty file": ("", ("the file is empty",)),
     "only comments": ("# nothing\n", ("the file is empty",)),
