@@ -58,10 +58,8 @@ class CaseSource:
         if needed <= self._memory:
             return None
         what = "" if product else f"the ensemble {self.task.ensemble} holds no product states: "
-        return (
-            f"{what}{count} {'product states' if product else 'state vectors'} of {case.size} spins take "
-            f"{memory(needed)}, limit {memory(self._memory)}"
-        )
+        takes = f"the {count} states of {case.size} spins, which are drawn at once, take {memory(needed)}"
+        return f"{what}{takes}, limit {memory(self._memory)}"
 
     def draw(self, case: Case, purpose: Purpose, start: int, stop: int) -> Initial:
         """Return the states `start` to `stop` for one purpose."""

@@ -32,15 +32,14 @@ class Written:
 
     def place(self, location: Location) -> str:
         """Return where an entry, or else that which it would belong to, was written: file and line, or the `--set`."""
-        for length in range(len(location), -1, -1):
-            source = self.moved.get(location[:length], location[:length])
+        parts = [location[:length] for length in range(len(location), -1, -1)]
+        if (part := next((part for part in parts if part in self.moved), None)) is not None:
+            source = self.moved[part]
             if isinstance(source, str):
                 return source
-            if source != location[:length]:
-                return Written(self.path, self.data, self.lines).place((*source, *location[length:]))
-            if source in self.lines:
-                return f"{self.path}:{self.lines[source]}"
-        return str(self.path)
+            return Written(self.path, self.data, self.lines).place((*source, *location[len(part) :]))
+        line = next((self.lines[part] for part in parts if part in self.lines), None)
+        return str(self.path) if line is None else f"{self.path}:{line}"
 
     def changed(self, key: str, value: Any, source: Location | str, origin: str) -> Written:
         """Return the task with another value of a dotted key, such as `times.steps`, which was written at `source`.
