@@ -7,8 +7,9 @@ from numpy.typing import NDArray
 
 from qdynbench.contract.build import build, outlook
 from qdynbench.contract.initial import Initial, spinor_bytes, vector_bytes
+from qdynbench.contract.learned import LearnedSolver
 from qdynbench.contract.metric import Metric
-from qdynbench.contract.problem import Problem
+from qdynbench.contract.problem import Knowledge, Problem
 from qdynbench.contract.solver import Cost, Solver
 from qdynbench.errors import InputError, InvalidOutput
 from qdynbench.plugins.registry import Registry
@@ -75,12 +76,15 @@ class CaseSource:
         """Return a new reference solver.
 
         Raises:
-            InputError: the task has no reference, or it cannot be built as the task says.
+            InputError: the task has no reference, or one that cannot be built or does not know the Hamiltonian.
         """
         spec = self.task.reference_spec
         if spec is None:
             raise InputError("the task has no reference")
-        return build(self.registry.load("solvers", spec.name), spec.name, spec.parameters)
+        solver = build(self.registry.load("solvers", spec.name), spec.name, spec.parameters)
+        if isinstance(solver, LearnedSolver) or solver.knowledge is not Knowledge.HAMILTONIAN:
+            raise InputError(f"reference {str(spec)!r}: only a solver that evolves under the Hamiltonian can be one")
+        return solver
 
     def reference_outlook(self, case: Case, batch: int) -> tuple[str | None, Cost | None]:
         """Return why a case has no reference, or None, and the predicted cost of the reference."""

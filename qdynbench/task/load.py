@@ -8,7 +8,7 @@ import os
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pydantic
@@ -16,15 +16,13 @@ import pydantic
 from qdynbench.contract.initial import spinor_bytes, vector_bytes
 from qdynbench.contract.model import Model, check_terms
 from qdynbench.contract.spec import SolverSpec
-from qdynbench.errors import InputError, suggestion
+from qdynbench.errors import InputError
 from qdynbench.physics.drive import Drive
 from qdynbench.plugins.registry import Kind, Registry
+from qdynbench.task.mistakes import Misplaced, explain, in_entry
 from qdynbench.task.override import Written
 from qdynbench.task.spec import Task, Training
 from qdynbench.task.yaml import Location, read
-
-if TYPE_CHECKING:
-    from pydantic_core import ErrorDetails
 
 MOST_KEPT = 1e9
 """Largest number of bytes of trajectories that one run may keep."""
@@ -32,10 +30,6 @@ LONGEST_TRAINED = 64e9
 """Largest number of bytes of one training trajectory if the task sets no memory limit; more must be a mistake."""
 MOST_PERIODS = 10_000
 """Largest number of periods of a drive within one time step."""
-MOST_SHOWN = 10
-"""Largest number of errors of one task that are shown."""
-LONGEST_SHOWN = 100
-"""Largest number of characters that are shown of a wrong value."""
 
 
 def load_task(
@@ -77,29 +71,6 @@ def load_task(
         raise InputError(f"{path}: {error}") from error
 
 
-class Misplaced(InputError):
-    """Errors in entries of a task, each with the location of the entry."""
-
-    def __init__(self, *errors: tuple[Location, str]) -> None:
-        super().__init__("\n".join(message for _, message in errors))
-        self._errors = errors
-
-    def within(self, written: Written) -> str:
-        """Return the errors as lines "file:line: what is wrong"."""
-        return "\n".join(f"{written.place(location)}: {message}" for location, message in self._errors)
-
-
-@contextmanager
-def _in(*location: str | int) -> Iterator[None]:
-    """Tell of an error which entry of the task it is about."""
-    try:
-        yield
-    except Misplaced:
-        raise
-    except InputError as error:
-        raise Misplaced((location, str(error))) from error
-
-
 def _task(written: Written, *, whole: bool = True) -> Task:
     """Return what was written as a task whose names are not checked; if not `whole`, the model is left out as well."""
     data = {"name": written.path.stem, **written.data}
@@ -119,14 +90,14 @@ def with_defaults(task: Task, registry: Registry) -> Task:
     """Return the task with all parameters of its models, also those that it leaves at their defaults."""
     training = task.training
     if training is not None and training.model is not None:
-        with _in("training", "model"):
-            training = training.model_copy(update={"model": whole_model(training.model, registry)})
+        whole = whole_model(training.model, registry, ("training", "model"))
+        training = training.model_copy(update={"model": whole})
     return task.model_copy(update={"model": whole_model(task.model, registry), "training": training})
 
 
-def whole_model(parameters: Mapping[str, Any], registry: Registry) -> dict[str, Any]:
-    """Return a `model` section with all parameters of its family."""
-    model = model_of(parameters, registry)
+def whole_model(parameters: Mapping[str, Any], registry: Registry, location: Location = ("model",)) -> dict[str, Any]:
+    """Return a `model` section, which stands at `location` of the task, with all parameters of its family."""
+    model = model_of(parameters, registry, location)
     return {"family": parameters["family"], **model.model_dump(mode="json")}
 
 
@@ -179,7 +150,7 @@ def model_of(parameters: Mapping[str, Any], registry: Registry, location: Locati
     if not isinstance(family, str):
         names = ", ".join(sorted(registry.entries["models"]))
         raise Misplaced((location, f"model needs a 'family'; valid names: {names}"))
-    with _in(*location):
+    with in_entry(*location):
         kind: type[Model] = registry.load("models", family)
     try:
         with _of_family(family, location):
@@ -192,7 +163,7 @@ def model_of(parameters: Mapping[str, Any], registry: Registry, location: Locati
 def _of_family(family: str, location: Location) -> Iterator[None]:
     """Turn what the code of a family raises into an error of the task: the families are plugins."""
     try:
-        with _in(*location):
+        with in_entry(*location):
             yield
     except (InputError, pydantic.ValidationError):
         raise
@@ -207,10 +178,10 @@ def check_names(task: Task, registry: Registry) -> None:
         InputError: something is wrong; the message describes the first error.
     """
     if task.reference_spec is not None:
-        with _in("reference"):
+        with in_entry("reference"):
             registry.find("solvers", task.reference_spec.name)
     for index, spec in enumerate(task.specs):
-        with _in("solvers", index):
+        with in_entry("solvers", index):
             registry.find("solvers", spec.name)
     named: tuple[tuple[Kind, list[str]], ...] = (
         ("metrics", task.metrics if task.metrics != "all" else []),
@@ -218,13 +189,13 @@ def check_names(task: Task, registry: Registry) -> None:
     )
     for kind, names in named:
         for index, name in enumerate(names):
-            with _in(kind, index):
+            with in_entry(kind, index):
                 registry.find(kind, name)
     if task.bytes_kept > MOST_KEPT:
         each, total = task.keep.trajectories, f"{task.bytes_kept / 1e9:.3g} GB in all, more than {MOST_KEPT / 1e9:g} GB"
         message = f"keep.trajectories: {each} trajectories in each cell are {total}; keep fewer"
         raise Misplaced((("keep", "trajectories"), message))
-    with _in("ensemble"):
+    with in_entry("ensemble"):
         registry.find("ensembles", task.ensemble)
     _check_sizes(task.model, registry, task.sizes, task.times.dt, ("model",))
     if task.training is not None:
@@ -232,7 +203,7 @@ def check_names(task: Task, registry: Registry) -> None:
 
 
 def _check_training(task: Task, training: Training, registry: Registry) -> None:
-    with _in("training", "ensemble"):
+    with in_entry("training", "ensemble"):
         product = registry.load("ensembles", training.ensemble).product
     size, limit = max(training.sizes), float(task.limits.memory or LONGEST_TRAINED)
     each = (training.steps + 1) * vector_bytes(size)
@@ -242,7 +213,7 @@ def _check_training(task: Task, training: Training, registry: Registry) -> None:
         (drawn, "trajectories", f"the initial states of {training.trajectories} trajectories of {size} spins take"),
     ):
         if needed > limit:
-            with _in("training", key):
+            with in_entry("training", key):
                 raise InputError(f"training.{key}: {what} {needed / 1e9:.3g} GB, more than {limit / 1e9:g} GB")
     own = training.model is not None
     location = ("training", "model") if own else ("model",)
@@ -264,71 +235,3 @@ def _check_sizes(
             else:
                 terms += len(dynamics.terms)
             check_terms(terms)
-
-
-def explain(
-    error: pydantic.ValidationError,
-    data: Mapping[str, Any],
-    model: type[pydantic.BaseModel],
-    location: Location = (),
-    prefix: str = "",
-) -> Misplaced:
-    """Return the errors of pydantic in the terms of a task file.
-
-    Args:
-        error: what pydantic found.
-        data: what it was given.
-        model: the class that it should have become.
-        location: where `data` stands in the task.
-        prefix: how messages begin.
-    """
-    found = []
-    for item in error.errors(include_url=False, include_context=False)[:MOST_SHOWN]:
-        where = _entry(item, data)
-        key = ".".join(map(str, where))
-        if item["type"] == "extra_forbidden":
-            message = f"unknown key {_short(key)}{suggestion(str(where[-1]), _fields(model, where[:-1]))}"
-        elif item["type"] == "missing":
-            message = f"key {_short(key)} is missing"
-        else:
-            text = item["msg"].removeprefix("Value error, ")
-            text = text[:1].lower() + text[1:]
-            message = f"{key}: {text}" if key else text
-            if not isinstance(item["input"], dict | list):
-                message += f", not {_short(item['input'])}"
-        found.append(((*location, *where), prefix + message))
-    if (more := error.error_count() - MOST_SHOWN) > 0:
-        found.append((location, f"and {more} more"))
-    return Misplaced(*dict.fromkeys(found))
-
-
-def _entry(item: ErrorDetails, data: Any) -> Location:
-    """Return the location of an error in what was written.
-
-    Pydantic adds the branches of unions to it, such as "list[constrained-float]": parts that are not in the data.
-    """
-    found: list[str | int] = []
-    for part in item["loc"]:
-        there = part in data if isinstance(data, dict) else isinstance(data, list) and isinstance(part, int)
-        if there:
-            data = data[part]
-            found.append(part)
-    if item["type"] in {"missing", "extra_forbidden"} and found[-1:] != [item["loc"][-1]]:
-        found.append(item["loc"][-1])
-    return tuple(found)
-
-
-def _short(value: Any) -> str:
-    text = repr(value)
-    return text if len(text) <= LONGEST_SHOWN else f"{text[:LONGEST_SHOWN]}..."
-
-
-def _fields(model: type[pydantic.BaseModel], location: Location) -> list[str]:
-    for part in location:
-        field = model.model_fields.get(str(part))
-        options = [] if field is None else [field.annotation, *getattr(field.annotation, "__args__", ())]
-        inner = [kind for kind in options if isinstance(kind, type) and issubclass(kind, pydantic.BaseModel)]
-        if not inner:
-            return []
-        model = inner[0]
-    return list(model.model_fields)

@@ -40,6 +40,12 @@ def _range(value: Any) -> Any:
     return value
 
 
+def _bytes(value: Any) -> Any:
+    if isinstance(value, str) and not re.fullmatch(r"[0-9.]+\s*[A-Za-z]*", value):
+        raise ValueError("a number of bytes with its unit is needed, such as 8 GB")
+    return value
+
+
 def _different(values: list[_Entry]) -> list[_Entry]:
     if len(set(values)) != len(values):
         raise ValueError("an entry appears twice")
@@ -164,7 +170,7 @@ class Limits(_Section):
 
     seconds: Seconds = 300.0
     fit_seconds: Seconds = 3600.0
-    memory: Annotated[ByteSize, Field(gt=0, le=10**18)] | None = None
+    memory: Annotated[ByteSize, BeforeValidator(_bytes), Field(gt=0, le=10**18)] | None = None
 
 
 class Report(_Section):
@@ -224,7 +230,7 @@ class Task(_Section):
     training: Training | None = None
     reference: SolverText = "ed"
     solvers: Annotated[list[SolverText], Field(min_length=1, max_length=MOST_ENTRIES)]
-    metrics: Annotated[list[str], Field(max_length=MOST_ENTRIES)] | Literal["all"] = "all"
+    metrics: Annotated[list[str], Field(max_length=MOST_ENTRIES), AfterValidator(_different)] | Literal["all"] = "all"
     tolerance: Annotated[NonNegativeFloat, Field(lt=1)] = 0.0
     figures: Annotated[list[Name], Field(max_length=MOST_ENTRIES), AfterValidator(_different)] = []
     timing: Timing = Timing()
@@ -240,7 +246,7 @@ class Task(_Section):
         if (cells := len(self.sizes) * len(self.seeds) * len(self.solvers)) > MOST_CELLS:
             raise ValueError(f"sizes, seeds and solvers make {cells} cells, and a run has at most {MOST_CELLS}")
         if unknown := [text for text in self.timing.subset if text not in self.solvers]:
-            raise ValueError(f"timing.subset names {unknown[0]!r}, which is not among the solvers")
+            raise ValueError(f"timing.subset: {unknown[0]!r} is not among the solvers")
         if self.training is not None and self.reference_spec is None:
             raise ValueError("training: the trajectories are made by the reference, and the task has none")
         if any(step > self.times.steps for step in self.report_steps):

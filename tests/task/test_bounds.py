@@ -44,6 +44,10 @@ def load(folder: Path, registry: Registry, text: str) -> None:
 @pytest.mark.parametrize(
     ("line", "expected"),
     [
+        ("metrics: [infidelity, infidelity]", "metrics: an entry appears twice"),
+        ("limits: {memory: 1 GB; rm}", "limits.memory: a number of bytes with its unit is needed"),
+        ("title: x\nreport: {steps: 6..7}", "task.yaml:8: report.steps: the grid ends at step 5"),
+        ("title: x\ntiming: {subset: {krylov: 3}}", "task.yaml:8: timing.subset: 'krylov' is not among the solvers"),
         (BOMB, r"task\.yaml:8: aliases such as \*a are not read"),
         ("a: &x [*x]", "aliases such as"),
         ("<<: {a: 1}", "unknown key '<<'"),
@@ -83,9 +87,9 @@ def load(folder: Path, registry: Registry, text: str) -> None:
         ("limits: {memory: 0}", "limits.memory: input should be greater than 0"),
         ("timing: {rounds: 1000000000000}", "timing.rounds: input should be less than"),
         ("timing: {batch_sizes: [1000000000000]}", "timing.batch_sizes.0: input should be less than"),
-        ("timing: {subset: {krylov: 3}}", "timing.subset names 'krylov', which is not among the solvers"),
         ("training: {sizes: 2..1000000000}", "training.sizes: a range of 1 to 1000 numbers is needed"),
-        ("training: {sizes: [3], model: {family: isnig}}", "did you mean 'ising'"),
+        ("training: {sizes: [3], model: {family: isnig}}", "task.yaml:7: unknown model 'isnig'; did you mean 'ising'"),
+        ("training: {sizes: [3], model: {family: ising}}", "task.yaml:7: model 'ising': key 'g' is missing"),
         (
             "training: {sizes: [16], trajectories: 1000000, steps: 1, ensemble: haar}",
             "training.trajectories: the initial states of 1000000 trajectories of 16 spins take 1.05e.03 GB",
