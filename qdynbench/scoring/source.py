@@ -9,7 +9,7 @@ from qdynbench.contract.build import build, outlook
 from qdynbench.contract.initial import Initial, spinor_bytes, vector_bytes
 from qdynbench.contract.learned import LearnedSolver
 from qdynbench.contract.metric import Metric
-from qdynbench.contract.problem import Knowledge, Problem
+from qdynbench.contract.problem import Problem
 from qdynbench.contract.solver import Cost, Solver
 from qdynbench.errors import InputError, InvalidOutput
 from qdynbench.plugins.registry import Registry
@@ -76,14 +76,16 @@ class CaseSource:
         """Return a new reference solver.
 
         Raises:
-            InputError: the task has no reference, or one that cannot be built or does not know the Hamiltonian.
+            InputError: the task has no reference, or one that cannot be built or is learned.
         """
         spec = self.task.reference_spec
         if spec is None:
             raise InputError("the task has no reference")
         solver = build(self.registry.load("solvers", spec.name), spec.name, spec.parameters)
-        if isinstance(solver, LearnedSolver) or solver.knowledge is not Knowledge.HAMILTONIAN:
-            raise InputError(f"reference {str(spec)!r}: only a solver that evolves under the Hamiltonian can be one")
+        if isinstance(solver, LearnedSolver):
+            raise InputError(
+                f"reference {str(spec)!r}: it is learned, from what the reference has to make"
+            )
         return solver
 
     def reference_outlook(self, case: Case, batch: int) -> tuple[str | None, Cost | None]:

@@ -131,7 +131,7 @@ class _Reader:
         except yaml.MarkedYAMLError as error:
             mark = error.problem_mark or error.context_mark
             raise self._refusal(mark.line + 1 if mark else 1, str(error.problem)) from error
-        except (yaml.YAMLError, ValueError) as error:  # without a mark; of the parser that is not in C
+        except (yaml.YAMLError, ValueError, OverflowError) as error:  # without a mark; of the parser that is not in C
             raise self._refusal(1, " ".join(str(error).split())) from error
 
     def _value(self, event: yaml.Event, location: Location) -> Any:

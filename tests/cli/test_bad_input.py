@@ -76,6 +76,10 @@ CASES = {
     "missing model": ("sizes: [2]\ntimes: {dt: 0.1, steps: 1}\nsolvers: [ed]\n", ("key 'model' is missing",)),
     "bad name": (GOOD + "name: ../../etc\n", ("task.yaml:6", "name")),
     "step beyond the grid": (GOOD + "report: {steps: [6]}\n", ("report.steps", "ends at step 5")),
+    "learned reference": (
+        GOOD + "reference: local-generator\ntraining: {sizes: [2]}\n",
+        ("reference 'local-generator': it is learned",),
+    ),
     "learned without training": (changed("[ed]", "[local-generator]"), ("no 'training' section",)),
 }
 
