@@ -16,13 +16,13 @@ def main() -> None:
     try:
         status = build(sys.argv[1:])(standalone_mode=False)
     except InputError as error:
-        _complain(str(error))
+        complain(str(error))
         sys.exit(EXIT_INPUT)
     except QdynbenchError as error:
-        _complain(str(error))
+        complain(str(error))
         sys.exit(EXIT_FAILED)
     except KeyboardInterrupt:
-        _complain("interrupted; what was finished is kept, the same command goes on from there")
+        complain("interrupted; what was finished is kept, the same command goes on from there")
         sys.exit(EXIT_INTERRUPTED)
     except BrokenPipeError:  # `qdynbench report ... | head`
         sys.stderr.close()
@@ -37,7 +37,8 @@ def main() -> None:
     sys.exit(status if isinstance(status, int) else 0)
 
 
-def _complain(message: str) -> None:
+def complain(message: str) -> None:
+    """Print an error for the user."""
     from rich.console import Console
     from rich.text import Text
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -74,7 +75,7 @@ def complete(
     wanted = list(dict.fromkeys(str(SolverSpec.parse(text)) for text in solvers))
     if source is None and setting is not None:
         raise InputError(f"--setting {setting} belongs to a task; name it with --run")
-    is_run = source is None or any((Path(place) / "run.json").is_file() for place in (source, api.RUNS / source))
+    is_run = source is None or any(os.path.isfile(Path(place) / "run.json") for place in (source, api.RUNS / source))
     task = None
     if source is not None and (setting is not None or not is_run):
         task = load_task(source, Registry.discover(plugins), setting=setting)

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-import yaml
 
 from qdynbench.contract.spec import SolverSpec
 from qdynbench.errors import InputError
+from qdynbench.task.yaml import check_text, parse
 
 if TYPE_CHECKING:
     from qdynbench.plugins.registry import Registry
@@ -34,11 +35,9 @@ def overrides(texts: Iterable[str]) -> dict[str, Any]:
     for text in texts:
         key, equals, value = text.partition("=")
         if not (equals and key.strip()):
-            raise InputError(f"--set {text!r}: write key=value, such as --set times.steps=500")
-        try:
-            found[key.strip()] = yaml.safe_load(value)
-        except yaml.YAMLError as error:
-            raise InputError(f"--set {text!r}: {value!r} is not a YAML value") from error
+            raise InputError(f"--set {text[:80]!r}: write key=value, such as --set times.steps=500")
+        key = check_text(key.strip(), "--set")
+        found[key] = parse(value, f"--set {key}")
     return found
 
 
@@ -50,7 +49,7 @@ def weights(texts: Iterable[str]) -> dict[str, Path]:
     """
     found: dict[str, Path] = {}
     for text in texts:
-        match = None if Path(text).is_dir() else re.fullmatch(r"([^=\[\]]+(?:\[[^\[\]]*\])?)=(.+)", text)
+        match = None if os.path.isdir(text) else re.fullmatch(r"([^=\[\]]+(?:\[[^\[\]]*\])?)=(.+)", text)
         name, folder = ("", text) if match is None else (str(SolverSpec.parse(match[1])), match[2])
         if name in found:
             raise InputError(f"--weights {text}: give one folder for each solver, as --weights SOLVER=FOLDER")
@@ -78,7 +77,7 @@ def run_folder(run: str | None) -> Path:
 
     if run is not None:
         for folder in (Path(run), RUNS / run, RUNS / Path(run).stem):
-            if (folder / "run.json").is_file():
+            if os.path.isfile(folder / "run.json"):
                 return folder
         raise InputError(f"no run at {run!r}; `qdynbench list runs` shows those there are")
     runs = all_runs()

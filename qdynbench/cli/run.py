@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Annotated
 
@@ -46,9 +47,10 @@ def run(
 ) -> int:
     """Run a task: every solver on every case, accuracy and cost. Of a folder, all tasks one after the other."""
     from rich.console import Console
+    from rich.markup import escape
 
     from qdynbench import api
-    from qdynbench.cli import options
+    from qdynbench.cli import EXIT_INPUT, complain, options
     from qdynbench.cli.progress import watch
     from qdynbench.errors import InputError
     from qdynbench.plugins.registry import Registry
@@ -61,21 +63,20 @@ def run(
     console = Console(stderr=True, quiet=quiet)
     registry, changes = Registry.discover(plugin or ()), options.overrides(set_ or [])
     folders, status = options.weights(weights or []), 0
+    options.judged_by(metric, registry)
     members = task_files(task)
-    for number, member in enumerate(members, 1):
-        if len(members) > 1:
-            console.rule(f"{member} ({number} of {len(members)})", align="left")
+
+    def measure(member: str) -> int:
         loaded = load_task(member, registry, setting=setting, overrides=changes, solvers=solver or ())
         folder = api.default_folder(loaded, setting, changes) if out is None else out
         if out is not None and len(members) > 1:
             folder = out / Path(member).stem
-        options.judged_by(metric, registry)
         if metric is not None and ("metrics", metric) not in loaded.named(registry):
             raise InputError(f"--metric {metric}: task {loaded.name!r} does not measure it; add it to its 'metrics'")
         with watch(console, every_cell=dry_run) as observer:
             if dry_run:
                 api.predict(loaded, registry, observer, device=device, threads=threads)
-                continue
+                return 0
             choice = Choice(frozenset(loaded.solvers if refit else ()), folders, keep_fit)
             done = api.measure(
                 *(loaded, registry, folder, observer), choice=choice, fresh=fresh, device=device, threads=threads
@@ -87,7 +88,17 @@ def run(
             show_answer(shown, Console())
         else:
             show(shown, Console(), drawn, details=details)
-        status = max(status, done.exit_status)
+        return done.exit_status
+
+    if len(members) == 1:
+        return measure(members[0])
+    for number, member in enumerate(members, 1):
+        console.rule(escape(f"{member} ({number} of {len(members)})"), align="left")
+        try:
+            status = max(status, measure(member))
+        except InputError as error:  # the other tasks of the folder are none the worse
+            complain(str(error))
+            status = EXIT_INPUT
     return status
 
 
@@ -97,10 +108,9 @@ def task_files(task: str) -> list[str]:
     Raises:
         InputError: a folder without task files.
     """
-    folder = Path(task)
-    if not folder.is_dir():
+    if not os.path.isdir(task):  # and not Path.is_dir, which raises an error where a name is too long
         return [task]
-    found = sorted(str(path) for path in folder.glob("*.y*ml"))
+    found = sorted(str(path) for path in Path(task).glob("*.y*ml"))
     if not found:
         from qdynbench.errors import InputError
 

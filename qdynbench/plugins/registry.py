@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import importlib.metadata
 import importlib.util
+import os
 import sys
 import traceback
 from collections.abc import Callable, Iterable
@@ -156,7 +157,7 @@ class Registry:
             InputError: the file does not exist or fails to load; the message contains the traceback.
         """
         path = path.expanduser().resolve()
-        if not path.is_file():
+        if not os.path.isfile(path):
             raise InputError(f"plugin file {str(path)!r} does not exist")
         name = f"qdynbench_file_{path.stem}".replace("-", "_")
         spec = importlib.util.spec_from_file_location(name, path)

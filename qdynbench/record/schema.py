@@ -12,6 +12,8 @@ from qdynbench.stats import typical
 
 SCHEMA_VERSION = 2
 """1 had the error of the reference as a bound."""
+ECHO = "echo_infidelity"
+"""The metric that is measured in a phase of its own, see `qdynbench.scoring.echo`."""
 TRAJECTORIES = ("trajectories/prediction", "trajectories/reference")
 """Arrays of kept trajectories beside the curves of a cell; no metric can have these names."""
 

@@ -7,12 +7,11 @@ echo is missing from the cell.
 from __future__ import annotations
 
 from qdynbench.contract.problem import Knowledge
-from qdynbench.record.schema import CellRecord, Status
+from qdynbench.record.schema import ECHO, CellRecord, Status
 from qdynbench.record.store import Store
 from qdynbench.runner.fleet import Fleet
 from qdynbench.runner.observer import Observer
 from qdynbench.runner.plan import Cell, Plan
-from qdynbench.scoring.echo import ECHO
 from qdynbench.task.case import Case, Purpose
 from qdynbench.workers import protocol as to
 from qdynbench.workers.process import WorkerFailure

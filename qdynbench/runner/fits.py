@@ -45,7 +45,7 @@ UNKNOWN_TRAINING = "these weights do not say what they were trained on; the trac
 
 def cache_folder() -> Path:
     """Return the folder that keeps fits between runs; on Linux the environment variable XDG_CACHE_HOME moves it."""
-    return platformdirs.user_cache_path("qdynbench") / "fits"
+    return platformdirs.user_cache_path("qdynbench").absolute() / "fits"
 
 
 def home_of(

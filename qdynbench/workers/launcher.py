@@ -34,6 +34,8 @@ PRELOADED = ("qdynbench.workers.scorer_side", "qdynbench.workers.solver_side", "
 """Modules that the scorer, and so the scorer of every run, imports; solvers need most of them as well."""
 HARMLESS = ("_", "COLUMNS", "LINES", "OLDPWD", "PWD", "PYTEST_", "SHLVL", "XDG_")
 """Beginnings of the names of environment variables that no library reads while it is loaded."""
+ELSEWHERE = b"/"
+"""The working folder of solvers: not the user's, where tasks and runs lie, nor one in which others may put modules."""
 PATIENCE = 120.0
 """Seconds that a launcher may take to start, or to fork."""
 SHIFT = 1 << 20
@@ -59,9 +61,17 @@ class Order(msgspec.Struct, frozen=True, tag=True):
 
 
 class Surroundings(msgspec.Struct, frozen=True):
-    """The working folder, the file mode mask and the environment variables of a worker."""
+    """What a worker is started with.
+
+    Attributes:
+        folder: its working folder.
+        imports: the folder that its imports begin with, as those of `python -m` do.
+        mask: its file mode mask.
+        variables: its environment variables.
+    """
 
     folder: bytes
+    imports: bytes
     mask: int
     variables: dict[str, bytes]
 
@@ -163,7 +173,9 @@ class Launcher:
         """Start a worker, see `start`."""
         with self._lock, tempfile.TemporaryFile() as surroundings:
             given = {name: os.fsencode(value) for name, value in variables.items()}
-            surroundings.write(msgspec.msgpack.encode(Surroundings(os.fsencode(os.getcwd()), _mask(), given)))
+            here = os.fsencode(os.getcwd())
+            found = Surroundings(ELSEWHERE if order.role == "solver" else here, here, _mask(), given)
+            surroundings.write(msgspec.msgpack.encode(found))
             surroundings.flush()
             descriptors = [stream.fileno(), log.fileno(), surroundings.fileno()]
             try:
@@ -309,7 +321,7 @@ def _become(body: bytes, descriptors: list[int], launcher: int) -> None:
         os.environ.clear()
         os.environ.update({name: os.fsdecode(value) for name, value in found.variables.items()})
         if not sys.flags.safe_path:
-            sys.path[0] = os.fsdecode(found.folder)
+            sys.path[0] = os.fsdecode(found.imports)
         _work(order.role, stream, launcher)
         code = 0
     except SystemExit as end:

@@ -35,6 +35,8 @@ MEMORY = {"MALLOC_MMAP_THRESHOLD_": str(32 << 20), "MALLOC_TRIM_THRESHOLD_": str
 """Sizes in bytes up to which glibc keeps freed blocks, and freed memory at the end."""
 UNSPLINTERED = "glibc.malloc.tcache_count=0"
 """Has glibc join the splinters of freed aligned blocks at once, instead of keeping them in a cache."""
+TRACES = ("_", "OLDPWD", "PWD")
+"""Environment variables of a shell, which lead to the folder of the task; a solver may be blind to it."""
 LEAVING_SECONDS = 5.0
 """Seconds that a worker has to end after its connection is closed."""
 
@@ -91,7 +93,8 @@ class Environment:
         threads = dict.fromkeys(names, str(self.threads))
         tunables = [one for one in os.environ.get("GLIBC_TUNABLES", "").split(":") if one not in ("", UNSPLINTERED)]
         policy = {**WAITING, **MEMORY, "GLIBC_TUNABLES": ":".join([*tunables, UNSPLINTERED])}
-        return {**os.environ, **threads, **policy, "PYTHONUNBUFFERED": "1"}
+        kept = {name: value for name, value in os.environ.items() if name not in TRACES}
+        return {**kept, **threads, **policy, "PYTHONUNBUFFERED": "1"}
 
     def setting(self, files: tuple[Path, ...]) -> Setting:
         """Return this environment and the single-file plugins as they are sent to a worker."""

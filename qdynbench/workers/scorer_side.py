@@ -16,9 +16,10 @@ from numpy.typing import NDArray
 from qdynbench.errors import InputError
 from qdynbench.files import written_whole
 from qdynbench.plugins.registry import Registry
+from qdynbench.record.schema import ECHO
 from qdynbench.scoring import certify
 from qdynbench.scoring.cell import CellScoring, ReferenceErrors
-from qdynbench.scoring.echo import ECHO, Echo
+from qdynbench.scoring.echo import Echo
 from qdynbench.scoring.source import CaseSource
 from qdynbench.task.case import Case, Purpose
 from qdynbench.task.spec import Task
