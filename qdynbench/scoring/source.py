@@ -83,9 +83,7 @@ class CaseSource:
             raise InputError("the task has no reference")
         solver = build(self.registry.load("solvers", spec.name), spec.name, spec.parameters)
         if isinstance(solver, LearnedSolver):
-            raise InputError(
-                f"reference {str(spec)!r}: it is learned, from what the reference has to make"
-            )
+            raise InputError(f"reference {str(spec)!r}: it is learned, from what the reference has to make")
         return solver
 
     def reference_outlook(self, case: Case, batch: int) -> tuple[str | None, Cost | None]:
