@@ -17,7 +17,7 @@ from rich.text import Text
 from qdynbench.record.schema import Status
 from qdynbench.report.terminal.layout import STATUS_STYLES
 from qdynbench.runner.observer import Observer
-from qdynbench.text import count, duration, memory
+from qdynbench.text import count, duration, memory, plain
 
 if TYPE_CHECKING:
     from qdynbench.contract.spec import SolverSpec
@@ -80,7 +80,7 @@ class PlainObserver(Observer):
             cells = [cell for cell in plan.cells if cell.spec == spec]
             if self._every_cell:
                 for cell in cells:
-                    self._say(f"{spec} at {cell.case.size} spins: {cell.refusal or _cost([cell])}")
+                    self._say(f"{spec} at {cell.case.size} spins: {plain(cell.refusal) or _cost([cell])}")
             else:
                 refused = sum(bool(cell.refusal) for cell in cells)
                 note = f", {refused} will not be run" if refused else ""
@@ -98,7 +98,7 @@ class PlainObserver(Observer):
 
     def noted(self, spec: SolverSpec, text: str) -> None:
         """Pass on what a fit has to say."""
-        self._say(f"fit {spec}: {text}")
+        self._say(f"fit {spec}: {plain(text)}")
 
     def fitted(self, record: FitRecord) -> None:
         """Say where a fit came from and what it had cost."""
@@ -195,14 +195,14 @@ def cell_line(record: CellRecord, reused: bool) -> str:
     """Return one line on how a cell ended."""
     text = f"{record.solver} at {record.size} spins: {record.status.value}"
     if record.reason:
-        text += f": {record.reason}"
+        text += f": {plain(record.reason)}"
     return text + (" (from an earlier run)" if reused else "")
 
 
 def fit_line(record: FitRecord) -> str:
     """Return one line on a fit and its cost."""
     if not record.status.honest:
-        return f"{record.solver}: {record.status.value}: {record.reason}"
+        return f"{record.solver}: {record.status.value}: {plain(record.reason)}"
     spent = f"fit {record.fit_time or 0:.1f} s, data {record.data_time or 0:.1f} s"
     if record.built_upon is not None:
         before = record.built_upon["data_time"] + record.built_upon["fit_time"]

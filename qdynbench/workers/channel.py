@@ -19,13 +19,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qdynbench.record.schema import Score
-from qdynbench.workers.protocol import Message
+from qdynbench.workers.protocol import Line, Message
 
+_MARK = b"\xc1qdb"
+"""What a message begins with, so that stray bytes are told at once."""
 _LENGTHS = struct.Struct("!QQ")
 _ARRAY = 1
 """Code by which a message refers to an array that follows it."""
-_LONGEST = 1 << 28
+_LONGEST = 1 << 26
 """Largest number of bytes of a message without its arrays."""
+STRAY = "something other than a message came over the connection of the worker"
 _KINDS = {"bool", "int64", "float32", "float64", "complex64", "complex128"}
 
 TICK = 0.05
@@ -66,6 +69,8 @@ class Channel:
             if isinstance(thing, np.ndarray):
                 arrays.append(np.ascontiguousarray(thing))
                 return msgspec.msgpack.Ext(_ARRAY, (len(arrays) - 1).to_bytes(4, "big"))
+            if isinstance(thing, Line):
+                return str.__str__(thing)
             if isinstance(thing, Score):
                 return thing.model_dump()
             if isinstance(thing, np.generic):
@@ -74,7 +79,7 @@ class Channel:
 
         body = msgspec.msgpack.encode(message, enc_hook=hook)
         layout = msgspec.msgpack.encode([(array.dtype.name, array.shape) for array in arrays])
-        self._flush(memoryview(_LENGTHS.pack(len(body), len(layout)) + body + layout))
+        self._flush(memoryview(_MARK + _LENGTHS.pack(len(body), len(layout)) + body + layout))
         for array in arrays:
             if array.size:
                 self._flush(_bytes_of(array))
@@ -89,9 +94,11 @@ class Channel:
             ChannelClosed: the other side is gone.
             BadMessage: something else came; no further message can be received.
         """
+        if self._read(len(_MARK)) != _MARK:
+            raise BadMessage(STRAY)
         lengths = _LENGTHS.unpack(self._read(_LENGTHS.size))
         if max(lengths) > _LONGEST:
-            raise BadMessage(f"a message of {max(lengths)} bytes came")
+            raise BadMessage(STRAY)
         body, packed = (bytes(self._read(length)) for length in lengths)
         try:
             layout = msgspec.msgpack.decode(packed, type=Layout)
@@ -105,6 +112,8 @@ class Channel:
             def read(kind: type, thing: object) -> object:
                 if kind is Score:
                     return Score.model_validate(thing)
+                if isinstance(kind, type) and issubclass(kind, Line) and isinstance(thing, str):
+                    return kind(thing)
                 if not isinstance(thing, np.ndarray):
                     raise TypeError(f"an array expected, a {type(thing).__name__} came")
                 return thing
