@@ -18,7 +18,9 @@ ESCAPES = re.compile(
 )
 """Sequences by which a text would command a terminal: colours, moves, titles."""
 SHOWN = 300
-"""Characters of such a line; the record has more of it."""
+"""Characters of a reason in a terminal; the record has more."""
+LONGEST_MESSAGE = 10_000
+"""Characters of a message, with the traceback of a plugin that does not load."""
 BYTE_UNITS = ((1e15, "PB"), (1e12, "TB"), (1e9, "GB"), (1e6, "MB"), (1e3, "kB"))
 
 
@@ -126,9 +128,9 @@ def legible(text: str, longest: int) -> str:
     return capped("".join(one if one.isprintable() or one in "\n\t" else " " for one in text), longest)
 
 
-def plain(text: str) -> str:
-    """Make a text from outside fit for one line of a terminal: no control characters, no line breaks, not too long."""
-    return " ".join(legible(text, SHOWN).split())
+def plain(text: str, longest: int | None = None) -> str:
+    """Make a text from outside fit for one line of a terminal: no control characters, no line breaks."""
+    return " ".join(legible(text, longest or len(text)).split())
 
 
 def capped(text: str, longest: int) -> str:
@@ -137,6 +139,11 @@ def capped(text: str, longest: int) -> str:
         return text
     end = longest // 4
     return f"{text[: longest - end - 3]} … {text[len(text) - end :]}"
+
+
+def harmless(text: str) -> str:
+    """Return a text of the same length in which every character that a terminal might obey is a blank."""
+    return "".join(letter if letter.isprintable() else " " for letter in text)
 
 
 def without_size(reason: str, size: int) -> str:

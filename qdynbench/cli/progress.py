@@ -17,7 +17,7 @@ from rich.text import Text
 from qdynbench.record.schema import Status
 from qdynbench.report.terminal.layout import STATUS_STYLES
 from qdynbench.runner.observer import Observer
-from qdynbench.text import count, duration, memory, plain
+from qdynbench.text import SHOWN, count, duration, memory, plain
 
 if TYPE_CHECKING:
     from qdynbench.contract.spec import SolverSpec
@@ -80,7 +80,7 @@ class PlainObserver(Observer):
             cells = [cell for cell in plan.cells if cell.spec == spec]
             if self._every_cell:
                 for cell in cells:
-                    self._say(f"{spec} at {cell.case.size} spins: {plain(cell.refusal) or _cost([cell])}")
+                    self._say(f"{spec} at {cell.case.size} spins: {cell.refusal or _cost([cell])}")
             else:
                 refused = sum(bool(cell.refusal) for cell in cells)
                 note = f", {refused} will not be run" if refused else ""
@@ -98,7 +98,7 @@ class PlainObserver(Observer):
 
     def noted(self, spec: SolverSpec, text: str) -> None:
         """Pass on what a fit has to say."""
-        self._say(f"fit {spec}: {plain(text)}")
+        self._say(f"fit {spec}: {text}")
 
     def fitted(self, record: FitRecord) -> None:
         """Say where a fit came from and what it had cost."""
@@ -115,9 +115,13 @@ class PlainObserver(Observer):
             self._say(f"drawing {', '.join(names)}")
 
     def _say(self, text: str) -> None:
+        """Print a line; what plugins have put into it is cleaned here, once for all."""
         elapsed = time.monotonic() - self._started
         self._console.print(
-            f"{elapsed:7.1f} s  {text}", markup=False, highlight=False, soft_wrap=not self._console.is_terminal
+            f"{elapsed:7.1f} s  {plain(text, SHOWN)}",
+            markup=False,
+            highlight=False,
+            soft_wrap=not self._console.is_terminal,
         )
 
 
@@ -167,7 +171,7 @@ class LiveObserver(PlainObserver):
             self._describe(f"drawing {', '.join(names)}", now=True)
 
     def _describe(self, text: str, *, now: bool = False) -> None:
-        self._progress.update(self._bar, description=escape(text.ljust(44)[:44]))
+        self._progress.update(self._bar, description=escape(plain(text, SHOWN).ljust(44)[:44]))
         if now or time.monotonic() - self._drawn > REFRESH:
             self._drawn = time.monotonic()
             self._live.update(Group(*([self._table(self._plan)] if self._plan else []), self._progress), refresh=True)
@@ -195,14 +199,14 @@ def cell_line(record: CellRecord, reused: bool) -> str:
     """Return one line on how a cell ended."""
     text = f"{record.solver} at {record.size} spins: {record.status.value}"
     if record.reason:
-        text += f": {plain(record.reason)}"
+        text += f": {record.reason}"
     return text + (" (from an earlier run)" if reused else "")
 
 
 def fit_line(record: FitRecord) -> str:
     """Return one line on a fit and its cost."""
     if not record.status.honest:
-        return f"{record.solver}: {record.status.value}: {plain(record.reason)}"
+        return f"{record.solver}: {record.status.value}: {record.reason}"
     spent = f"fit {record.fit_time or 0:.1f} s, data {record.data_time or 0:.1f} s"
     if record.built_upon is not None:
         before = record.built_upon["data_time"] + record.built_upon["fit_time"]

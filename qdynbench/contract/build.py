@@ -29,18 +29,21 @@ def build(solver_class: type[Solver], name: str, parameters: Mapping[str, object
     """Build a solver from parameters, which are checked against the annotations of its fields.
 
     Raises:
-        InputError: the class is no solver, a parameter is unknown, or a value has the wrong type.
+        InvalidOutput: the class is not what a solver has to be.
+        InputError: a parameter is unknown, or a value has the wrong type.
     """
     if not (isinstance(solver_class, type) and issubclass(solver_class, Solver)):
-        raise InputError(
+        raise InvalidOutput(
             f"{name!r} is registered as a solver but {solver_class!r} is not a subclass of qdynbench.Solver"
         )
     if not hasattr(solver_class, "knowledge"):
-        raise InputError(f"solver {name!r} does not declare its knowledge, such as Knowledge.HAMILTONIAN")
+        raise InvalidOutput(f"solver {name!r} does not declare its knowledge, such as Knowledge.HAMILTONIAN")
+    if missing := sorted(solver_class.__abstractmethods__):
+        raise InvalidOutput(f"solver {name!r}: {solver_class.__name__} does not define {' and '.join(missing)}")
     known = parameters_of(solver_class)
     for attribute in ("accuracy", "protocol"):
-        if unknown := set(getattr(solver_class, attribute)) - set(known):
-            raise InputError(f"solver {name!r}: {attribute} names {min(unknown)!r}, which is none of its parameters")
+        if unknown := [each for each in _names(attribute, getattr(solver_class, attribute)) if each not in known]:
+            raise InvalidOutput(f"solver {name!r}: {attribute} names {unknown[0]!r}, which is none of its parameters")
     hints = typing.get_type_hints(solver_class)
     values = {}
     for key, value in parameters.items():

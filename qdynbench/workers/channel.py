@@ -10,6 +10,7 @@ import math
 import select
 import socket
 import struct
+import time
 from collections.abc import Callable
 from types import UnionType
 from typing import TypeVar
@@ -52,10 +53,17 @@ class Channel:
 
     def __init__(self, stream: socket.socket) -> None:
         self._stream = stream
-        self.watch: Callable[[], None] | None = None
-        """Called every `TICK` seconds while the other side is waited for; it may raise, also within a message."""
+        self._watch: Callable[[], None] | None = None
+        self._looked = 0.0
         self.largest = math.inf
         """Bytes that the arrays of a message may have."""
+
+    def watched_by(self, watch: Callable[[], None] | None) -> None:
+        """Have a function called every `TICK` seconds from now on, also within a message; it may raise.
+
+        What is there already is read before it is called for the first time.
+        """
+        self._watch, self._looked = watch, time.monotonic()
 
     def send(self, message: Message) -> None:
         """Send one message.
@@ -141,11 +149,14 @@ class Channel:
         return buffer
 
     def _wait(self, *, to_write: bool = False) -> None:
-        while self.watch is not None:
+        while self._watch is not None:
             readable, writable = ([], [self._stream]) if to_write else ([self._stream], [])
-            if any(select.select(readable, writable, [], TICK)):
+            ready = any(select.select(readable, writable, [], TICK))
+            if time.monotonic() - self._looked >= TICK:  # also where bytes come one by one
+                self._looked = time.monotonic()
+                self._watch()
+            if ready:
                 return
-            self.watch()
 
     def _flush(self, view: memoryview) -> None:
         while len(view):

@@ -186,25 +186,22 @@ class Worker:
         since: float | None = None,
     ) -> Answer:
         """Wait for the answer to a request that was sent before, see `ask`; its time runs from `since`, or now."""
-        watch = self._limit(request, seconds, since)
+        self._limit(request, seconds, since)
         while True:
             with self._lost():
-                watch()
                 message: Message = self.channel.receive(_expected(type(request)))
             if isinstance(message, Failed):
                 raise WorkerFailure(message.status, message.reason, message.details, alive=True)
             if not isinstance(message, Event):
-                self.channel.watch = None
+                self.channel.watched_by(None)
                 return cast(Answer, message)  # `_expected` allows no other type
             if on_event is not None:
                 on_event(message)
 
-    def _limit(self, request: Request[Answer], seconds: float, since: float | None = None) -> Callable[[], None]:
-        """Watch time and memory from now on, also within a message, and return the function that does."""
+    def _limit(self, request: Request[Answer], seconds: float, since: float | None = None) -> None:
+        """Watch time and memory from now on, also within a message."""
         begun = time.monotonic() if since is None else since
-        watch = functools.partial(self._watch, begun + seconds, seconds, request.doing)
-        self.channel.watch = watch
-        return watch
+        self.channel.watched_by(functools.partial(self._watch, begun + seconds, seconds, request.doing))
 
     def _watch(self, deadline: float, seconds: float, doing: str) -> None:
         if time.monotonic() > deadline:

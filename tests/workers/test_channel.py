@@ -168,7 +168,7 @@ def test_the_limit_of_time_holds_within_a_message() -> None:
         if len(looks) > 3:
             raise TimeoutError
 
-    channel.watch = watch
+    channel.watched_by(watch)
     theirs.sendall(b"abc")
     with pytest.raises(TimeoutError):
         channel.receive(to.Done)
