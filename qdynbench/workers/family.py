@@ -31,6 +31,12 @@ def die_with(parent: int) -> None:
             os._exit(1)
 
 
+def live_on() -> None:
+    """Take back `die_with`: it would also end this process with the thread of the parent that has started it."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, 0)
+
+
 def adopt() -> None:
     """Have all that descends from this process stay its descendants, whoever of them ends (Linux only)."""
     if sys.platform == "linux":

@@ -250,8 +250,10 @@ def main(descriptor: int, parent: int) -> None:
     watched = [descriptor]
     with contextlib.suppress(OSError, AttributeError):  # not every system has it
         watched.append(os.pidfd_open(parent))  # a fork of the main process would keep its end open
+    family.die_with(parent)  # whoever has started it waits for the first worker
     for name in PRELOADED:
         importlib.import_module(name)
+    family.live_on()
     gc.collect()
     gc.freeze()  # the memory of what is loaded stays shared
     family.adopt()
