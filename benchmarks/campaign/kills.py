@@ -7,6 +7,7 @@ import math
 import os
 import random
 import shutil
+import signal
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -56,34 +57,26 @@ def _trial(folder: Path, victim: str, moment: float, expected: dict[str, bytes],
     """Kill once and go on; return what went wrong, or nothing."""
     for left in ("cache", "run"):
         shutil.rmtree(folder / left, ignore_errors=True)
-    first = _command(folder, "run")
+    first = _command(folder)
     time.sleep(moment)
     while not (victims := _victims(first, victim)) and first.process.poll() is None:
         time.sleep(0.01)  # it has not been started yet
     for process in chance.sample(victims, 1) if victim == "worker" and victims else victims:
         with contextlib.suppress(psutil.NoSuchProcess):
             process.kill()
-    printed = first.wait(LONGEST)
-    if victim not in {"main", "all"} and first.process.returncode not in {0, 1}:
-        return f"the first run ends with {first.process.returncode}: {printed[-2000:]}"
-    if fault := _fault(first, printed):
+    if fault := _fault(first, {0, 1, -signal.SIGKILL} if victim in {"main", "all"} else {0, 1}):
         return fault
     finished = {path: path.read_bytes() for path in (folder / "run" / "cells").glob("*.json") if _done(path)}
-    second = _command(folder, "run")
-    printed = second.wait(LONGEST)
-    if fault := _fault(second, printed):
+    if fault := _fault(_command(folder), {0}):
         return f"when it goes on: {fault}"
-    if second.process.returncode != 0:
-        return f"it goes on and ends with {second.process.returncode}: {printed[-2000:]}"
     if lost := [path.name for path, content in finished.items() if path.read_bytes() != content]:
         return f"finished cells are lost: {', '.join(lost)}"
-    if (found := _accuracy(folder / "run")) != expected:
-        other = [key for key in {*found, *expected} if found.get(key) != expected.get(key)]
-        return f"accuracy is another in {', '.join(other)}"
-    return ""
+    found = _accuracy(folder / "run")
+    other = [key for key in {*found, *expected} if found.get(key) != expected.get(key)]
+    return f"accuracy is another in {', '.join(other)}" if other else ""
 
 
-def _command(folder: Path, out: str) -> Command:
+def _command(folder: Path, out: str = "run") -> Command:
     return Command(folder, "run", "task.yaml", "--out", out, "--quiet")
 
 
@@ -108,9 +101,11 @@ def _kind(process: psutil.Process, main: int) -> str:
     return ""
 
 
-def _fault(command: Command, printed: str) -> str:
-    if "Traceback" in printed:
-        return f"traceback: {printed[-2000:]}"
+def _fault(command: Command, statuses: set[int]) -> str:
+    """Return what is wrong with the end of a run, or nothing."""
+    printed = command.wait(LONGEST)
+    if "Traceback" in printed or command.process.returncode not in statuses:
+        return f"it ends with {command.process.returncode}: {printed[-2000:]}"
     return command.left_behind()
 
 
