@@ -223,6 +223,9 @@ FAULTS = {
     "integers": solving("yield Block(0, good(self, given).real.int())", "invalid", "dtype"),
     "text": solving("yield Block(0, 'states')", "invalid", "numerical array"),
     "late": solving("yield Block(2, good(self, given))", "invalid", "starts at"),
+    "start-text": solving("yield Block('0', good(self, given))", "invalid", "start of a block expected, a str came"),
+    "start-real": solving("yield Block(0.0, good(self, given))", "invalid", "start of a block expected, a float came"),
+    "none-for-a-block": solving("yield None", "invalid", "a qdynbench.Block expected from solve, None came"),
     "twice": solving("yield Block(0, good(self, given))", "invalid"),
     "dlpack-raises": solving("yield Block(0, Lazy(lambda: {}['x']))", "failed", "KeyError"),
     "dlpack-leaves": solving("yield Block(0, Lazy(lambda: sys.exit(3)))", "crashed", "status 3"),
@@ -396,7 +399,7 @@ metrics: [infidelity]
 training: {sizes: [2], trajectories: 10, steps: 4}
 solvers: [ed]
 timing: {batch_sizes: [1], rounds: 1, launches: 1}
-limits: {seconds: 5, fit_seconds: 8, memory: 1.2 GB}
+limits: {seconds: 12, fit_seconds: 20, memory: 1.2 GB}
 """
 GROUP = 20
 """Number of solvers in one run."""
@@ -424,8 +427,8 @@ def side_by_side(names: Sequence[str], folder: Path) -> Iterator[Outcome]:
     plugins = [part for name in names for part in ("--plugin", FAULTS[name].write(folder, name))]
     begun = time.monotonic()
     arguments = ["run", "task.yaml", "--out", "run", *plugins, "-s", "ed"]
-    command = Command(folder, *arguments, *(part for solver in solvers for part in ("-s", solver)), loading=10)
-    printed = command.wait(60 + 20 * len(names))
+    command = Command(folder, *arguments, *(part for solver in solvers for part in ("-s", solver)), loading=30)
+    printed = command.wait(120 + 40 * len(names))
     seconds, fault = time.monotonic() - begun, clean(printed) or command.left_behind()
     if not fault and not (folder / "run" / "run.json").exists():
         fault = f"it was not run: {printed[-1000:]}"
@@ -434,7 +437,7 @@ def side_by_side(names: Sequence[str], folder: Path) -> Iterator[Outcome]:
         fault = f"the run keeps {kept:,} bytes"
     cells = {} if fault else {cell.solver: cell for cell in load_run(folder / "run").cells}
     if not fault and ("ed" not in cells or cells["ed"].status is not Status.OK):
-        fault = "ed did not end well beside them"
+        fault = f"ed did not end well beside them: {cells.get('ed')}"
     for name, solver in zip(names, solvers, strict=True):
         wanted = FAULTS[name]
         yield Outcome("faulty_plugins", name[:30], fault or wrong(cells.get(solver), wanted), seconds, math.nan)
