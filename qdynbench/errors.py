@@ -15,7 +15,7 @@ class InputError(QdynbenchError):
 
 
 class InvalidOutput(QdynbenchError):
-    """A solver returned something that is not a trajectory of the problem (status `invalid`)."""
+    """A solver is, says or returns something else than a solver has to (status `invalid`)."""
 
 
 class Unsupported(QdynbenchError):

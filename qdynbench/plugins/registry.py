@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import importlib.metadata
 import importlib.util
 import os
 import sys
+import threading
 import traceback
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
@@ -24,6 +27,10 @@ from qdynbench.plugins.imports import imported
 Kind = Literal["solvers", "models", "ensembles", "metrics", "figures", "tasks", "commands"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 YARDSTICKS = ("always", "learned")
+FAULTS = (Exception, SystemExit)
+"""What the code of a plugin may raise without ending this process."""
+SLOW = 10.0
+"""Seconds of an import after which the user is told what is waited for."""
 
 
 @dataclass(frozen=True)
@@ -54,8 +61,9 @@ class Entry:
             return self.target
         module, _, attribute = self.target.partition(":")
         try:
-            return getattr(importlib.import_module(module), attribute)
-        except Exception as error:
+            with _importing(f"{self.kind[:-1]} {self.name!r} of plugin {self.plugin!r}"):
+                return getattr(importlib.import_module(module), attribute)
+        except FAULTS as error:
             raise InputError(
                 f"{self.kind[:-1]} {self.name!r} of plugin {self.plugin!r} cannot be imported from {self.target!r}: "
                 f"{type(error).__name__}: {error}\n{traceback.format_exc()}"
@@ -106,8 +114,9 @@ class Registry:
         for point in sorted(points, key=lambda point: (point.name != "builtin", point.name)):
             version, distribution = (point.dist.version, point.dist.name) if point.dist else ("", "")
             try:
-                registry.add(point.name, point.load(), version=version, distribution=distribution)
-            except Exception as error:
+                with _importing(f"plugin {point.name!r}"):
+                    registry.add(point.name, point.load(), version=version, distribution=distribution)
+            except FAULTS as error:
                 problem = f"{type(error).__name__}: {error}"
                 registry.plugins[point.name] = Plugin(point.name, version, problem, traceback.format_exc())
         for file in dict.fromkeys(Path(file).expanduser().resolve() for file in files):
@@ -136,14 +145,16 @@ class Registry:
                 hook = getattr(module, f"register_{kind}", None)
                 if hook is not None:
                     hook(_collector(kind, name, found))
+            own: dict[tuple[Kind, str], Entry] = {}
             for entry in found:
-                taken = self.entries[entry.kind].get(entry.name)
+                taken = self.entries[entry.kind].get(entry.name) or own.get((entry.kind, entry.name))
                 if taken is not None:
                     raise InputError(
                         f"plugin {name!r} registers {entry.kind[:-1]} {entry.name!r}, which plugin "
                         f"{taken.plugin!r} has already registered"
                     )
-        except Exception:
+                own[entry.kind, entry.name] = entry
+        except FAULTS:
             self.manager.unregister(name=name)
             raise
         for entry in found:
@@ -168,11 +179,12 @@ class Registry:
         if str(path.parent) not in sys.path:
             sys.path.append(str(path.parent))  # at the end: nothing beside it takes the place of an installed package
         try:
-            spec.loader.exec_module(module)
-            self.add(str(path), module)
+            with _importing(f"plugin file {str(path)!r}"):
+                spec.loader.exec_module(module)
+                self.add(str(path), module)
         except InputError:
             raise
-        except Exception as error:
+        except FAULTS as error:
             trace = "".join(traceback.format_exception(error, limit=-3))
             raise InputError(
                 f"plugin file {str(path)!r} fails to load: {type(error).__name__}: {error}\n{trace}"
@@ -218,6 +230,19 @@ class Registry:
         return self.plugins[entry.plugin].distribution
 
 
+@contextmanager
+def _importing(what: str) -> Iterator[None]:
+    """Import a plugin: this process stays in its folder, and the user is told what is waited for if it takes long."""
+    patience = threading.Timer(SLOW, sys.stderr.write, [f"still importing {what} after {SLOW:g} s; Ctrl-C ends it\n"])
+    patience.daemon = True
+    patience.start()
+    try:
+        with contextlib.chdir(os.curdir):
+            yield
+    finally:
+        patience.cancel()
+
+
 def _code_of(module: ModuleType) -> Path | None:
     """Return the folder of a module's top-level package, or its file; None for the core, whose code always counts."""
     top = sys.modules.get(module.__name__.partition(".")[0], module)
@@ -228,6 +253,8 @@ def _code_of(module: ModuleType) -> Path | None:
 
 def _collector(kind: Kind, plugin: str, found: list[Entry]) -> hookspecs.Register:
     def register(name: str, target: str | Callable[..., Any], *, summary: str, gate: str = "") -> None:
+        if not (isinstance(name, str) and isinstance(summary, str)):
+            raise InputError(f"plugin {plugin!r}: name and summary of {kind[:-1]} {name!r} have to be texts")
         if not (isinstance(target, str) or callable(target)):
             raise InputError(f"plugin {plugin!r}: the target of {kind[:-1]} {name!r} is a {type(target).__name__}")
         if gate and gate not in YARDSTICKS:

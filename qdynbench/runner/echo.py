@@ -51,13 +51,16 @@ def wanted(plan: Plan, cell: Cell, record: CellRecord) -> bool:
 def _measure(plan: Plan, cell: Cell, record: CellRecord, fleet: Fleet, store: Store) -> None:
     limit, case = plan.task.limits.seconds, cell.case
     count = max(1, min(MOST_STATES, fleet.states, LARGEST_BATCH >> case.size))
-    drawn = fleet.scorer.ask(to.DrawStates(case, Purpose.TEST, 0, count), seconds=limit)
-    back = to.Posed.of(plan.problem(cell.case).backward())
-    returned = fleet.solver(cell.spec).ask(to.LeadBack(drawn.states, back), seconds=limit)
+    drawn = fleet.ask_scorer(to.DrawStates(case, Purpose.TEST, 0, count), seconds=limit)
+    problem, worker = plan.problem(case), fleet.solver(cell.spec)
+    if worker.holds != case:  # it has been replaced since
+        worker.ask(to.Prepare(to.Posed.of(problem), twice=False), seconds=limit)
+    worker.holds = None
+    returned = worker.ask(to.LeadBack(drawn.states, to.Posed.of(problem.backward())), seconds=limit)
     if returned.refusal is not None:
         record.notes.append(f"no echo: {returned.refusal}")
     if returned.states is None:
         return
     curves = str(store.curves_of(record.key))
-    record.scores.append(fleet.scorer.ask(to.ScoreEcho(case, returned.states, curves), seconds=limit).score)
+    record.scores.append(fleet.ask_scorer(to.ScoreEcho(case, returned.states, curves), seconds=limit).score)
     record.left_out = [name for name in record.left_out if name != ECHO]

@@ -116,7 +116,7 @@ class _Execution:
         made = {}
         for name, known in self._found.items():
             spec = SolverSpec.parse(name)
-            fit = known or self._fits.make(spec, self._fleet.solver(spec))
+            fit = known or self._fits.make(spec)
             made[name] = fit
             self._observer.fitted(fit)
             if fit.status is Status.OK:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import json
+import math
+import os
 import shutil
 import time
 from collections.abc import Iterator, Mapping
@@ -15,7 +17,7 @@ import platformdirs
 
 from qdynbench.contract.spec import SolverSpec
 from qdynbench.errors import InputError, QdynbenchError
-from qdynbench.files import file_name, written_whole
+from qdynbench.files import file_name, short_name, written_whole
 from qdynbench.plugins.registry import Registry
 from qdynbench.record import provenance
 from qdynbench.record.manifest import (
@@ -28,16 +30,18 @@ from qdynbench.record.manifest import (
     weights_of,
     write_manifest,
 )
-from qdynbench.record.schema import FitRecord
+from qdynbench.record.schema import FitRecord, Status, kept_notes
 from qdynbench.runner.earlier import differences
-from qdynbench.runner.fleet import Fleet
+from qdynbench.runner.fleet import Fleet, ended_by_failure
 from qdynbench.runner.observer import Observer
 from qdynbench.runner.plan import Plan, code_of
 from qdynbench.task.load import whole_model
 from qdynbench.task.spec import Task
 from qdynbench.workers import protocol as to
-from qdynbench.workers.process import Worker, WorkerFailure
+from qdynbench.workers.process import WorkerFailure
 
+MOST_POINTS, OFTEN = 10_000, 0.2
+"""Points of a learning curve that are kept, and seconds between two times that it is written down."""
 OF_OTHER_CODE = "fitted by an earlier version of the solver's code, see --keep-fit"
 NO_HASH = "these weights have no hash in their manifest, so that a change of them would not be noticed"
 UNKNOWN_TRAINING = "these weights do not say what they were trained on; the tracks take the task's word for it"
@@ -59,7 +63,7 @@ def home_of(
         device,
         *([] if foundation is None else [foundation]),
     ]
-    return cache_folder() / f"{prefix}-{provenance.fingerprint(parts)}"
+    return cache_folder() / f"{short_name(prefix)}-{provenance.fingerprint(parts)}"
 
 
 def training_of(task: Task, registry: Registry) -> to.Json:
@@ -151,7 +155,7 @@ class Fits:
     def _adopt(self, spec: SolverSpec, kept: Path) -> to.Json | None:
         """Copy the latest weights that other code of a solver has learned from the same, and return their manifest."""
         found = []
-        for folder in cache_folder().glob(f"{file_name(spec.name)}-*/weights"):
+        for folder in cache_folder().glob(f"{short_name(file_name(spec.name))}-*/weights"):
             manifest = read_manifest(folder) or {}
             same = manifest.get("solver") == str(spec) and manifest.get("training") == self._training
             if same and manifest.get("built_upon") == self._plan.foundation(spec):
@@ -201,7 +205,7 @@ class Fits:
             manifest["notes"] = [*manifest.get("notes", []), UNKNOWN_TRAINING]
         return _record(SolverSpec.parse(name), "given", folder.resolve(), manifest)
 
-    def make(self, spec: SolverSpec, worker: Worker) -> FitRecord:
+    def make(self, spec: SolverSpec) -> FitRecord:
         """Fit a solver, or resume an interrupted fit, and return the record; a failed fit has a record as well.
 
         A refit drops the results of earlier fits, finished or interrupted.
@@ -211,7 +215,7 @@ class Fits:
             home.parent.mkdir(parents=True, exist_ok=True)
             with self._alone(spec, home) as waited:
                 made = self.find(spec) if waited else None
-                return made or self._make(spec, worker, home)
+                return made or self._make(spec, home)
         except filelock.Timeout:
             raise QdynbenchError(f"another run is still fitting {spec} on the same data") from None
         except OSError as error:
@@ -232,7 +236,7 @@ class Fits:
         finally:
             lock.release()
 
-    def _make(self, spec: SolverSpec, worker: Worker, home: Path) -> FitRecord:
+    def _make(self, spec: SolverSpec, home: Path) -> FitRecord:
         if str(spec) in self._choice.refit:
             shutil.rmtree(home, ignore_errors=True)
         work, partial, weights = home / "work", home / "weights.partial", home / "weights"
@@ -241,12 +245,17 @@ class Fits:
         partial.mkdir()
         so_far = Progress(home / "progress.json")
         task, limits = self._plan.task, self._plan.task.limits
-        assert task.training is not None  # noqa: S101 - training_of refuses such a task; this tells the type checker
+        training = task.training
+        assert training is not None  # noqa: S101 - training_of refuses such a task; this tells the type checker
 
         def on_event(event: to.Event) -> None:
             match event:
                 case to.Need():
-                    made = self._fleet.scorer.ask(to.MakeTrajectories(event), seconds=limits.seconds)
+                    if event.size not in training.sizes or not 0 <= event.start < event.stop <= training.trajectories:
+                        raise WorkerFailure(
+                            Status.INVALID, "it asks for data that its training does not have", alive=True
+                        )
+                    made = self._fleet.ask_scorer(to.MakeTrajectories(event), seconds=limits.seconds)
                     so_far.data += made.seconds
                     worker.tell(made)
                 case to.Note():
@@ -257,15 +266,18 @@ class Fits:
                     self._observer.fitting(spec, event.fraction, event.values)
 
         request = to.Fit(
-            sizes=task.training.sizes,
+            sizes=training.sizes,
             times=task.training_times(),
-            count=task.training.trajectories,
+            count=training.trajectories,
             seed=task.seed,
             folder=str(work),
             save_to=str(partial),
         )
         try:
-            fitted = worker.ask(request, seconds=limits.fit_seconds, on_event=on_event)
+            worker = self._fleet.solver(spec)
+            with ended_by_failure(worker):  # it may wait for an answer that never comes
+                fitted = worker.ask(request, seconds=limits.fit_seconds, on_event=on_event)
+            _check_saved(partial)
         except WorkerFailure as failure:
             return FitRecord(
                 solver=str(spec),
@@ -319,14 +331,13 @@ class Progress:
             kept = json.loads(path.read_text())
             self.before, self.data = float(kept["fit_time"]), float(kept["data_time"])
             self.curve, self.notes = list(kept["curve"]), list(kept["notes"])
-        self._started = time.monotonic()
+        self._started, self._written = time.monotonic(), -math.inf
         self._data_before = self.data
         self._resumed = bool(self.curve)
 
     def note(self, text: str) -> None:
         """Keep a note; a resumed fit may repeat earlier ones."""
-        if text not in self.notes:
-            self.notes.append(text)
+        self.notes = kept_notes([*self.notes, text])
 
     def report(self, fraction: float, values: Mapping[str, float]) -> None:
         """Add a point to the learning curve and write the file."""
@@ -335,10 +346,23 @@ class Progress:
             self.curve = [point for point in self.curve if point["fraction"] < fraction]
             self._resumed = False
         self.curve.append({"fraction": fraction, **values})
+        if len(self.curve) > MOST_POINTS:
+            del self.curve[1::2]
+        if time.monotonic() - self._written < OFTEN:
+            return
+        self._written = time.monotonic()
         fitting = time.monotonic() - self._started - (self.data - self._data_before)
         kept = {"fit_time": self.before + fitting, "data_time": self.data, "curve": self.curve, "notes": self.notes}
         with written_whole(self.path) as stream:
             stream.write(json.dumps(kept).encode())
+
+
+def _check_saved(folder: Path) -> None:
+    """Refuse a folder in which a manifest cannot be written beside the weights, whatever `save` has done to it."""
+    if folder.is_symlink() or not folder.is_dir():
+        raise WorkerFailure(Status.INVALID, "save has removed the folder that it has to write to", alive=True)
+    if os.path.lexists(folder / MANIFEST):
+        raise WorkerFailure(Status.INVALID, f"save has written {MANIFEST}, whose name is taken", alive=True)
 
 
 def _record(spec: SolverSpec, source: str, folder: Path, manifest: to.Json) -> FitRecord:

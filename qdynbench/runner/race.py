@@ -219,7 +219,7 @@ class _Race:
 
         @functools.cache
         def draw(purpose: Purpose, start: int, stop: int) -> to.States:  # once for all solvers and launches
-            return fleet.scorer.ask(to.DrawStates(case, purpose, start, stop), seconds=self._limit).states
+            return fleet.ask_scorer(to.DrawStates(case, purpose, start, stop), seconds=self._limit).states
 
         self._draw: Draw = draw
 

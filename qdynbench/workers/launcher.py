@@ -25,10 +25,12 @@ import tempfile
 import threading
 import time
 import traceback
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import IO, Protocol
 
 import msgspec
+
+from qdynbench.workers import family
 
 PRELOADED = ("qdynbench.workers.scorer_side", "qdynbench.workers.solver_side", "scipy.sparse.linalg", "scipy.stats")
 """Modules that the scorer, and so the scorer of every run, imports; solvers need most of them as well."""
@@ -218,9 +220,13 @@ class Launcher:
         return f"the process that starts workers does not answer: {lines[-1] if lines else error}"
 
     def _end(self) -> None:
-        self._process.kill()
-        self._process.wait()
         self._control.close()
+        self._process.terminate()
+        try:  # it ends all workers with all that they have started
+            self._process.wait(timeout=family.PATIENCE)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
 
 
 class Forked:
@@ -256,20 +262,32 @@ def main(descriptor: int, parent: int) -> None:
     watched = [descriptor]
     with contextlib.suppress(OSError, AttributeError):  # not every system has it
         watched.append(os.pidfd_open(parent))  # a fork of the main process would keep its end open
+    family.die_with(parent)  # whoever has started it waits for the first worker
     for name in PRELOADED:
         importlib.import_module(name)
+    family.live_on()
     gc.collect()
     gc.freeze()  # the memory of what is loaded stays shared
+    family.adopt()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit())
+    try:
+        _serve(control, watched, parent)
+    finally:
+        family.end_all()
+
+
+def _serve(control: socket.socket, watched: list[int], parent: int) -> None:
+    descriptor = control.fileno()
     ended, wakeup = os.pipe()
     os.set_blocking(wakeup, False)
     signal.set_wakeup_fd(wakeup)
     signal.signal(signal.SIGCHLD, lambda *_: None)
-    launcher = os.getpid()
+    launcher, workers = os.getpid(), set[int]()
     while os.getppid() == parent:
         ready, _, _ = select.select([ended, *watched], [], [])
         if ended in ready:
             os.read(ended, 4096)
-            for message in _ended():
+            for message in _ended(workers):
                 control.send(msgspec.msgpack.encode(message))
         if descriptor in ready:
             body, descriptors, _, _ = socket.recv_fds(control, _LONGEST, 3)
@@ -285,6 +303,7 @@ def main(descriptor: int, parent: int) -> None:
                     for each in (ended, wakeup, control.detach(), *watched[1:]):
                         os.close(each)
                     _become(body, descriptors, launcher)
+                workers.add(pid)
                 control.send(msgspec.msgpack.encode(Started(pid)))
             for each in descriptors:
                 os.close(each)
@@ -294,18 +313,27 @@ _held: list[bytearray] = []
 """What moves the memory of this worker."""
 
 
-def _ended() -> Iterator[Ended]:
-    """Yield the workers that have ended since the last call."""
+def _ended(workers: set[int]) -> list[Ended]:
+    """Return the workers that have ended since the last call, after killing what they had started.
+
+    A worker adopts what it starts, and the launcher what a worker leaves: its children that are no workers.
+    """
+    found = []
     with contextlib.suppress(ChildProcessError):
-        while (found := os.waitpid(-1, os.WNOHANG))[0]:
-            yield Ended(found[0], os.waitstatus_to_exitcode(found[1]))
+        while (ended := os.waitpid(-1, os.WNOHANG))[0]:
+            if ended[0] in workers:
+                workers.remove(ended[0])
+                found.append(Ended(ended[0], os.waitstatus_to_exitcode(ended[1])))
+    family.end([pid for pid in family.children(os.getpid()) if pid not in workers])
+    return found
 
 
 def _become(body: bytes, descriptors: list[int], launcher: int) -> None:
     """Turn this fork into the worker; it never returns."""
     code = 1
     try:
-        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        for number in (signal.SIGCHLD, signal.SIGTERM):
+            signal.signal(number, signal.SIG_DFL)
         os.setsid()
         stream, log, surroundings = descriptors
         os.dup2(log, 1)

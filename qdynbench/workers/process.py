@@ -19,10 +19,13 @@ from typing import cast
 
 import psutil
 
+from qdynbench.errors import QdynbenchError
+from qdynbench.files import short_name
 from qdynbench.record.schema import Status
+from qdynbench.workers import family
 from qdynbench.workers.channel import BadMessage, Channel, ChannelClosed, pair
 from qdynbench.workers.launcher import CannotStart, start
-from qdynbench.workers.protocol import Answer, Event, Failed, Message, Request, Setting
+from qdynbench.workers.protocol import Answer, Event, Failed, Line, Message, Request, Setting, Trace
 
 WAITING = {
     "OMP_WAIT_POLICY": "PASSIVE",
@@ -39,9 +42,13 @@ TRACES = ("_", "OLDPWD", "PWD")
 """Environment variables of a shell, which lead to the folder of the task; a solver may be blind to it."""
 LEAVING_SECONDS = 5.0
 """Seconds that a worker has to end after its connection is closed."""
+LOOK = 0.25
+"""Seconds between two counts of the memory of all processes that a worker has started."""
+LONGEST_LOG = 10_000_000
+"""Bytes of a log. Of what goes beyond, the newest is kept until as much has come again."""
 
 
-class WorkerFailure(Exception):
+class WorkerFailure(QdynbenchError):
     """A request failed.
 
     Attributes:
@@ -54,9 +61,14 @@ class WorkerFailure(Exception):
     def __init__(self, status: str, reason: str, details: str = "", *, alive: bool) -> None:
         super().__init__(reason)
         self.status = status
-        self.reason = reason
-        self.details = details
+        self.reason = Line(reason)
+        self.details = Trace(details)
         self.alive = alive
+
+    @property
+    def died(self) -> bool:
+        """Whether the worker ended by itself, or something else has ended it."""
+        return self.status == Status.CRASHED and not self.alive
 
     def as_status(self) -> Status:
         """Return the status of a cell that ends with this failure."""
@@ -72,7 +84,7 @@ class Environment:
     Attributes:
         threads: number of CPU threads.
         device: "cpu" or "cuda".
-        memory: limit of resident bytes of each worker.
+        memory: limit of resident bytes of each worker with all that it starts.
         logs: folder for the standard output and error of the workers.
     """
 
@@ -113,27 +125,36 @@ class Worker:
         name: of its log.
         environment: of the run.
 
+    Attributes:
+        holds: what it was prepared for last, or None; whoever prepares it sets this.
+
     Raises:
         WorkerFailure: it cannot be started.
+        QdynbenchError: its log cannot be written.
     """
 
     def __init__(self, role: str, name: str, environment: Environment) -> None:
         self.name = name
         self.environment = environment
-        self.log = environment.logs / f"{name}.log"
+        self.holds: object = None
+        self.log = environment.logs / f"{short_name(name)}.log"
         ours, theirs = pair()
-        with self.log.open("ab") as log, theirs:
-            try:
+        try:
+            with self.log.open("ab") as log, theirs:
                 self._process = start(role, theirs, log, environment.variables())
                 self._watched = psutil.Process(self._process.pid)
-            except (CannotStart, psutil.NoSuchProcess) as error:
-                ours.close()
-                raise WorkerFailure("crashed", f"cannot be started: {error}", alive=False) from error
+                self._log_start = log.tell()
+        except (CannotStart, psutil.NoSuchProcess) as error:
+            ours.close()
+            raise WorkerFailure("crashed", f"cannot be started: {error}", alive=False) from error
+        except OSError as error:
+            ours.close()
+            raise QdynbenchError(f"cannot write {str(self.log)!r}: {error.strerror}") from error
         self.channel = Channel(ours)
         self.channel.largest = environment.memory
-        self._log_start = self.log.stat().st_size
         self._last_used = 0
-        self._killed = False
+        self._next_look = 0.0
+        self._killed = self._gone = False
 
     def ask(self, request: Request[Answer], *, seconds: float, on_event: Handler | None = None) -> Answer:
         """Send a request and wait for its answer.
@@ -159,41 +180,65 @@ class Worker:
         with self._lost():
             self.channel.send(message)
 
-    def answer(self, request: Request[Answer], *, seconds: float, on_event: Handler | None = None) -> Answer:
-        """Wait for the answer to a request that was sent before, see `ask`."""
-        watch = self._limit(request, seconds)
+    def answer(
+        self,
+        request: Request[Answer],
+        *,
+        seconds: float,
+        on_event: Handler | None = None,
+        since: float | None = None,
+    ) -> Answer:
+        """Wait for the answer to a request that was sent before, see `ask`; its time runs from `since`, or now."""
+        self._limit(request, seconds, since)
         while True:
-            watch()
             with self._lost():
                 message: Message = self.channel.receive(_expected(type(request)))
             if isinstance(message, Failed):
                 raise WorkerFailure(message.status, message.reason, message.details, alive=True)
             if not isinstance(message, Event):
-                self.channel.watch = None
+                self.channel.watched_by(None)
                 return cast(Answer, message)  # `_expected` allows no other type
             if on_event is not None:
                 on_event(message)
 
-    def _limit(self, request: Request[Answer], seconds: float) -> Callable[[], None]:
-        """Watch time and memory from now on, also within a message, and return the function that does."""
-        watch = functools.partial(self._watch, time.monotonic() + seconds, seconds, request.doing)
-        self.channel.watch = watch
-        return watch
+    def _limit(self, request: Request[Answer], seconds: float, since: float | None = None) -> None:
+        """Watch time and memory from now on, also within a message."""
+        begun = time.monotonic() if since is None else since
+        self.channel.watched_by(functools.partial(self._watch, begun + seconds, seconds, request.doing))
 
     def _watch(self, deadline: float, seconds: float, doing: str) -> None:
         if time.monotonic() > deadline:
             self.kill()
             raise WorkerFailure("timeout", f"{doing} took longer than {seconds:g} s", self.tail(), alive=False)
-        limit = self.environment.memory
-        try:
-            used = self._watched.memory_info().rss
-        except psutil.Error:
+        if not self.alive:
+            if self._gone:  # also when it was looked at before, so nothing is on its way that has not been read
+                raise ChannelClosed("the process has ended, and one that it has started keeps its connection")
+            self._gone = True
             return
-        self._last_used = used
+        self._cut_log()
+        limit = self.environment.memory
+        self._last_used = used = self._used(limit)
         if used > limit:
             self.kill()
             reason = f"{doing} used {used / 1e9:.2f} GB, more than the limit of {limit / 1e9:.2f} GB"
             raise WorkerFailure("out_of_memory", reason, self.tail(), alive=False)
+
+    def _used(self, limit: float) -> int:
+        """Return the bytes that the worker holds, and from time to time those of all that it has started."""
+        if time.monotonic() > self._next_look:
+            used = family.resident(self._process.pid, beyond=limit)
+            self._next_look = time.monotonic() + LOOK
+            return used
+        return self.resident()
+
+    def _cut_log(self) -> None:
+        """Keep the log from growing without end; the worker appends to whatever is there."""
+        with contextlib.suppress(OSError):  # it is gone
+            if self.log.stat().st_size > LONGEST_LOG:
+                tail, self._log_start = self.tail().encode(), 0
+                os.truncate(self.log, 0)
+                with self.log.open("ab") as log:
+                    log.write(b"[what came before was too much to keep]\n" + tail + b"\n")
 
     @contextmanager
     def _lost(self) -> Iterator[None]:
@@ -209,7 +254,7 @@ class Worker:
             if code == -signal.SIGKILL and self._last_used > 0.5 * self.environment.memory:
                 reason = f"the system killed the worker when it used {self._last_used / 1e9:.2f} GB"
                 raise WorkerFailure("out_of_memory", reason, self.tail(), alive=False) from None
-            how = f"ended by {signal.Signals(-code).name}" if code < 0 else f"exited with status {code}"
+            how = f"ended by {_signal_name(-code)}" if code < 0 else f"exited with status {code}"
             raise WorkerFailure("crashed", f"the worker process {how}", self.tail(), alive=False) from None
         except BadMessage as error:
             self.kill()
@@ -217,9 +262,12 @@ class Worker:
 
     def tail(self, characters: int = 2000) -> str:
         """Return the end of the output of the worker."""
-        with self.log.open("rb") as log:
-            log.seek(max(self._log_start, self.log.stat().st_size - characters))
-            return log.read().decode(errors="replace").strip()
+        with contextlib.suppress(OSError), self.log.open("rb") as log:  # somebody may have removed it
+            size = log.seek(0, os.SEEK_END)
+            begun = self._log_start if self._log_start <= size else 0  # it was cut for another worker of this name
+            log.seek(max(begun, size - characters))
+            return Trace(log.read(characters).decode(errors="replace").strip())
+        return ""
 
     @property
     def alive(self) -> bool:
@@ -250,7 +298,7 @@ class Worker:
             return 0
 
     def kill(self) -> None:
-        """End the process at once, with all processes of its group, also those that it has left behind."""
+        """End the process at once, with its group; what has left the group is ended by the launcher (Linux only)."""
         if self._killed:  # its number may be another's by now
             return
         self._killed = True
@@ -261,6 +309,14 @@ class Worker:
                 os.kill(self._process.pid, signal.SIGKILL)
         self._process.wait()
         self.channel.close()
+        self._cut_log()
+
+
+def _signal_name(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:  # one of those without a name
+        return f"signal {number}"
 
 
 @functools.cache

@@ -6,7 +6,7 @@ requests the worker sends events before its answer: only those that the request 
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, Generic, TypeVar, get_args
+from typing import Any, ClassVar, Generic, Self, TypeVar, get_args
 
 import msgspec
 import numpy as np
@@ -18,12 +18,34 @@ from qdynbench.physics.drive import Drive
 from qdynbench.physics.operators import PauliSum
 from qdynbench.record.schema import Score
 from qdynbench.task.case import Case, Purpose
+from qdynbench.text import legible
 
 Vectors = NDArray[np.complex128]
 States = dict[str, Vectors]
 """Initial states as `qdynbench.contract.initial.Initial.arrays` gives them."""
 Json = dict[str, Any]
 """A JSON object."""
+
+
+class Line(str):
+    """A text of a plugin, such as the message of an exception: cleaned and capped where it is made and where it comes.
+
+    A field of this type holds nothing that a terminal obeys or a record cannot take, whatever the other side has sent.
+    """
+
+    __slots__ = ()
+    longest = 1000
+
+    def __new__(cls, text: str) -> Self:
+        """Clean a text."""
+        return super().__new__(cls, legible(str.__str__(text), cls.longest))
+
+
+class Trace(Line):
+    """A traceback, or the end of a log."""
+
+    __slots__ = ()
+    longest = 20_000
 
 
 class Message(msgspec.Struct, frozen=True, tag=True):
@@ -67,9 +89,9 @@ NO_REFERENCE = "no_reference"
 class Failed(Message, frozen=True):
     """The answer to a request that raised an exception: status of the cell or "input", one line, and the traceback."""
 
-    status: str
-    reason: str
-    details: str
+    status: Line
+    reason: Line
+    details: Trace
 
 
 # Events
@@ -100,7 +122,7 @@ class Progress(Event, frozen=True):
 class Note(Event, frozen=True):
     """A remark of a fit."""
 
-    text: str
+    text: Line
 
 
 # Parts of messages
@@ -170,7 +192,7 @@ class Loaded(Message, frozen=True):
     seconds: float
     knowledge: Knowledge
     learned: bool
-    label: str
+    label: Line
     accuracy: tuple[str, ...]
     protocol: tuple[str, ...]
     shipped: tuple[str, ...]
@@ -188,7 +210,7 @@ class Load(Request[Loaded], frozen=True):
 class Examined(Message, frozen=True):
     """Why a solver refuses a problem, or None, and its predicted cost."""
 
-    refusal: str | None
+    refusal: Line | None
     cost: Cost | None
 
 
@@ -264,8 +286,8 @@ class Solved(Message, frozen=True):
         sums: over all times, of the first states, by name; timed calls are compared with them.
     """
 
-    notes: list[str]
-    precision: str
+    notes: list[Line]
+    precision: Line
     sums: States
 
 
@@ -280,7 +302,7 @@ class Returned(Message, frozen=True):
     """The final states of an echo `(n, 2**N)`, or why there is no way back; neither if the solver has no states."""
 
     states: Vectors | None
-    refusal: str | None
+    refusal: Line | None
 
 
 class LeadBack(Request[Returned], frozen=True):
@@ -414,7 +436,7 @@ class Opened(Message, frozen=True):
         excess: why the initial states of one call cannot be drawn, or None.
     """
 
-    refusal: str | None
+    refusal: Line | None
     cost: Cost | None
     method: str
     states: int
@@ -485,7 +507,7 @@ class Scored(Message, frozen=True):
 
     scores: list[Score]
     left_out: list[str]
-    reference_notes: list[str]
+    reference_notes: list[Line]
 
 
 class FinishCell(Request[Scored], frozen=True):

@@ -79,7 +79,14 @@ class ScorerSide:
         problem = self._source.problem(case, request.batch)
         excess = self._source.excess(case, request.batch)
         states = certify.states_for(problem, self._source.states)
-        return to.Opened(refusal, cost, certify.method(problem), states, certify.why_not(problem), excess)
+        return to.Opened(
+            None if refusal is None else to.Line(refusal),
+            cost,
+            certify.method(problem),
+            states,
+            certify.why_not(problem),
+            excess,
+        )
 
     def _trajectories(self, need: to.Need) -> to.Trajectories:
         watch = Stopwatch(self._device)
@@ -111,7 +118,8 @@ class ScorerSide:
         cell, self._cell = self._scoring(), None
         scores, arrays = cell.scores()
         _write(curves, arrays)
-        return to.Scored(scores, cell.left_out(), cell.reference_notes())
+        notes = [to.Line(note) for note in cell.reference_notes()]
+        return to.Scored(scores, cell.left_out(), notes)
 
     def _echo(self, request: to.ScoreEcho) -> to.EchoScored:
         initial = self._source.draw(request.case, Purpose.TEST, 0, len(request.returned))

@@ -71,7 +71,7 @@ class Exits(Frozen):
 
 class Disconnects(Frozen):
     def solve(self, given):
-        os.closerange(3, 64)
+        os.closerange(3, 1024)
         time.sleep(1000)
         yield Block(0, self.trajectory(given))
 

@@ -32,7 +32,7 @@ EXPECTED = {
     "expensive": (Status.INFEASIBLE, "predicted time"),
     "finishes": (Status.INVALID, "an unexpected message came: Invalid value 'FinishCell'"),
     "answers": (Status.INVALID, "an unexpected message came: Invalid value 'Timed'"),
-    "babbles": (Status.INVALID, "a message of 18446744073709551615 bytes came"),
+    "babbles": (Status.INVALID, "something other than a message came"),
     "forges": (Status.INVALID, "shape"),
     "hurries": (Status.INVALID, "an unexpected message came: Invalid value 'Piece'"),
     "needs": (Status.INVALID, "an unexpected message came: Invalid value 'Need'"),
