@@ -87,6 +87,7 @@ def run(
             show_answer(shown, Console())
         else:
             show(shown, Console(), drawn, details=details)
+        options.say_left_out(shown.damaged)
         status = max(status, done.exit_status)
     return status
 

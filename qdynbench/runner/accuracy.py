@@ -11,6 +11,7 @@ from typing import Any
 
 from qdynbench.contract.initial import vector_bytes
 from qdynbench.contract.solver import Cost
+from qdynbench.errors import CannotWrite
 from qdynbench.record.schema import CellRecord, FitRecord, Ledger, PredictedCost, ReferenceRecord, Status
 from qdynbench.record.store import Store
 from qdynbench.runner.fleet import Fleet
@@ -102,6 +103,8 @@ class CellRunner:
                 failure = WorkerFailure(Status.INFEASIBLE, excess, failure.details, alive=failure.alive)
             return _ended(record, failure.as_status(), failure.reason, failure.details)
         except ScorerFailure as lost:
+            if lost.failure.status == to.DISK:  # no fault of the cell
+                raise CannotWrite(lost.failure.reason) from lost
             # Messages between the two workers are lost, so neither of them can be used again.
             self._fleet.drop(cell.spec)
             reason, details = lost.failure.reason, lost.failure.details
@@ -157,7 +160,7 @@ class CellRunner:
             self._observer.phase(cell, "solve")
             self._solve(cell, record, start, min(total, start + self._plan.batch))
         self._observer.phase(cell, "score")
-        scored = self._ask_scorer(to.FinishCell(str(store.curves_of(cell.key))))
+        scored = self._ask_scorer(to.FinishCell(str(store.new_curves(cell.key))))
         record.scores, record.left_out = scored.scores, scored.left_out
         if record.reference is not None and scored.reference_notes:
             record.reference = record.reference.model_copy(update={"notes": scored.reference_notes})

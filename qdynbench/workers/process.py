@@ -12,7 +12,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import UnionType
 from typing import cast
@@ -20,6 +20,7 @@ from typing import cast
 import psutil
 
 from qdynbench.record.schema import Status
+from qdynbench.record.store import guarded
 from qdynbench.workers.channel import BadMessage, Channel, ChannelClosed, pair
 from qdynbench.workers.launcher import CannotStart, start
 from qdynbench.workers.protocol import Answer, Event, Failed, Message, Request, Setting
@@ -72,12 +73,14 @@ class Environment:
         device: "cpu" or "cuda".
         memory: limit of resident bytes of each worker.
         logs: folder for the standard output and error of the workers.
+        log: is told of the file of a log before it is made.
     """
 
     threads: int
     device: str
     memory: int
     logs: Path
+    log: Callable[[Path], None] = field(default=lambda _: None, compare=False)
 
     def variables(self) -> dict[str, str]:
         """Return the environment variables of a worker.
@@ -118,8 +121,10 @@ class Worker:
         self.name = name
         self.environment = environment
         self.log = environment.logs / f"{name}.log"
+        environment.log(self.log)
         ours, theirs = pair()
-        with self.log.open("ab") as log, theirs:
+        with guarded(self.log), self.log.open("ab") as log, theirs:
+            self._log_start = log.tell()
             try:
                 self._process = start(role, theirs, log, environment.variables())
                 self._watched = psutil.Process(self._process.pid)
@@ -128,7 +133,6 @@ class Worker:
                 raise WorkerFailure("crashed", f"cannot be started: {error}", alive=False) from error
         self.channel = Channel(ours)
         self.channel.largest = environment.memory
-        self._log_start = self.log.stat().st_size
         self._last_used = 0
         self._killed = False
 
@@ -214,9 +218,12 @@ class Worker:
 
     def tail(self, characters: int = 2000) -> str:
         """Return the end of the output of the worker."""
-        with self.log.open("rb") as log:
-            log.seek(max(self._log_start, self.log.stat().st_size - characters))
-            return log.read().decode(errors="replace").strip()
+        try:
+            with self.log.open("rb") as log:
+                log.seek(max(self._log_start, self.log.stat().st_size - characters))
+                return log.read().decode(errors="replace").strip()
+        except OSError:  # somebody has removed it
+            return ""
 
     @property
     def alive(self) -> bool:

@@ -14,10 +14,10 @@ import traceback
 from types import UnionType
 from typing import Protocol, TypeVar
 
-from qdynbench.errors import Infeasible, InputError, InvalidOutput, QdynbenchError, Unsupported
+from qdynbench.errors import CannotWrite, Infeasible, InputError, InvalidOutput, QdynbenchError, Unsupported
 from qdynbench.scoring.reference import NoReference
 from qdynbench.workers.channel import Channel, ChannelClosed
-from qdynbench.workers.protocol import NO_REFERENCE, Failed, Message
+from qdynbench.workers.protocol import DISK, NO_REFERENCE, Failed, Message
 
 PR_SET_PDEATHSIG = 1
 
@@ -67,6 +67,7 @@ def serve(channel: Channel, side: Side[R]) -> None:
 
 
 STATUSES: tuple[tuple[type[Exception], str], ...] = (
+    (CannotWrite, DISK),
     (InputError, "input"),
     (InvalidOutput, "invalid"),
     (NoReference, NO_REFERENCE),

@@ -98,7 +98,7 @@ def mean_curves(run: Run, metric: str, size: int) -> Curves:
     """Return a metric's mean over all samples of a size for each solver, shape `(T+1,)`."""
     found: dict[str, list[NDArray[np.float32]]] = {}
     for cell in run.cells:
-        if cell.size == size and (values := run.curves_of(cell).get(metric)) is not None and values.ndim == 2:
+        if cell.size == size and (values := run.curves_of(cell, metric).get(metric)) is not None and values.ndim == 2:
             found.setdefault(cell.solver, []).append(values)
     order = [name for name in run.task.solvers if name in found]
     with warnings.catch_warnings():
