@@ -9,6 +9,7 @@ without those of drawing the figures of the run as it was.
 from __future__ import annotations
 
 import contextlib
+import functools
 import io
 import json
 import os
@@ -50,7 +51,7 @@ states: 40
 training: {sizes: [2], trajectories: 8, steps: 5}
 solvers: [ed, linear]
 keep: {trajectories: 1}
-timing: {batch_sizes: [1, 2], rounds: 2, launches: 2}
+timing: {batch_sizes: [1, 2], rounds: 2, launches: 1}
 """
 EVIL = """\
 from pathlib import Path
@@ -93,7 +94,7 @@ def run(seed: int, number: int, folder: Path) -> Iterator[Outcome]:
             use(
                 Path("whole"), ["ed", "linear"], task=qdynbench.load_run("whole").task, fresh=False
             )  # loads all there is
-        drawing = max(one("drawing", folder, figures=[name]).seconds for name in FIGURES[:DRAWN])
+        drawing = functools.cache(lambda: max(one("", folder, figures=[name]).seconds for name in FIGURES[:DRAWN]))
         for trial in range(number):
             yield one(f"{seed}-{trial}", folder, drawing)
     finally:
@@ -103,27 +104,24 @@ def run(seed: int, number: int, folder: Path) -> Iterator[Outcome]:
             os.environ["XDG_CACHE_HOME"] = cache
 
 
-def one(name: str, folder: Path, drawing: float = 0.0, figures: list[str] | None = None) -> Outcome:
+def one(name: str, folder: Path, drawing: Callable[[], float] = float, figures: list[str] | None = None) -> Outcome:
     """Spoil a copy of the run, open it in a process of its own, and judge what came of it.
 
     Args:
         name: of the trial, from which its random numbers come.
         folder: with the run as it was.
-        drawing: seconds that drawing a figure takes.
+        drawing: returns the seconds that drawing a figure takes.
         figures: draw these, and spoil nothing.
     """
     warnings.simplefilter("ignore")
-    chance, yard = random.Random(name), folder / "yard"
+    chance, yard = random.Random(name), folder / ("drawing" if figures else "yard")
     shutil.rmtree(yard, ignore_errors=True)
     yard.mkdir()
     victim, marker, output = yard / "victim.txt", folder / "marker", folder / "output"
     victim.write_text("somebody else's")
     target = yard / "runs" / "small"
     shutil.copytree(folder / "whole", target)
-    if figures is None:
-        done = spoilt(chance, At(target, victim, marker))
-    else:
-        done = _figures(target, figures)
+    done = _figures(target, figures) if figures else spoilt(chance, At(target, victim, marker))
     mine = {path: path.read_bytes() for path in (victim, *(target / name for name in MINE)) if path.is_file()}
     pid = os.fork()
     if not pid:
@@ -141,7 +139,8 @@ def one(name: str, folder: Path, drawing: float = 0.0, figures: list[str] | None
     said = output.read_text(errors="replace")
     memory = float(said.rpartition("memory ")[2].strip() or "nan") if "memory " in said else float("nan")
     seconds = usage.ru_utime + usage.ru_stime
-    seconds -= min(seconds, drawing * said.count(".png, .svg"))
+    drawn = said.count(".png, .svg")
+    seconds -= min(seconds, drawn * drawing()) if drawn else 0.0
     fault = _fault(said, status, seconds, memory)
     if marker.exists():
         marker.unlink()
@@ -176,6 +175,7 @@ def _child(chance: random.Random, target: Path, output: Path) -> None:
         descriptor = os.open(output, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
         for stream in (1, 2):
             os.dup2(descriptor, stream)
+        sys.stdout, sys.stderr = (os.fdopen(stream, "w", errors="backslashreplace") for stream in (1, 2))
         inside = chance.random() < 0.3
         os.chdir(target if inside else target.parents[1])
         started = _resident()
@@ -276,7 +276,7 @@ def spoilt(chance: random.Random, at: At) -> list[str]:
     content = json.loads((at.target / "run.json").read_text())
     content["plugin_files"] = chance.choice([[str(evil)], [evil.name], [f"./{evil.name}", str(evil)]])
     if chance.random() < 0.3:
-        content["task"]["figures"] = chance.sample(FIGURES, 2 if chance.random() < 0.1 else 1)
+        content["task"]["figures"] = [chance.choice(FIGURES if chance.random() < 0.1 else FIGURES[DRAWN:])]
     (at.target / "run.json").write_text(json.dumps(content))
     if chance.random() < 0.3:
         for name, text in MINE.items():
@@ -284,7 +284,7 @@ def spoilt(chance: random.Random, at: At) -> list[str]:
         done.append("files of a user")
     for _ in range(chance.randint(1, 3)):
         kind = chance.choice([_value, _value, _value, _value, _bytes, _kind, _arrays, _arrays, _folder])
-        with contextlib.suppress(OSError, ValueError, LookupError, TypeError):  # what it would spoil is spoilt already
+        with contextlib.suppress(Exception):  # what it would spoil is spoilt already
             done.append(kind(chance, at))
     return done
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import ast
 import functools
 import importlib.util
-import os
 import sys
 from collections.abc import Iterable, Iterator
 from importlib.machinery import PathFinder
@@ -49,7 +48,7 @@ def _names(file: Path, _: int) -> frozenset[str]:
 
 def _modules(name: str) -> Iterator[Path]:
     """Yield the files of a module or package that is found where a worker finds it, unless it is installed."""
-    spec = PathFinder.find_spec(name, [os.getcwd(), *sys.path])
+    spec = PathFinder.find_spec(name, sys.path)
     if spec is None:
         try:
             spec = importlib.util.find_spec(name)  # a package that was installed from its folder may have a finder

@@ -41,6 +41,8 @@ LARGEST_RECORD, LARGEST_CURVES, LARGEST_LIST = 8_000_000, 1 << 36, 8_000_000
 """Bytes of a file of JSON, of a file of curves, and of the list."""
 LARGEST_ARRAY, DENSEST = 64 << 20, 50
 """A compressed array is believed up to so many bytes, a larger one if it takes so much less in the file."""
+MOST_ARRAYS = 200
+"""Arrays in a file of curves."""
 MOST_NAMED = 3
 """Files that are named in a message."""
 
@@ -310,6 +312,8 @@ class Store:
         try:
             with files.opened(self.folder, name, LARGEST_CURVES) as stream, zipfile.ZipFile(stream) as archive:
                 taken = 512 * os.fstat(stream.fileno()).st_blocks  # a hole in a file is no data
+                if len(archive.infolist()) > MOST_ARRAYS:
+                    raise ValueError(f"it holds {len(archive.infolist())} arrays")
                 found = {}
                 for info in archive.infolist():
                     array = info.filename.removesuffix(".npy")

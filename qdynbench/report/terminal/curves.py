@@ -51,6 +51,8 @@ def curves(run: Run, console: Console) -> Iterator[Text]:
     errors = METRICS if mean_curves(run, "infidelity", max(sizes)) else METRICS | WITHOUT_STATES
     panels = {metric: found for metric in errors if (found := mean_curves(run, metric, max(sizes)))}
     observed = {} if errors is METRICS else observed_curves(run, max(sizes))
+    if not (panels or observed):
+        return
     beside = len(panels) + len(observed) > 1 and console.width >= 2 * NARROWEST_PANEL + 4
     width = (console.width - 4) // 2 if beside else min(console.width, 110)
     times, drawn = run.task.times.grid(), []
