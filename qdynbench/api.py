@@ -14,7 +14,8 @@ from qdynbench.contract.spec import SolverSpec
 from qdynbench.errors import InputError, suggestion
 from qdynbench.files import file_name, short_name
 from qdynbench.plugins.registry import Registry
-from qdynbench.record.results import Run
+from qdynbench.record import trust
+from qdynbench.record.results import Run, warn
 from qdynbench.record.store import Store
 from qdynbench.report.figures.drawing import draw_figures
 from qdynbench.report.parts import Drawing
@@ -25,6 +26,7 @@ from qdynbench.runner.observer import Observer
 from qdynbench.runner.plan import Plan
 from qdynbench.task.load import load_task, with_solvers
 from qdynbench.task.spec import Task
+from qdynbench.text import SHOWN, plain
 
 __all__ = ["compare", "draw", "load_run", "load_task", "plan", "run"]
 
@@ -132,7 +134,7 @@ def measure(
 ) -> Run:
     """Run a task as `run` does, but for drawing its figures; without `replace` no result is measured again."""
     with Store.create(folder, task, fresh=fresh) as store:
-        environment = environment_of(task, device, threads, store.logs)
+        environment = environment_of(task, device, threads, store.logs, store.log)
         execute(task, registry, environment, store, observer, choice, replace=replace)
         done = Run(folder)
         done.write_table()
@@ -167,24 +169,53 @@ def default_folder(task: Task, setting: str | None, overrides: Mapping[str, Any]
 def draw(run: Run | str | Path, *, plugins: Iterable[str | Path] = ()) -> list[Drawing]:
     """Draw the figures of a run's task into `<run>/figures` and return what came of each.
 
+    A run may come from a stranger, so its plugin files are used only if you have run them here as they are now; a
+    warning names what is left out.
+
     Args:
         run: a run or its folder.
-        plugins: single-file plugins beside those that the run was made with.
+        plugins: single-file plugins to be used, whoever made them.
     """
     opened = run if isinstance(run, Run) else Run(run)
     if not opened.task.figures:
         return []
-    files = dict.fromkeys(Path(file).expanduser().resolve() for file in [*plugins, *opened.record.plugin_files])
-    return draw_figures(opened, Registry.discover(file for file in files if file.is_file()))
+    files, left_out = plugins_of(opened, plugins)
+    warn(left_out)
+    return draw_figures(opened, Registry.discover(files))
+
+
+def plugins_of(run: Run, named: Iterable[str | Path] = ()) -> tuple[list[Path], list[str]]:
+    """Return the plugin files that may be loaded for a run, and a line for each of its own that is left out.
+
+    These are the `named` ones, and those of the run that this user has run here as they are now.
+    """
+    files = [Path(file).expanduser().resolve() for file in named]
+    left_out = []
+    for text in run.record.plugin_files:
+        file = Path(text)
+        if file in files:
+            continue
+        if trust.holds_file(file):
+            files.append(file)
+        else:
+            left_out.append(
+                f"the plugin file {plain(text, SHOWN)!r} of this run is left out: you have not run it here as it is "
+                "now; --plugin FILE includes it"
+            )
+    return files, left_out
 
 
 def load_run(folder: str | Path) -> Run:
-    """Read a run.
+    """Read a run; nothing that lies in it or that it names is executed.
+
+    A cell that cannot be read is left out with a warning, see `Run.damaged`.
 
     Raises:
         InputError: there is none in this folder.
     """
-    return Run(folder)
+    run = Run(folder)
+    warn(run.damaged)
+    return run
 
 
 class Compared(Comparison):
@@ -206,9 +237,9 @@ def compare(run: Run | str | Path, *solvers: str) -> Compared:
     first, *others = dict.fromkeys(str(SolverSpec.parse(name)) for name in solvers) or [""]
     if not others:
         raise InputError("compare needs at least two different solvers")
-    known = {cell.solver for cell in opened.cells}
+    there = {cell.solver for cell in opened.cells}
     for name in (first, *others):
-        if name not in known:
-            raise InputError(f"the run {str(opened.folder)!r} has no solver {name!r}{suggestion(name, known)}")
+        if name not in there:
+            raise InputError(f"the run {str(opened.folder)!r} has no solver {name!r}{suggestion(name, there)}")
     found = contests(opened, *((first, other) for other in others))
     return Compared(opened, first, dict(zip(others, found, strict=True)))

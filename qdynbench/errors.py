@@ -26,6 +26,10 @@ class Infeasible(QdynbenchError):
     """The required memory exceeds the limit (status `infeasible`)."""
 
 
+class CannotWrite(QdynbenchError):
+    """The disk does not take what a run has to keep; the run ends, and can be gone on with."""
+
+
 def suggestion(name: str, valid: Iterable[str]) -> str:
     """Return "; did you mean 'x'?" for the valid name nearest to `name`, or all valid names when none is near."""
     valid = sorted(valid)

@@ -37,7 +37,7 @@ LONGEST = 120.0
 
 def run(seed: int, number: int, folder: Path) -> Iterator[Outcome]:
     """Kill once in each of so many runs, one victim after the other."""
-    chance = random.Random(seed)  # noqa: S311 - no secret
+    chance = random.Random(seed)
     (folder / "task.yaml").write_text(TASK)
     begun = time.monotonic()
     printed = _command(folder, "undisturbed").wait(LONGEST)

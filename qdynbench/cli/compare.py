@@ -35,7 +35,6 @@ def compare(
     from qdynbench.cli import options
     from qdynbench.cli.progress import watch
     from qdynbench.errors import InputError
-    from qdynbench.plugins.registry import Registry
     from qdynbench.record.results import Run
     from qdynbench.report.terminal.show import show_comparison
 
@@ -43,10 +42,11 @@ def compare(
         raise InputError("compare needs at least two different solvers, such as `qdynbench compare sru ed`")
     with watch(Console(stderr=True, quiet=quiet)) as observer:
         done = complete(run, setting, solvers, plugin or [], observer)
-    files = (file for file in done.record.plugin_files if Path(file).is_file())
-    options.judged_by(metric, Registry.discover([*(plugin or []), *files]))
+    if metric is not None:
+        options.judged_by(metric, options.registry_of(done, plugin or []))
     shown = Run(done.folder, tolerance, metric)
     show_comparison(api.compare(shown, *solvers), Console())
+    options.say_left_out(shown.damaged)
     return 0
 
 
@@ -62,7 +62,7 @@ def complete(
         InputError: no such run or task, an unknown solver, or a run that this machine and version cannot go on with.
     """
     from qdynbench import api
-    from qdynbench.cli.options import run_folder
+    from qdynbench.cli.options import registry_of, run_folder
     from qdynbench.contract.spec import SolverSpec
     from qdynbench.errors import InputError
     from qdynbench.plugins.registry import Registry
@@ -97,11 +97,14 @@ def complete(
     subset = {name: states for name, states in task.timing.subset.items() if name in lacking}
     timing = task.timing.model_copy(update={"subset": subset})
     task = task.model_copy(update={"solvers": lacking, "timing": timing})
-    registry = Registry.discover([*plugins, *(file for file in run.record.plugin_files if Path(file).is_file())])
+    registry = registry_of(run, plugins)
     check_names(task, registry)
     made = run.record.provenance
     done = api.measure(
-        *(task, registry, folder, observer), device=made["device"], threads=made["threads"], replace=False
+        *(task, registry, folder, observer),
+        device=made.get("device", "cpu"),
+        threads=made.get("threads"),
+        replace=False,
     )
     observer.drawing(done.task.figures)
     draw_figures(done, registry)

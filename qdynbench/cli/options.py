@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -13,10 +13,14 @@ import typer
 from qdynbench.contract.spec import SolverSpec
 from qdynbench.errors import InputError
 from qdynbench.task.yaml import check_text, parse
+from qdynbench.text import harmless
 
 if TYPE_CHECKING:
     from qdynbench.plugins.registry import Registry
+    from qdynbench.record.results import Run
 
+MOST_LINES = 10
+"""Files that are named one by one where several are left out."""
 Tolerance = Annotated[
     float | None, typer.Option("--tolerance", min=0.0, help="Error that is good enough; default: that of the task.")
 ]
@@ -67,6 +71,28 @@ def judged_by(metric: str | None, registry: Registry) -> None:
         raise InputError(f"--metric {metric}: solvers are compared by an error, and of this the larger is the better")
 
 
+def registry_of(run: Run, named: Iterable[Path]) -> Registry:
+    """Return the plugins with which a run is shown or gone on with, and say which of its plugin files are left out."""
+    from qdynbench.api import plugins_of
+    from qdynbench.plugins.registry import Registry
+
+    files, left_out = plugins_of(run, named)
+    say_left_out(left_out)
+    return Registry.discover(files)
+
+
+def say_left_out(lines: Sequence[str]) -> None:
+    """Say on the standard error what is left out of what is shown."""
+    from rich.console import Console
+    from rich.text import Text
+
+    console = Console(stderr=True, soft_wrap=True, highlight=False)
+    for line in lines[:MOST_LINES]:
+        console.print(Text(harmless(line), "yellow"))
+    if len(lines) > MOST_LINES:
+        console.print(f"and {len(lines) - MOST_LINES} more")
+
+
 def run_folder(run: str | None) -> Path:
     """Return the folder of a run given by path or by name, or of the latest run below `runs/`.
 
@@ -90,5 +116,5 @@ def all_runs() -> list[Path]:
     """Return the folders of all runs below `runs/`, the latest first."""
     from qdynbench.api import RUNS
 
-    found = [path.parent for path in RUNS.glob("*/run.json")]
-    return sorted(found, key=lambda folder: (folder / "run.json").stat().st_mtime, reverse=True)
+    found = [path for path in RUNS.glob("*/run.json") if path.is_file()]
+    return [path.parent for path in sorted(found, key=lambda path: path.lstat().st_mtime, reverse=True)]

@@ -19,26 +19,28 @@ def report(
     ] = False,
     json: Annotated[bool, typer.Option("--json", help="The answer and all findings as JSON, for programs.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="The answer alone.")] = False,
+    plugin: Annotated[list[Path] | None, typer.Option("--plugin", help="A single-file plugin to load.")] = None,
     tolerance: Tolerance = None,
     metric: Metric = None,
 ) -> int:
     """Show the report of a run and draw its figures anew."""
     from rich.console import Console
 
-    from qdynbench import api
     from qdynbench.analysis.answer import answer, as_json
-    from qdynbench.cli.options import judged_by, run_folder
-    from qdynbench.plugins.registry import Registry
+    from qdynbench.cli.options import judged_by, registry_of, run_folder, say_left_out
     from qdynbench.record.results import Run
+    from qdynbench.report.figures.drawing import draw_figures
     from qdynbench.report.terminal.show import show, show_answer
 
     opened = Run(run_folder(run), tolerance, metric)
     if metric is not None:
-        judged_by(metric, Registry.discover(file for file in opened.record.plugin_files if Path(file).is_file()))
+        judged_by(metric, registry_of(opened, plugin or []))
     if json:
         Console(soft_wrap=True).print_json(data=as_json(answer(opened)))
     elif quiet:
         show_answer(opened, Console())
     else:
-        show(opened, Console(), api.draw(opened), details=details)
+        drawn = draw_figures(opened, registry_of(opened, plugin or [])) if opened.task.figures else []
+        show(opened, Console(), drawn, details=details)
+    say_left_out(opened.damaged)
     return 0

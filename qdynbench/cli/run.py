@@ -88,6 +88,7 @@ def run(
             show_answer(shown, Console())
         else:
             show(shown, Console(), drawn, details=details)
+        options.say_left_out(shown.damaged)
         return done.exit_status
 
     if len(members) == 1:

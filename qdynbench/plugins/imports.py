@@ -5,7 +5,6 @@ from __future__ import annotations
 import ast
 import functools
 import importlib.util
-import os
 import sys
 from collections.abc import Iterable, Iterator
 from importlib.machinery import PathFinder
@@ -27,7 +26,7 @@ def imported(files: Iterable[Path]) -> list[Path]:
         file = waiting.pop()
         for name in _names(file, file.stat().st_mtime_ns) - names:
             names.add(name)
-            new = set(_modules(name)) - found
+            new = set(_modules(name, file.parent)) - found
             found |= new
             waiting += new
     return sorted(found - own)
@@ -47,9 +46,9 @@ def _names(file: Path, _: int) -> frozenset[str]:
     return frozenset(name.partition(".")[0] for name in absolute + plain) - sys.stdlib_module_names - {"qdynbench"}
 
 
-def _modules(name: str) -> Iterator[Path]:
-    """Yield the files of a module or package that is found where a worker finds it, unless it is installed."""
-    spec = PathFinder.find_spec(name, [os.getcwd(), *sys.path])
+def _modules(name: str, beside: Path) -> Iterator[Path]:
+    """Yield the files of a module or package, found as a worker finds it or beside a file, unless it is installed."""
+    spec = PathFinder.find_spec(name, [str(beside), *sys.path])
     if spec is None:
         try:
             spec = importlib.util.find_spec(name)  # a package that was installed from its folder may have a finder

@@ -7,21 +7,27 @@ from pathlib import Path
 from typing import Any
 
 from qdynbench.errors import InputError
+from qdynbench.files import read, synced, written_whole
 from qdynbench.plugins.distributions import hash_files
 from qdynbench.record import provenance
+from qdynbench.record.schema import ManifestRecord
 
 MANIFEST = "manifest.json"
 HASH = "weights"
 """Key of the hash of the weights."""
 
 
+LARGEST = 8_000_000
+"""Bytes of a manifest."""
+
+
 def read_manifest(folder: Path) -> dict[str, Any] | None:
     """Return the manifest of a folder of weights, or None if there is no readable one."""
     try:
-        manifest = json.loads((folder / MANIFEST).read_text())
+        known = ManifestRecord.model_validate_json(read(folder, MANIFEST, LARGEST))
     except (OSError, ValueError):
         return None
-    return manifest if isinstance(manifest, dict) else None
+    return known.model_dump(mode="json", exclude_unset=True)
 
 
 def weights_of(folder: Path) -> str:
@@ -30,8 +36,11 @@ def weights_of(folder: Path) -> str:
 
 
 def write_manifest(folder: Path, manifest: dict[str, Any]) -> None:
-    """Write the manifest of a folder of weights, with a hash of these."""
-    (folder / MANIFEST).write_text(json.dumps({**manifest, HASH: weights_of(folder)}, indent=1))
+    """Write the manifest of a folder of weights, with a hash of these, and have all of it on the disk."""
+    content = json.dumps({**manifest, HASH: weights_of(folder)}, indent=1)
+    with written_whole(folder / MANIFEST) as stream:
+        stream.write(content.encode())
+    synced(folder)
 
 
 def check_weights(folder: Path, manifest: dict[str, Any]) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 
 from qdynbench.contract.initial import vector_bytes
 from qdynbench.contract.solver import Cost
+from qdynbench.errors import CannotWrite
 from qdynbench.record.schema import (
     CellRecord,
     FitRecord,
@@ -99,6 +100,8 @@ class CellRunner:
                 self._examine(cell, record)
                 in_phases = 0.0 if record.complete else self._measure(cell, record, store, earlier)
             except ScorerFailure as failure:
+                if failure.cause.status == to.DISK:  # no fault of the cell
+                    raise CannotWrite(failure.cause.reason) from failure
                 # Messages between the two workers are lost, so neither of them can be used again.
                 self._fleet.drop(cell.spec)
                 deaths += failure.cause.died
@@ -164,7 +167,7 @@ class CellRunner:
             self._observer.phase(cell, "solve")
             self._solve(cell, worker, record, start, min(total, start + self._plan.batch))
         self._observer.phase(cell, "score")
-        scored = self._score(to.FinishCell(str(store.curves_of(cell.key))))
+        scored = self._score(to.FinishCell(str(store.new_curves(cell.key))))
         record.scores, record.left_out = scored.scores, scored.left_out
         if record.reference is not None and scored.reference_notes:
             record.reference = record.reference.model_copy(update={"notes": scored.reference_notes})

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from qdynbench.contract.spec import SolverSpec
 from qdynbench.errors import InputError
 from qdynbench.plugins.registry import Registry
-from qdynbench.record import calibration, provenance
+from qdynbench.record import calibration, provenance, trust
 from qdynbench.record.schema import CellRecord, FitRecord, RunRecord, Status
 from qdynbench.record.store import Store
 from qdynbench.runner.accuracy import CellRunner
@@ -71,6 +71,8 @@ def execute(
             execution.refuse_to_replace(store)
         fits = execution.fit()
         whole, cells = joined(task, store, earlier)
+        for file in registry.files:
+            trust.remember_file(file)
         files = dict.fromkeys([*(earlier.plugin_files if earlier else []), *map(str, registry.files)])
         record = RunRecord(
             task=whole.model_dump(mode="json"),

@@ -16,12 +16,13 @@ import filelock
 import platformdirs
 
 from qdynbench.contract.spec import SolverSpec
-from qdynbench.errors import InputError, QdynbenchError
-from qdynbench.files import file_name, short_name, written_whole
+from qdynbench.errors import InputError
+from qdynbench.files import file_name, read, short_name, written_whole
 from qdynbench.plugins.registry import Registry
-from qdynbench.record import provenance
+from qdynbench.record import provenance, trust
 from qdynbench.record.manifest import (
     HASH,
+    LARGEST,
     MANIFEST,
     check_weights,
     costs_of,
@@ -30,7 +31,7 @@ from qdynbench.record.manifest import (
     weights_of,
     write_manifest,
 )
-from qdynbench.record.schema import FitRecord, Status, kept_notes
+from qdynbench.record.schema import FitRecord, ManifestRecord, Status, kept_notes
 from qdynbench.runner.earlier import differences
 from qdynbench.runner.fleet import Fleet, ended_by_failure
 from qdynbench.runner.observer import Observer
@@ -124,11 +125,13 @@ class Fits:
             for name, fit in earlier.items()
             if fit.source == "given"
             and name in {str(spec) for spec in plan.learned} - choice.refit
+            and trust.holds(Path(fit.folder), fit.fingerprint)  # else the run is a stranger's, and names any folder
             and fit.fingerprint == weights_of(Path(fit.folder))
         }
         for name, folder in choice.weights.items():
             owner = self._owner(name, folder)
-            self._given[owner] = self._given_to(owner, folder)
+            self._given[owner] = given = self._given_to(owner, folder)
+            trust.remember(Path(given.folder), given.fingerprint)
 
     def find(self, spec: SolverSpec) -> FitRecord | None:
         """Return a given, shipped or kept fit on the same training data; None if it has to be made."""
@@ -136,14 +139,18 @@ class Fits:
             return self._given[str(spec)]
         if str(spec) in self._choice.refit:
             return None
-        shipped = [("shipped", Path(folder)) for folder in self._plan.traits[str(spec)].shipped]
         kept = self._home(spec) / "weights"
-        for source, folder in (*shipped, ("cache", kept)):
+        for folder in map(Path, self._plan.traits[str(spec)].shipped):
             manifest = read_manifest(folder)
             if manifest is not None and manifest.get("training") == self._training:
                 if HASH not in manifest:
                     manifest["notes"] = [*manifest.get("notes", []), NO_HASH]
-                return _record(spec, source, folder, manifest)
+                return _record(spec, "shipped", folder, manifest)
+        if os.path.lexists(kept):
+            try:
+                return _record(spec, "cache", kept, _whole(kept))
+            except (InputError, OSError) as error:
+                self._observer.noted(spec, f"the kept weights are damaged, and are made anew: {error}")
         if self._choice.keep and (manifest := self._adopt(spec, kept)) is not None:
             return _record(spec, "cache", kept, manifest)
         return None
@@ -159,12 +166,15 @@ class Fits:
             manifest = read_manifest(folder) or {}
             same = manifest.get("solver") == str(spec) and manifest.get("training") == self._training
             if same and manifest.get("built_upon") == self._plan.foundation(spec):
-                found.append((manifest["made"]["date"], folder, manifest))
+                with contextlib.suppress(InputError, OSError):
+                    manifest = _whole(folder)
+                    found.append((str(manifest.get("made", {}).get("date")), folder, manifest))
         if not found:
             return None
         _, folder, manifest = max(found, key=lambda one: one[0])
         manifest["notes"] = list(dict.fromkeys([*manifest.get("notes", []), OF_OTHER_CODE]))
-        shutil.copytree(folder, kept, dirs_exist_ok=True)
+        _removed(kept)
+        shutil.copytree(folder, kept)
         write_manifest(kept, manifest)
         return manifest
 
@@ -208,7 +218,7 @@ class Fits:
     def make(self, spec: SolverSpec) -> FitRecord:
         """Fit a solver, or resume an interrupted fit, and return the record; a failed fit has a record as well.
 
-        A refit drops the results of earlier fits, finished or interrupted.
+        A refit drops the results of earlier fits, finished or interrupted. A fit that cannot be kept has failed.
         """
         home = self._home(spec)
         try:
@@ -217,9 +227,10 @@ class Fits:
                 made = self.find(spec) if waited else None
                 return made or self._make(spec, home)
         except filelock.Timeout:
-            raise QdynbenchError(f"another run is still fitting {spec} on the same data") from None
+            return _failed(spec, home, "another run is still fitting it on the same data")
         except OSError as error:
-            raise QdynbenchError(f"cannot keep the fit of {spec} in {str(home)!r}: {error.strerror}") from error
+            self._fleet.drop(spec)  # it may be in the middle of the fit
+            return _failed(spec, home, f"it cannot be kept in {str(home)!r}: {error.strerror or error}")
 
     @contextlib.contextmanager
     def _alone(self, spec: SolverSpec, home: Path) -> Iterator[bool]:
@@ -238,9 +249,9 @@ class Fits:
 
     def _make(self, spec: SolverSpec, home: Path) -> FitRecord:
         if str(spec) in self._choice.refit:
-            shutil.rmtree(home, ignore_errors=True)
+            _removed(home)
         work, partial, weights = home / "work", home / "weights.partial", home / "weights"
-        shutil.rmtree(partial, ignore_errors=True)
+        _removed(partial)
         work.mkdir(parents=True, exist_ok=True)
         partial.mkdir()
         so_far = Progress(home / "progress.json")
@@ -301,9 +312,9 @@ class Fits:
             where={"threads": environment.threads, "device": environment.device},
         )
         write_manifest(partial, manifest)
-        shutil.rmtree(weights, ignore_errors=True)
+        _removed(weights)
         partial.rename(weights)
-        shutil.rmtree(work, ignore_errors=True)
+        _removed(work)
         so_far.path.unlink(missing_ok=True)
         return _record(spec, "fitted", weights, manifest)
 
@@ -327,10 +338,9 @@ class Progress:
         self.before, self.data = 0.0, 0.0
         self.curve: list[dict[str, float]] = []
         self.notes: list[str] = []
-        with contextlib.suppress(OSError, ValueError, KeyError, TypeError):  # nothing was interrupted
-            kept = json.loads(path.read_text())
-            self.before, self.data = float(kept["fit_time"]), float(kept["data_time"])
-            self.curve, self.notes = list(kept["curve"]), list(kept["notes"])
+        with contextlib.suppress(OSError, ValueError):  # nothing was interrupted, or nobody can say what it had cost
+            kept = ManifestRecord.model_validate_json(read(path.parent, path.name, LARGEST))
+            self.before, self.data, self.curve, self.notes = kept.fit_time, kept.data_time, kept.curve, kept.notes
         self._started, self._written = time.monotonic(), -math.inf
         self._data_before = self.data
         self._resumed = bool(self.curve)
@@ -343,7 +353,7 @@ class Progress:
         """Add a point to the learning curve and write the file."""
         if self._resumed:
             # The resumed fit repeats what the interrupted attempt did after its last checkpoint.
-            self.curve = [point for point in self.curve if point["fraction"] < fraction]
+            self.curve = [point for point in self.curve if point.get("fraction", 1.0) < fraction]
             self._resumed = False
         self.curve.append({"fraction": fraction, **values})
         if len(self.curve) > MOST_POINTS:
@@ -365,8 +375,33 @@ def _check_saved(folder: Path) -> None:
         raise WorkerFailure(Status.INVALID, f"save has written {MANIFEST}, whose name is taken", alive=True)
 
 
+def _whole(folder: Path) -> to.Json:
+    """Return the manifest of kept weights, if these are what was written; raises InputError or OSError."""
+    manifest = read_manifest(folder)
+    if manifest is None or not {HASH, "data_time", "fit_time"} <= manifest.keys():
+        raise InputError(f"{str(folder / MANIFEST)!r} cannot be read")
+    check_weights(folder, manifest)
+    return manifest
+
+
+def _removed(path: Path) -> None:
+    """Remove what a fit has written, whatever has become of it; raises OSError."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def _failed(spec: SolverSpec, home: Path, reason: str) -> FitRecord:
+    return FitRecord(
+        solver=str(spec), source="fitted", folder=str(home / "weights"), status=Status.FAILED, reason=f"fit: {reason}"
+    )
+
+
 def _record(spec: SolverSpec, source: str, folder: Path, manifest: to.Json) -> FitRecord:
     check_weights(folder, manifest)
+    if not {"data_time", "fit_time"} <= manifest.keys():
+        raise InputError(f"the weights in {str(folder)!r} have no {MANIFEST} that says what they had cost")
     return FitRecord(
         solver=str(spec),
         source=source,

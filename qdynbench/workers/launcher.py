@@ -126,7 +126,7 @@ def start(role: str, stream: socket.socket, log: IO[bytes], variables: Mapping[s
         return Launcher.for_(variables).fork(order, stream, log, variables)
     # System libraries of macOS may crash in a forked process.
     return subprocess.Popen(
-        [sys.executable, "-m", "qdynbench.workers.worker", role, str(stream.fileno())],
+        [sys.executable, "-P", "-m", "qdynbench.workers.worker", role, str(stream.fileno())],
         pass_fds=[stream.fileno()],
         stdin=subprocess.DEVNULL,
         stdout=log,
@@ -148,7 +148,8 @@ class Launcher:
         self._log = tempfile.TemporaryFile()  # noqa: SIM115 - as long as the launcher
         with theirs:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "qdynbench.workers.launcher", str(theirs.fileno()), str(os.getpid())],
+                # Without the working folder: what lies there may be a stranger's, and called `numpy.py`.
+                [sys.executable, "-P", "-m", "qdynbench.workers.launcher", str(theirs.fileno()), str(os.getpid())],
                 pass_fds=[theirs.fileno()],
                 stdin=subprocess.DEVNULL,
                 stdout=self._log,
@@ -348,8 +349,6 @@ def _become(body: bytes, descriptors: list[int], launcher: int) -> None:
         os.chdir(found.folder)
         os.environ.clear()
         os.environ.update({name: os.fsdecode(value) for name, value in found.variables.items()})
-        if not sys.flags.safe_path:
-            sys.path[0] = os.fsdecode(found.imports)
         _work(order.role, stream, launcher)
         code = 0
     except SystemExit as end:

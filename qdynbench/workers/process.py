@@ -12,16 +12,17 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import UnionType
 from typing import cast
 
 import psutil
 
-from qdynbench.errors import QdynbenchError
+from qdynbench.errors import CannotWrite, QdynbenchError
 from qdynbench.files import short_name
 from qdynbench.record.schema import Status
+from qdynbench.record.store import guarded
 from qdynbench.workers import family
 from qdynbench.workers.channel import BadMessage, Channel, ChannelClosed, pair
 from qdynbench.workers.launcher import CannotStart, start
@@ -86,12 +87,14 @@ class Environment:
         device: "cpu" or "cuda".
         memory: limit of resident bytes of each worker with all that it starts.
         logs: folder for the standard output and error of the workers.
+        log: is told of the file of a log before it is made.
     """
 
     threads: int
     device: str
     memory: int
     logs: Path
+    log: Callable[[Path], None] = field(default=lambda _: None, compare=False)
 
     def variables(self) -> dict[str, str]:
         """Return the environment variables of a worker.
@@ -130,7 +133,7 @@ class Worker:
 
     Raises:
         WorkerFailure: it cannot be started.
-        QdynbenchError: its log cannot be written.
+        CannotWrite: its log cannot be written.
     """
 
     def __init__(self, role: str, name: str, environment: Environment) -> None:
@@ -138,18 +141,19 @@ class Worker:
         self.environment = environment
         self.holds: object = None
         self.log = environment.logs / f"{short_name(name)}.log"
+        environment.log(self.log)
         ours, theirs = pair()
         try:
-            with self.log.open("ab") as log, theirs:
+            with guarded(self.log), self.log.open("ab") as log, theirs:
                 self._process = start(role, theirs, log, environment.variables())
                 self._watched = psutil.Process(self._process.pid)
                 self._log_start = log.tell()
         except (CannotStart, psutil.NoSuchProcess) as error:
             ours.close()
             raise WorkerFailure("crashed", f"cannot be started: {error}", alive=False) from error
-        except OSError as error:
+        except CannotWrite:
             ours.close()
-            raise QdynbenchError(f"cannot write {str(self.log)!r}: {error.strerror}") from error
+            raise
         self.channel = Channel(ours)
         self.channel.largest = environment.memory
         self._last_used = 0

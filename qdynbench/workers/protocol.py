@@ -84,6 +84,8 @@ class Done(Message, frozen=True):
 
 NO_REFERENCE = "no_reference"
 """Status of a failure of the scorer: the reference turned out not to take the case."""
+DISK = "disk"
+"""Status of a failure of the scorer: the disk did not take the curves."""
 
 
 class Failed(Message, frozen=True):

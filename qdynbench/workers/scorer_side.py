@@ -17,6 +17,7 @@ from qdynbench.errors import InputError
 from qdynbench.files import written_whole
 from qdynbench.plugins.registry import Registry
 from qdynbench.record.schema import ECHO
+from qdynbench.record.store import guarded
 from qdynbench.scoring import certify
 from qdynbench.scoring.cell import CellScoring, ReferenceErrors
 from qdynbench.scoring.echo import Echo
@@ -131,5 +132,5 @@ class ScorerSide:
 
 
 def _write(path: Path, arrays: dict[str, NDArray[np.generic]]) -> None:
-    with written_whole(path) as stream:
+    with guarded(path), written_whole(path) as stream:
         np.savez_compressed(stream, **arrays)  # type: ignore[arg-type]

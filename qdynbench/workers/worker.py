@@ -14,11 +14,11 @@ import traceback
 from types import UnionType
 from typing import Protocol, TypeVar
 
-from qdynbench.errors import Infeasible, InputError, InvalidOutput, QdynbenchError, Unsupported
+from qdynbench.errors import CannotWrite, Infeasible, InputError, InvalidOutput, QdynbenchError, Unsupported
 from qdynbench.scoring.reference import NoReference
 from qdynbench.workers.channel import Channel, ChannelClosed
 from qdynbench.workers.family import adopt, die_with
-from qdynbench.workers.protocol import NO_REFERENCE, Failed, Line, Message, Trace
+from qdynbench.workers.protocol import DISK, NO_REFERENCE, Failed, Line, Message, Trace
 
 OUT_OF_THE_WAY = 1000
 """Number of the descriptor of the connection, where the system allows it: nobody writes to it by accident."""
@@ -70,6 +70,7 @@ def serve(channel: Channel, side: Side[R]) -> None:
 
 
 STATUSES: tuple[tuple[type[Exception], str], ...] = (
+    (CannotWrite, DISK),
     (InputError, "input"),
     (InvalidOutput, "invalid"),
     (NoReference, NO_REFERENCE),

@@ -14,9 +14,9 @@ from pathlib import Path
 import pytest
 
 from qdynbench.record.ledger import bill
-from qdynbench.record.manifest import write_manifest
+from qdynbench.record.manifest import weights_of, write_manifest
 from qdynbench.record.results import Run
-from qdynbench.record.schema import FitRecord
+from qdynbench.record.schema import FitRecord, Status
 
 Command = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -173,6 +173,59 @@ def test_weights_are_held_to_the_hash_in_their_manifest(
     (tmp_path / "first" / "manifest.json").write_text(json.dumps(manifest))
     assert qdynbench(*learner, "learner", "--out", "unhashed").returncode == 0
     assert "no hash" in Run(tmp_path / "unhashed").record.fits["learner"].notes[-1]
+
+
+def test_damaged_weights_are_made_anew_and_a_line_says_so(
+    qdynbench: Command, learner: tuple[object, ...], tmp_path: Path
+) -> None:
+    assert qdynbench(*learner, "learner", "--quiet").returncode == 0
+    home = Path(Run(tmp_path / "runs" / "small").record.fits["learner"].folder)
+    manifest, file, sound = home / "manifest.json", home / "learned.json", tmp_path / "sound"
+    shutil.copytree(home, sound)
+
+    def a_file() -> None:
+        shutil.rmtree(home)
+        home.write_text("no folder")
+
+    damages: dict[str, Callable[[], object]] = {
+        "a digit": lambda: file.write_text(file.read_text().replace("5", "4")),
+        "gone": file.unlink,
+        "half a manifest": lambda: manifest.write_text(manifest.read_text()[:100]),
+        "no cost": lambda: manifest.write_text('{"solver": "learner", "weights": "x"}'),
+        "odd types": lambda: manifest.write_text('{"data_time": -1e9, "fit_time": "x", "weights": 3, "curve": 1}'),
+        "a file": a_file,
+    }
+    for name, damage in damages.items():
+        shutil.rmtree(home)
+        shutil.copytree(sound, home)
+        damage()
+        planned = qdynbench(*learner, "learner", "--dry-run")
+        assert "fit learner: the kept weights are damaged, and are made anew: " in planned.stderr, name
+    (home.parent / "progress.json").write_text('{"fit_time": 1.0, "data_time": 1.0, "curve": [3], "notes": 7}')
+    assert qdynbench(*learner, "learner").returncode == 0
+    assert file.read_text() == (sound / "learned.json").read_text()
+
+
+def test_a_fit_that_cannot_be_kept_ends_its_own_cells_alone(
+    qdynbench: Command, learner: tuple[object, ...], tmp_path: Path
+) -> None:
+    done = qdynbench(*learner, "learner", "--solver", "ed", XDG_CACHE_HOME="/proc/nope")
+    assert done.returncode == 1
+    assert "learner at 2 spins: failed: fit: it cannot be kept in '/proc/nope/" in done.stderr
+    assert Run(tmp_path / "runs" / "small").cell("ed", 2, 0).status is Status.OK
+
+
+def test_a_strangers_run_leads_to_no_weights(qdynbench: Command, learner: tuple[object, ...], tmp_path: Path) -> None:
+    assert qdynbench(*learner, "learner", "--quiet").returncode == 0
+    path = tmp_path / "runs" / "small" / "run.json"
+    content = json.loads(path.read_text())
+    weights(tmp_path / "theirs", BASE)
+    write_manifest(tmp_path / "theirs", BASE)
+    hashed = weights_of(tmp_path / "theirs")
+    content["fits"]["learner"] |= {"source": "given", "folder": str(tmp_path / "theirs"), "fingerprint": hashed}
+    path.write_text(json.dumps(content))
+    assert qdynbench(*learner, "learner", "--quiet").returncode == 0
+    assert Run(tmp_path / "runs" / "small").record.fits["learner"].source == "cache"
 
 
 def test_shipped_weights_are_trained_again_and_compared(

@@ -44,7 +44,7 @@ def draw_figure(name: str, run: Run, registry: Registry) -> Drawing:
         faults.append(error)
     try:
         for kind in ("png", "svg"):
-            (folder / f"{name}.{kind}").unlink(missing_ok=True)
+            run.figure_file(f"{name}.{kind}").unlink(missing_ok=True)
         files = save(figure.draw(run), folder, name)
     except (Exception, SystemExit) as error:
         faults.append(error)

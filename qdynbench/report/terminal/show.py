@@ -167,11 +167,7 @@ def _details(run: Run, drawn: Sequence[Drawing], console: Console) -> Iterator[T
             yield Text(f"  as for {said[text]}", "dim")
         else:
             said[text] = name
-            yield from (Text(f"  {_visible(line)}", "dim") for line in text.rstrip().splitlines())
-
-
-def _visible(line: str) -> str:
-    return "".join(letter if letter.isprintable() else " " for letter in line.expandtabs(4))
+            yield from (Text(f"  {line.expandtabs(4)}", "dim") for line in text.rstrip().splitlines())
 
 
 def _footer(run: Run, drawn: Sequence[Drawing], console: Console) -> Iterator[Text]:
@@ -184,6 +180,9 @@ def _footer(run: Run, drawn: Sequence[Drawing], console: Console) -> Iterator[Te
     if run.missing:
         parts.append(Text(f"{run.missing} missing", "yellow"))
     text.append_text(Text(", ").join(parts))
+    if run.damaged:
+        parts_of = write.count(len(run.damaged), "file")
+        text.append(f"; {parts_of} cannot be read, see below")
     if untimed or run.missing:
         text.append("; interrupted: the same `qdynbench run` goes on from here")
     yield from wrapped(text, console, console.width, 2)

@@ -133,7 +133,7 @@ def _keys(run: Run, found: Sequence[Point]) -> list[Part]:
 
 
 def _metric(run: Run, metric: str, found: Sequence[Point]) -> Part:
-    longest = run.task.times.grid()[-1] * (1 - 1e-6)
+    longest = run.task.times.dt * run.task.times.steps * (1 - 1e-6)
 
     def entry(cell: CellRecord) -> Text:
         score = score_of(cell, metric)
