@@ -478,7 +478,7 @@ class FailsToFit(Propagator):
         (Random, "determinism", "two solvers under one seed differ"),
         (Remembers, "preparation", "3 spins in between"),
         (ForgetsTheProblem, "yields_blocks", "a prepare of your own begins with super().prepare(problem)"),
-        (NegativeCost, "supports_and_estimate", "bytes = -1.0"),
+        (NegativeCost, "supports_and_estimate", "from estimate, -1.0 came"),
         (SilentRefusal, "supports_and_estimate", "None or a reason, it returned ''"),
         (Overflows, "supports_and_estimate", "Error: "),
         (ParametersChange, "parameters_frozen", "'order' can be set"),
