@@ -78,17 +78,24 @@ class Run:
 
     def cell(self, solver: str, size: int, seed: int) -> CellRecord | None:
         """Return one cell, or None if the run does not have it."""
-        wanted = (solver, size, seed)
-        return next((cell for cell in self.cells if (cell.solver, cell.size, cell.seed) == wanted), None)
+        return self._by_case.get((solver, size, seed))
+
+    @cached_property
+    def _by_case(self) -> dict[tuple[str, int, int], CellRecord]:
+        return {(cell.solver, cell.size, cell.seed): cell for cell in reversed(self.cells)}
 
     def curves_of(self, cell: CellRecord) -> dict[str, NDArray[np.float32]]:
         """Return the curves of one cell: per sample and time `(B, T+1)`, or `(B,)` for metrics without a time axis."""
         return self._arrays(cell, kept=False)
 
+    def curve_of(self, cell: CellRecord, metric: str) -> NDArray[np.float32] | None:
+        """Return one curve of one cell, see `curves_of`, or None."""
+        return self._arrays(cell, only=metric).get(metric)
+
     def errors_of(self, cell: CellRecord) -> NDArray[np.float64] | None:
         """Return the `metric` of each test state of a cell at the last step, shape `(B,)`; None where it has none."""
         if cell.key not in self._errors:
-            found = self._arrays(cell, only=self.metric).get(self.metric)
+            found = self.curve_of(cell, self.metric)
             last = None if found is None else (found if found.ndim == 1 else found[:, -1]).astype(np.float64)
             self._errors[cell.key] = last
         return self._errors[cell.key]

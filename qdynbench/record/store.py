@@ -15,9 +15,12 @@ from qdynbench.files import written_whole
 from qdynbench.record.schema import SCHEMA_VERSION, CellRecord, RunRecord
 from qdynbench.task.spec import Task
 
+PAGE = "page.html"
+"""The report of a run to open in a browser, in its folder."""
+
 
 class Store:
-    """A run directory: `run.json`, `cells/<key>.json`, `curves/<key>.npz`, `logs/`, `results.parquet`."""
+    """A run directory: `run.json`, `cells/<key>.json`, `curves/<key>.npz`, `logs/`, and what is made of these."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -25,6 +28,7 @@ class Store:
         self.curves = folder / "curves"
         self.logs = folder / "logs"
         self.table = folder / "results.parquet"
+        self.page = folder / PAGE
         self._lock = filelock.FileLock(folder / "run.lock", timeout=0)
 
     @classmethod
@@ -56,7 +60,7 @@ class Store:
             if fresh:
                 for part in (store.cells, store.curves, store.logs):
                     shutil.rmtree(part, ignore_errors=True)
-                for file in (folder / "run.json", store.table):
+                for file in (folder / "run.json", store.table, store.page):
                     file.unlink(missing_ok=True)
             for part in (store.cells, store.curves, store.logs):
                 part.mkdir(exist_ok=True)

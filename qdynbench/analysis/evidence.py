@@ -1,0 +1,121 @@
+"""What every cell cost and how its time and error stand to the reference, call by call: what a page shows of a run."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from qdynbench.analysis.answer import Answer
+from qdynbench.analysis.comparison import Accuracy, Contest, floor_of
+from qdynbench.analysis.selection import cells_by_solver, score_of, solve_time
+from qdynbench.record.ledger import bill
+from qdynbench.record.results import Run
+from qdynbench.record.schema import CellRecord, Score, SolveTiming
+from qdynbench.stats import Curve, Interval, mean_curve, mean_over_seeds
+
+
+@dataclass(frozen=True)
+class Call:
+    """A cell at one batch size.
+
+    Attributes:
+        timing: how it was timed.
+        seconds: of one call, with the 95 % interval over launches.
+        fixed: seconds that are paid once, with the interval of the start-ups over launches: training data, training,
+            start-up and compilation. Data and training are paid once and have no interval.
+        learning: seconds of training data and training among them.
+        contest: how it stands to the reference; None for the reference, and where one of the two was not timed.
+    """
+
+    timing: SolveTiming
+    seconds: Interval
+    fixed: Interval
+    learning: float
+    contest: Contest | None
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What is known of one cell.
+
+    Attributes:
+        cell: as it was recorded.
+        error: the run's metric at the last step.
+        floor: the error below which all are the same; nan without an error.
+        accuracy: how its error stands to that of the reference.
+        calls: one for each batch size that was timed.
+    """
+
+    cell: CellRecord
+    error: Score | None
+    floor: float
+    accuracy: Accuracy
+    calls: tuple[Call, ...]
+
+
+def evidence(answer: Answer) -> Iterator[Evidence]:
+    """Yield what is known of each cell of a run, solvers in the order of the task.
+
+    All comparisons are those of the answer, so that the two cannot disagree.
+    """
+    run = answer.run
+    met = {
+        (one.first, one.size, one.seed, one.batch_size): one
+        for row in answer.rows
+        for found in row.contests.values()
+        for one in found
+    }
+    judged = {(row.solver, size): row.accuracy for row in answer.rows for size in row.sizes}
+    for solver, cells in cells_by_solver(run).items():
+        fit = run.record.fits.get(solver)
+        learning = 0.0 if fit is None else (fit.data_time or 0.0) + (fit.fit_time or 0.0)
+        for cell in cells:
+            calls = tuple(
+                Call(
+                    timing,
+                    solve_time(timing),
+                    _fixed(run, cell, timing),
+                    learning,
+                    met.get((solver, cell.size, cell.seed, timing.batch_size)),
+                )
+                for timing in cell.ledger.solve
+            )
+            error = score_of(cell, run.metric)
+            accuracy = next(
+                (one.contest.accuracy for one in calls if one.contest is not None),
+                judged.get((solver, cell.size), Accuracy.UNKNOWN),
+            )
+            yield Evidence(cell, error, np.nan if error is None else floor_of(run, error), accuracy, calls)
+
+
+def _fixed(run: Run, cell: CellRecord, timing: SolveTiming) -> Interval:
+    found = bill(cell, run.record.fits, timing.batch_size)
+    fixed = 0.0 if found is None else found.fixed
+    if len(cell.ledger.starts) < 2:
+        return fixed, np.nan, np.nan
+    mean, low, high = mean_over_seeds(np.array(cell.ledger.starts))  # each launch is a sample, as each seed is there
+    return fixed, fixed + low - mean, fixed + high - mean
+
+
+def curves(
+    run: Run, metrics: Iterable[str], steps: NDArray[np.int64], most: int
+) -> Iterator[tuple[CellRecord, str, Curve]]:
+    """Yield the mean of a metric over the test states of a cell, with its 95 % interval, at some steps.
+
+    Args:
+        run: the run.
+        metrics: those to look for, the most important first.
+        steps: shape `(K,)`.
+        most: at most so many curves, since each interval takes some milliseconds; large sizes and first seeds come
+            first.
+    """
+    wanted, count = list(metrics), 0
+    for cell in sorted(run.cells, key=lambda cell: (cell.seed, -cell.size)):
+        for metric in wanted if cell.scores and count < most else ():
+            values = run.curve_of(cell, metric)
+            if values is not None and values.ndim == 2:
+                count += 1
+                yield cell, metric, mean_curve(values[:, steps].astype(np.float64))
