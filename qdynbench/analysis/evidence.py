@@ -24,16 +24,13 @@ class Call:
     Attributes:
         timing: how it was timed.
         seconds: of one call, with the 95 % interval over launches.
-        fixed: seconds that are paid once, with the interval of the start-ups over launches: training data, training,
-            start-up and compilation. Data and training are paid once and have no interval.
-        learning: seconds of training data and training among them.
+        fixed: seconds that are paid once: training data, training, start-up and compilation.
         contest: how it stands to the reference; None for the reference, and where one of the two was not timed.
     """
 
     timing: SolveTiming
     seconds: Interval
-    fixed: Interval
-    learning: float
+    fixed: float
     contest: Contest | None
 
 
@@ -46,6 +43,8 @@ class Evidence:
         error: the run's metric at the last step.
         floor: the error below which all are the same; nan without an error.
         accuracy: how its error stands to that of the reference.
+        start_up: seconds of a start-up with the 95 % interval over launches, of all that is paid once the only part
+            that has one; nan where it was not measured.
         calls: one for each batch size that was timed.
     """
 
@@ -53,6 +52,7 @@ class Evidence:
     error: Score | None
     floor: float
     accuracy: Accuracy
+    start_up: Interval
     calls: tuple[Call, ...]
 
 
@@ -70,15 +70,12 @@ def evidence(answer: Answer) -> Iterator[Evidence]:
     }
     judged = {(row.solver, size): row.accuracy for row in answer.rows for size in row.sizes}
     for solver, cells in cells_by_solver(run).items():
-        fit = run.record.fits.get(solver)
-        learning = 0.0 if fit is None else (fit.data_time or 0.0) + (fit.fit_time or 0.0)
         for cell in cells:
             calls = tuple(
                 Call(
                     timing,
                     solve_time(timing),
                     _fixed(run, cell, timing),
-                    learning,
                     met.get((solver, cell.size, cell.seed, timing.batch_size)),
                 )
                 for timing in cell.ledger.solve
@@ -88,16 +85,14 @@ def evidence(answer: Answer) -> Iterator[Evidence]:
                 (one.contest.accuracy for one in calls if one.contest is not None),
                 judged.get((solver, cell.size), Accuracy.UNKNOWN),
             )
-            yield Evidence(cell, error, np.nan if error is None else floor_of(run, error), accuracy, calls)
+            # Each launch is a sample of its own, as each seed is there.
+            start_up = mean_over_seeds(np.array(cell.ledger.starts or [np.nan]))
+            yield Evidence(cell, error, np.nan if error is None else floor_of(run, error), accuracy, start_up, calls)
 
 
-def _fixed(run: Run, cell: CellRecord, timing: SolveTiming) -> Interval:
+def _fixed(run: Run, cell: CellRecord, timing: SolveTiming) -> float:
     found = bill(cell, run.record.fits, timing.batch_size)
-    fixed = 0.0 if found is None else found.fixed
-    if len(cell.ledger.starts) < 2:
-        return fixed, np.nan, np.nan
-    mean, low, high = mean_over_seeds(np.array(cell.ledger.starts))  # each launch is a sample, as each seed is there
-    return fixed, fixed + low - mean, fixed + high - mean
+    return 0.0 if found is None else found.fixed
 
 
 def curves(

@@ -69,13 +69,15 @@ def data_of(answer: Answer) -> dict[str, Any]:
         "complete": [int(one.cell.complete) for one in found],
         "accuracy": [list(ACCURACY).index(one.accuracy) for one in found],
         "error": [_number(math.nan if one.error is None else one.error.value) for one in found],
-        "low": [_number(_low(one.error)) for one in found],
-        "high": [_number(math.nan if one.error is None else one.error.high) for one in found],
+        "low": [_number(_low(one.error), 3) for one in found],
+        "high": [_number(math.nan if one.error is None else one.error.high, 3) for one in found],
         "floor": [_number(one.floor, 2) for one in found],
         "below": [_number(one.error.resolution if one.error and one.error.unresolved else None, 2) for one in found],
-        "prepare": [_number(one.cell.ledger.prepare_time) for one in found],
-        "first": [_number(one.cell.ledger.first_call_time) for one in found],
-        "memory": [_number(one.cell.ledger.peak_memory_host) for one in found],
+        "start_less": [_number(one.start_up[0] - one.start_up[1], 2) for one in found],
+        "start_more": [_number(one.start_up[2] - one.start_up[0], 2) for one in found],
+        "prepare": [_number(one.cell.ledger.prepare_time, 3) for one in found],
+        "first": [_number(one.cell.ledger.first_call_time, 3) for one in found],
+        "memory": [_number(one.cell.ledger.peak_memory_host, 3) for one in found],
     }
     calls = [(number, call) for number, one in enumerate(found) for call in one.calls]
     return {
@@ -86,6 +88,7 @@ def data_of(answer: Answer) -> dict[str, Any]:
         "family": [colours[name] for name in solvers],
         "series": [first[name].series for name in solvers],
         "order": [first[name].order for name in solvers],
+        "learning": [_number(_learning(run.record.fits.get(name))) for name in solvers],
         "statuses": [status.value for status in Status],
         "honest": [int(status.honest) for status in Status],
         "paces": list(PACE.values()),
@@ -101,6 +104,10 @@ def data_of(answer: Answer) -> dict[str, Any]:
     }
 
 
+def _learning(fit: FitRecord | None) -> float:
+    return 0.0 if fit is None else (fit.data_time or 0.0) + (fit.fit_time or 0.0)
+
+
 def _low(error: Score | None) -> float:
     """Return the lower end of an interval; what cannot be told from zero is not below what is printed."""
     return math.nan if error is None else max(error.low, min(error.resolution or 0.0, error.value))
@@ -113,21 +120,20 @@ def _calls(calls: Sequence[tuple[int, Call]]) -> dict[str, list[Any]]:
         "timed": [call.timing.timed_states for _, call in calls],
         "threads": [call.timing.threads for _, call in calls],
         "disturbed": [call.timing.disturbed for _, call in calls],
-        "learning": [_number(call.learning) for _, call in calls],
         "pace": [_pace(call) for _, call in calls],
         "crossing": [_kind(call.contest.break_even if call.contest else None) for _, call in calls],
+        "fixed": [_number(call.fixed, 3) for _, call in calls],
     }
     intervals: dict[str, list[Interval | None]] = {
         "seconds": [call.seconds for _, call in calls],
-        "fixed": [call.fixed for _, call in calls],
         "ratio": [call.contest.ratio if call.contest else None for _, call in calls],
-        "number": [
-            call.contest.break_even.number if call.contest and call.contest.break_even else None for _, call in calls
-        ],
     }
-    for name, ends in intervals.items():
-        for column, place in {name: 0, f"{name}_low": 1, f"{name}_high": 2}.items():
-            columns[column] = [None if one is None else _number(one[place]) for one in ends]
+    for name, found in intervals.items():  # these are intervals of a logarithm, so that one factor tells both ends
+        columns[name] = [None if one is None else _number(one[0]) for one in found]
+        columns[f"{name}_by"] = [None if one is None else _number(one[2] / one[0] - 1, 3) for one in found]
+    crossings = [call.contest.break_even if call.contest else None for _, call in calls]
+    for place, name in enumerate(("number", "number_low", "number_high")):
+        columns[name] = [None if one is None else _number(one.number[place], 3) for one in crossings]
     return columns
 
 

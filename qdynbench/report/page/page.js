@@ -77,12 +77,12 @@ function csv(rows) {
   };
   return rows.map(row => row.map(entry).join(",")).join("\r\n") + "\r\n";
 }
-const STYLED = ["fill", "stroke", "stroke-width", "stroke-dasharray", "opacity", "font", "text-anchor", "dominant-baseline"];
+const STYLED = ["fill", "stroke", "stroke-width", "stroke-dasharray", "opacity", "paint-order", "font-family", "font-size"];
 function saved(svg) {
   const copy = svg.cloneNode(true), from = [svg, ...$$(svg, "*")], to = [copy, ...$$(copy, "*")];
   from.forEach((one, number) => {
     const style = getComputedStyle(one);
-    to[number].setAttribute("style", STYLED.map(name => `${name}:${style.getPropertyValue(name)}`).join(";"));
+    for (const name of STYLED) to[number].setAttribute(name, style.getPropertyValue(name));
     to[number].removeAttribute("class");
   });
   copy.setAttribute("xmlns", "http://www.w3.org/2000/svg");
@@ -169,6 +169,11 @@ function section(data, article, number) {
   const prefix = number ? `${number}.` : "";
   const sizes = [...new Set(cells.size)].sort((a, b) => a - b), batches = [...new Set(calls.batch)].sort((a, b) => a - b);
   const solved = sizes.filter(size => cells.size.some((one, at) => one === size && cells.error[at] !== null));
+  for (const key of ["seconds", "ratio"]) for (const [end, sign] of [["low", -1], ["high", 1]])
+    calls[`${key}_${end}`] = calls[key].map((value, call) => value === null || calls[`${key}_by`][call] === null ? null : value * (1 + calls[`${key}_by`][call]) ** sign);
+  for (const [end, key, sign] of [["low", "start_less", -1], ["high", "start_more", 1]])
+    calls[`fixed_${end}`] = calls.fixed.map((value, call) => value === null ? null : Math.max(0, value + sign * (cells[key][calls.cell[call]] ?? 0)));
+  calls.learning = calls.cell.map(cell => data.learning[cells.solver[cell]]);
   const ofCell = cells.solver.map(() => []);
   calls.cell.forEach((cell, call) => ofCell[cell].push(call));
   const numbers = calls.number_high.filter(value => value !== null && value > 0);
@@ -221,15 +226,21 @@ function section(data, article, number) {
   const floorOf = shown => Math.max(0, ...shown.map(cell => cells.floor[cell] ?? 0));
   const rows = {};  // what a button saves
 
+  function rounded(slider) {
+    const value = 10 ** Number(slider.value);
+    return value < 100 ? Math.round(value) : Number(value.toPrecision(2));
+  }
+
   // Error against the cost of one trajectory, and that cost against their number.
   function drawCost() {
     const asked = queries(), shown = here(), most = 10 ** decades;
     const timed = shown.filter(cell => callOf(cell) !== null && cells.error[cell] !== null);
     const floor = floorOf(timed), lanes = timed.filter(cell => cells.error[cell] < floor), above = timed.filter(cell => cells.error[cell] >= floor);
     const size = get("size"), batch = get("batch");
-    $(article, "[data-slider]").max = decades;
-    $(article, "[data-slider]").value = Math.log10(asked);
-    $(article, "[data-slider]").setAttribute("aria-valuetext", `${count(asked)} trajectories`);
+    const slider = $(article, "[data-slider]");
+    slider.max = decades;
+    if (rounded(slider) !== asked) slider.value = Math.log10(asked);  // a slider that moved stays where it is
+    slider.setAttribute("aria-valuetext", `${count(asked)} trajectories`);
     for (const legend of $$(article, "[data-legend]")) legend.replaceChildren(...[...new Set(shown.map(cell => cells.solver[cell]))].map(index => node("span", {}, swatch(index), name(index))));
     costTable(shown, asked);
     if (!timed.length) {
@@ -315,7 +326,7 @@ function section(data, article, number) {
   function costTable(shown, asked) {
     const listed = shown.map(cell => ({cell, call: callOf(cell)})).map(one => ({...one, ...(one.call === null ? {value: null} : cost(one.call, asked))}));
     listed.sort((one, other) => (one.value ?? Infinity) - (other.value ?? Infinity));
-    const head = ["solver", "one trajectory", "training", "start-up", "solving", data.metric, "beside the reference", "break-even"];
+    const head = ["solver", "one trajectory", "beside the reference", "break-even", data.metric, "training", "start-up", "solving"];
     rows.cost = [["solver", "spins", "seed", "states_per_call", "trajectories", "seconds_per_trajectory", "low", "high", "fixed_seconds", "learning_seconds", data.metric, "error_low", "error_high", "floor", "accuracy", "standing", "crossing", "number", "number_low", "number_high", "status", "reason"]];
     const body = listed.map(({cell, call, value, low, high}) => {
       const index = cells.solver[cell], first = node("td", {}, swatch(index), name(index));
@@ -333,7 +344,7 @@ function section(data, article, number) {
       const tone = stand === "costs less" && fair(cell) ? "green" : stand === "costs more" ? "red" : "dim";
       const even = number === null || number < 1 ? index === reference ? "" : text : node("button", {type: "button", "data-even": number, title: "move the slider there"}, `${text} (${within})`);
       rows.cost.push([...base, value, low, high, calls.fixed[call], calls.learning[call], ...errors, data.accuracies[cells.accuracy[cell]], stand, calls.crossing[call], calls.number[call], calls.number_low[call], calls.number_high[call], data.statuses[cells.status[cell]], data.reasons[cells.reason[cell]]]);
-      return node("tr", {}, first, node("td", {}, duration(value, low, high)), ...parts.map(part => node("td", {class: "dim"}, share(part))), node("td", {}, error(cell)), node("td", {class: tone}, how), node("td", {}, even));
+      return node("tr", {}, first, node("td", {}, duration(value, low, high)), node("td", {class: tone}, how), node("td", {}, even), node("td", {}, error(cell)), ...parts.map(part => node("td", {class: "dim"}, share(part))));
     });
     table("cost").replaceChildren(node("thead", {}, node("tr", {}, ...head.map(text => node("th", {scope: "col"}, text)))), node("tbody", {}, ...body));
   }
@@ -360,7 +371,6 @@ function section(data, article, number) {
       {key: "pace", text: "pace", value: cell => { const call = callOf(cell); return call === null || calls.pace[call] === null ? "" : data.paces[calls.pace[call]]; }, kind: "left"},
       {key: "accuracy", text: "accuracy", value: cell => cells.solver[cell] === reference ? "" : data.accuracies[cells.accuracy[cell]], kind: "left"},
       {key: "even", text: "break-even", value: of("number"), show: cell => [callOf(cell) === null ? "–" : crossing(callOf(cell))[0]]},
-      {key: "prepare", text: "prepare", value: cell => cells.prepare[cell], show: cell => [duration(cells.prepare[cell])]},
       {key: "memory", text: "memory", value: cell => cells.memory[cell], show: cell => [memory(cells.memory[cell])]},
     ];
   }
@@ -528,8 +538,7 @@ function section(data, article, number) {
   $(article, '[data-key="metric"]').append(...Object.keys(data.curves.metrics).map(metric => node("option", {value: metric}, metric)));
   article.addEventListener("input", event => {
     if (event.target.matches("[data-slider]")) {
-      const value = 10 ** Number(event.target.value);
-      set("queries", String(value < 100 ? Math.round(value) : Number(value.toPrecision(2))));
+      set("queries", String(rounded(event.target)));
     } else if (event.target.dataset.key) {
       longest = ROWS;
       set(event.target.dataset.key, event.target.value);

@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import functools
 import hashlib
-import itertools
 import shlex
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from importlib import resources
@@ -18,7 +17,7 @@ from rich.text import Text
 from qdynbench import text as write
 from qdynbench.analysis.answer import Answer, answer
 from qdynbench.analysis.comparison import Contest
-from qdynbench.analysis.findings import Outcome, PaysOff, findings, outcomes
+from qdynbench.analysis.findings import Finding, Outcome, PaysOff, findings, outcomes
 from qdynbench.analysis.resolution import recorded
 from qdynbench.analysis.selection import cells_by_solver, label_of
 from qdynbench.files import written_whole
@@ -143,8 +142,10 @@ def _solvers(found: Answer, summaries: Mapping[str, str]) -> Iterator[dict[str, 
     run, listed = found.run, cells_by_solver(found.run)
     colours = families(listed)
     # How it stands to the reference is said below by the contests of the answer, and where.
-    others = (one for one in findings(run) if not isinstance(one, Outcome | PaysOff))
-    verdicts = {solver: text_of(same) for solver, same in itertools.groupby(others, key=lambda one: one.subject)}
+    others: dict[str, list[Finding]] = {}
+    for one in findings(run):
+        if not isinstance(one, Outcome | PaysOff):
+            others.setdefault(one.subject, []).append(one)
     for solver, cells in listed.items():
         contests = [one for row in found.rows if row.solver == solver for many in row.contests.values() for one in many]
         fit = run.record.fits.get(solver)
@@ -163,7 +164,7 @@ def _solvers(found: Answer, summaries: Mapping[str, str]) -> Iterator[dict[str, 
             "summary": write.plain(summaries.get(solver.partition("[")[0], "")),
             "role": "reference" if solver == run.task.reference else "learned" if fit is not None else "",
             "facts": {name: text for name, text in facts.items() if text},
-            "verdict": verdicts.get(solver, ""),
+            "verdict": text_of(others.get(solver, ())),
             "outcomes": [
                 (sentence(one), _where(one.contests) if isinstance(one, Outcome) else "")
                 for one in outcomes(contests)
