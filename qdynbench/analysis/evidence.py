@@ -114,3 +114,30 @@ def curves(
             if values is not None and values.ndim == 2:
                 count += 1
                 yield cell, metric, mean_curve(values[:, steps].astype(np.float64))
+
+
+def observed(
+    run: Run, name: str, steps: NDArray[np.int64], most: int
+) -> Iterator[tuple[CellRecord, bool, NDArray[np.float64]]]:
+    """Yield the mean of an observable over the test states of a cell at some steps, shape `(K,)`.
+
+    Of each case that of the reference comes first, marked as such.
+
+    Args:
+        run: the run.
+        name: of the observable.
+        steps: shape `(K,)`.
+        most: at most so many cells; large sizes and first seeds come first.
+    """
+    told: set[tuple[int, int]] = set()
+    for cell in sorted((one for one in run.cells if one.scores), key=lambda cell: (cell.seed, -cell.size))[:most]:
+        for reference in (True, False):
+            values = run.curve_of(cell, f"{name}_reference" if reference else name)
+            if values is None or values.ndim != 2 or (reference and (cell.size, cell.seed) in told):
+                continue
+            if reference:
+                told.add((cell.size, cell.seed))
+            known = np.isfinite(values[:, steps]).any(axis=0)
+            mean = np.full(len(steps), np.nan)
+            mean[known] = np.nanmean(values[:, steps[known]].astype(np.float64), axis=0)
+            yield cell, reference, mean

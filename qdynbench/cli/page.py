@@ -36,8 +36,9 @@ def page(
     if path.is_dir() or not path.parent.is_dir():
         raise InputError(f"--out {path}: {'a folder' if path.is_dir() else 'its folder does not exist'}; name a file")
     opened = [Run(folder, tolerance, metric) for folder in folders]
-    registry = Registry.discover()
-    judged_by(metric, registry)
-    write_page(opened, path, summaries_of(registry))
+    if metric is not None:
+        files = dict.fromkeys(file for run in opened for file in run.record.plugin_files if Path(file).is_file())
+        judged_by(metric, Registry.discover(files))
+    write_page(opened, path, summaries_of(Registry.discover()))
     Console().print(str(path), soft_wrap=True, markup=False, highlight=False)
     return 0

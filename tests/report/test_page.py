@@ -159,6 +159,11 @@ def test_what_is_shown_can_be_saved(opened: Opened, usual: Run) -> None:
     ]
     assert np.allclose(sorted(times), sorted(recorded), rtol=1e-3)
     with page.expect_download() as saved:
+        page.locator('[data-csv="curves"]').click()
+    ends = [row for row in csv.DictReader(io.StringIO(Path(saved.value.path()).read_text())) if row["solver"] == "sru"]
+    means = [np.mean(usual.errors_of(cell)) for cell in usual.cells if cell.solver == "sru"]
+    assert np.allclose([float(row["mean"]) for row in ends if row["time"] == "0.2"], means[::-1], rtol=1e-2)
+    with page.expect_download() as saved:
         page.locator('[data-svg="pareto"]').click()
     assert Path(saved.value.path()).read_text().startswith("<svg")
 
@@ -168,6 +173,9 @@ def test_the_task_on_the_page_runs_again(opened: Opened, qdynbench: Command, sma
     assert done.returncode == 0, done.stderr
     assert "page  runs/small/page.html" in done.stdout
     page = opened(tmp_path / "runs/small/page.html")
+    entropy = page.get_by_label("observable")
+    entropy.select_option("Half-chain entropy")
+    assert page.locator('[data-chart="observed"] path.now').count() == 1, "the reference beside the solver"
     with page.expect_download() as saved:
         page.get_by_role("button", name="save").click()
     again = tmp_path / saved.value.suggested_filename

@@ -9,21 +9,23 @@ import base64
 import gzip
 import json
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from qdynbench import text as write
 from qdynbench.analysis.answer import Answer
 from qdynbench.analysis.comparison import Pace
-from qdynbench.analysis.evidence import Call, Evidence, curves, evidence
+from qdynbench.analysis.evidence import Call, Evidence, curves, evidence, observed
 from qdynbench.analysis.points import Point
 from qdynbench.analysis.selection import score_of
 from qdynbench.contract.spec import SolverSpec
 from qdynbench.record.ledger import BreakEven
 from qdynbench.record.results import Run
 from qdynbench.record.schema import FitRecord, Score, Status
+from qdynbench.report.terminal.curves import OBSERVED, STILL
 from qdynbench.report.terminal.sentences import ACCURACY, PACE, words
 from qdynbench.stats import Interval
 
@@ -177,7 +179,24 @@ def _curves(run: Run, found: Sequence[Evidence]) -> dict[str, Any]:
             }
         )
     times = [_number(float(step * run.task.times.dt)) for step in steps]
-    return {"times": times, "metrics": drawn, "most": MOST_CURVES}
+    return {"times": times, "metrics": drawn, "most": MOST_CURVES, "observed": _observed(run, numbers, steps)}
+
+
+def _observed(run: Run, numbers: Mapping[str, int], steps: NDArray[np.int64]) -> dict[str, list[dict[str, Any]]]:
+    """Return the curves of the observables that move, with that of the reference."""
+    found = {}
+    for name, title in OBSERVED.items():
+        listed = list(observed(run, name, steps, MOST_CURVES))
+        if any(np.nanmax(mean) - np.nanmin(mean) > STILL for _, _, mean in listed if np.isfinite(mean).any()):
+            found[title] = [
+                {
+                    "cell": numbers[cell.key],
+                    "reference": int(reference),
+                    "mean": [_number(float(value), 3) for value in mean],
+                }
+                for cell, reference, mean in listed
+            ]
+    return found
 
 
 def _training(fit: FitRecord) -> list[dict[str, float | None]]:

@@ -179,7 +179,7 @@ function section(data, article, number) {
   const numbers = calls.number_high.filter(value => value !== null && value > 0);
   const decades = Math.min(15, Math.max(6, Math.ceil(Math.log10(10 * Math.max(1, ...numbers)))));
   const usual = {size: String(solved.at(-1) ?? sizes.at(-1) ?? ""), batch: String(batches.at(-1) ?? ""), queries: "10000", seed: String(Math.min(...cells.seed)),
-    find: "", only: "", status: "", sort: "", metric: Object.keys(data.curves.metrics)[0] ?? ""};
+    find: "", only: "", status: "", sort: "", metric: Object.keys(data.curves.metrics)[0] ?? "", observable: Object.keys(data.curves.observed)[0] ?? ""};
   const get = key => state.get(prefix + key) ?? usual[key];
   const queries = () => { const value = Number(get("queries")); return Number.isFinite(value) && value >= 1 ? Math.min(value, 1e15) : 1e4; };
   // Shapes tell the settings of one family apart, and the families that share the last colour.
@@ -460,8 +460,23 @@ function section(data, article, number) {
         }
       }
     }
+    drawObserved();
     const full = Object.values(data.curves.metrics).flat().length >= data.curves.most;
     say("curves", `Mean over test states with its 95 % interval; hollow marks lie at the lower edge or below it.${full ? ` The page holds ${data.curves.most} curves; the files of the run have all.` : ""}`);
+  }
+  function drawObserved() {
+    const title = get("observable"), drawn = (data.curves.observed[title] ?? []).filter(one => String(cells.size[one.cell]) === get("size") && String(cells.seed[one.cell]) === get("seed"));
+    const at = place("observed");
+    rows.curves.push(...(data.curves.observed[title] ?? []).flatMap(one => data.curves.times.map((time, step) => [one.reference ? "reference" : name(cells.solver[one.cell]), cells.size[one.cell], cells.seed[one.cell], title, time, one.mean[step], null, null])));
+    at.closest("figure").hidden = !Object.keys(data.curves.observed).length;
+    if (!drawn.length) return at.replaceChildren(node("p", {class: "dim"}, "Not known at this size."));
+    const values = drawn.flatMap(one => one.mean).filter(value => value !== null), chart = new Chart(at, 320, `${title} against time at ${get("size")} spins.`);
+    const x = linear(0, data.curves.times.at(-1), chart.left, chart.right, 6), y = linear(Math.min(...values), Math.max(...values), chart.bottom, chart.top, 6);
+    chart.axes(x, y, "time (1/energy)", title);
+    const points = one => one.mean.map((value, step) => [x.at(data.curves.times[step]), value]).filter(([, value]) => value !== null).map(([across, value]) => [across, y.at(value)]);
+    const [exact, others] = [drawn.filter(one => one.reference), drawn.filter(one => !one.reference)];
+    for (const one of others) chart.path(points(one), "line", colour(cells.solver[one.cell]));
+    for (const one of exact) chart.path(points(one), "now", "");  // over the others, which it would be hidden below
   }
   function named(chart, found) {  // at the right end of curves, above each of them
     const text = found.map(([index, y]) => [chart.right, y - 9, shorter(name(index), 30)]);
@@ -523,7 +538,7 @@ function section(data, article, number) {
   }
 
   const draw = {cost: drawCost, cells: drawCells, curves: drawCurves, rounds: drawRounds, training: drawTraining};
-  const needs = {size: ["cost", "curves", "rounds"], seed: ["cost", "curves", "rounds"], batch: ["cost", "cells", "rounds"], queries: ["cost"], metric: ["curves"], find: ["cells"], only: ["cells"], status: ["cells"], sort: ["cells"]};
+  const needs = {size: ["cost", "curves", "rounds"], seed: ["cost", "curves", "rounds"], batch: ["cost", "cells", "rounds"], queries: ["cost"], metric: ["curves"], observable: ["curves"], find: ["cells"], only: ["cells"], status: ["cells"], sort: ["cells"]};
   function set(key, value) {
     if (value === usual[key]) state.delete(prefix + key); else state.set(prefix + key, value);
     save();
@@ -535,6 +550,9 @@ function section(data, article, number) {
       control.value = control.dataset.key === "queries" ? String(queries()) : get(control.dataset.key);
     }
   }
+  const observables = $(article, '[data-key="observable"]');
+  observables.append(...Object.keys(data.curves.observed).map(title => node("option", {value: title}, title)));
+  observables.closest("label").hidden = !observables.children.length;
   $(article, '[data-key="metric"]').append(...Object.keys(data.curves.metrics).map(metric => node("option", {value: metric}, metric)));
   article.addEventListener("input", event => {
     if (event.target.matches("[data-slider]")) {
