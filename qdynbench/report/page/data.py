@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from qdynbench import text as write
 from qdynbench.analysis.answer import Answer
-from qdynbench.analysis.comparison import Pace
+from qdynbench.analysis.comparison import Accuracy, Pace
 from qdynbench.analysis.evidence import Call, Evidence, curves, evidence, observed
 from qdynbench.analysis.points import Point
 from qdynbench.analysis.selection import score_of
@@ -68,8 +68,7 @@ def data_of(answer: Answer) -> dict[str, Any]:
         "status": [list(Status).index(one.cell.status) for one in found],
         "reason": [reasons.index(write.plain(one.cell.reason)) for one in found],
         "track": [tracks.index(write.plain(one.cell.track)) for one in found],
-        "complete": [int(one.cell.complete) for one in found],
-        "accuracy": [list(ACCURACY).index(one.accuracy) for one in found],
+        "accuracy": [list(Accuracy).index(one.accuracy) for one in found],
         "error": [_number(math.nan if one.error is None else one.error.value) for one in found],
         "low": [_number(_low(one.error), 3) for one in found],
         "high": [_number(math.nan if one.error is None else one.error.high, 3) for one in found],
@@ -84,7 +83,6 @@ def data_of(answer: Answer) -> dict[str, Any]:
     calls = [(number, call) for number, one in enumerate(found) for call in one.calls]
     return {
         "metric": words(run.metric),
-        "tolerance": run.tolerance,
         "reference": solvers.index(run.task.reference) if run.task.reference in solvers else None,
         "solvers": solvers,
         "family": [colours[name] for name in solvers],
@@ -92,10 +90,9 @@ def data_of(answer: Answer) -> dict[str, Any]:
         "order": [first[name].order for name in solvers],
         "learning": [_number(_learning(run.record.fits.get(name))) for name in solvers],
         "statuses": [status.value for status in Status],
-        "honest": [int(status.honest) for status in Status],
-        "paces": list(PACE.values()),
-        "accuracies": list(ACCURACY.values()),
-        "suffices": [int(accuracy.suffices) for accuracy in ACCURACY],
+        "paces": [PACE[pace] for pace in Pace],
+        "accuracies": [ACCURACY[accuracy] for accuracy in Accuracy],
+        "suffices": [int(accuracy.suffices) for accuracy in Accuracy],
         "reasons": reasons.known,
         "tracks": tracks.known,
         "cells": cells,
