@@ -15,9 +15,11 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, expect
 
 from qdynbench import load_task
+from qdynbench.analysis.selection import cells_by_solver, score_of, timing_of
 from qdynbench.record.results import Run
 from qdynbench.record.schema import Status
 from qdynbench.report.page.page import write_page
+from qdynbench.report.terminal import numbers
 from tests.report.browser import Opened, started
 from tests.runs import Entry, ended, exact, make_run
 
@@ -288,6 +290,16 @@ def test_the_page_says_what_the_terminal_says(opened: Opened, qdynbench: Command
         "N = 2..8 with",
     ):
         assert part in solver
+
+
+def test_numbers_are_written_as_in_the_terminal(opened: Opened, usual: Run) -> None:
+    page = opened(page_of(usual))
+    listed = [row for row in rows(page, "cells") if row[3] == "ok"]
+    cells = [cell for cells in cells_by_solver(usual).values() for cell in cells if cell.status is Status.OK]
+    assert [[row[0].strip(), row[1]] for row in listed] == [[cell.solver, str(cell.size)] for cell in cells]
+    for row, cell in zip(listed, cells, strict=True):
+        assert row[4] == numbers.score(score_of(cell, "infidelity"))
+        assert row[5] == numbers.call(timing_of(cell, 256))
 
 
 def test_a_run_without_errors_or_times_has_a_page(

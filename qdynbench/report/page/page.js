@@ -6,35 +6,34 @@ const ROWS = 50, MOST_ROWS = 1000;
 const $ = (root, what) => root.querySelector(what), $$ = (root, what) => [...root.querySelectorAll(what)];
 
 // --- numbers in words -------------------------------------------------------------------------------------------
-const MINUS = "\u2212";
+// The same rules as those of `text.py`, so that page and terminal write a number alike.
+const exponentOf = value => value ? Number(Math.abs(value).toExponential(6).split("e")[1]) : 0;
+const scientific = (value, digits) => value.toExponential(Math.max(0, digits - 1)).replace("e+", "e");
 function significant(value, digits = 3) {
   if (value === null || Number.isNaN(value)) return "–";
   if (value === 0) return "0";
-  const size = Math.abs(value);
-  if (size >= 0.01 && size < 1e4) {
-    const places = Math.max(0, digits - 1 - Math.floor(Math.log10(size)));
-    return value.toFixed(places);
-  }
-  return value.toExponential(digits - 1).replace("e+", "e");
+  const exponent = exponentOf(Number(value.toExponential(digits - 1)));
+  return exponent >= -2 && exponent < 4 ? Number(value.toPrecision(digits)).toFixed(Math.max(0, digits - 1 - exponent)) : scientific(value, digits);
 }
-const UNITS = [[3600, "h"], [60, "min"], [1, "s"], [1e-3, "ms"], [1e-6, "µs"], [1e-9, "ns"], [1e-12, "ps"]];
-function interval(value, low, high, digits = 3) {
+function interval(value, low, high, digits = 4) {
   if (value === null) return "–";
-  if (low === null || high === null) return significant(value, digits);
+  if (low === null || high === null) return significant(value);
   const half = Math.max(high - value, value - low);
-  if (half >= Math.abs(value) / 2) return `${significant(value, 2)} (${significant(low, 2)}..${significant(high, 2)})`;
-  const scale = Math.abs(value) >= 0.01 && Math.abs(value) < 1e4 ? 0 : Math.floor(Math.log10(Math.abs(value)));
-  const shown = value / 10 ** scale, width = half / 10 ** scale;
-  let last = width > 0 ? Math.floor(Math.log10(width)) - (width / 10 ** Math.floor(Math.log10(width)) < 1.95 ? 1 : 0) : -9;
-  last = Math.max(last, Math.floor(Math.log10(Math.abs(shown))) - digits);
-  const places = Math.max(0, -last), power = scale ? `e${scale}` : "";
-  const text = `${shown.toFixed(places)}±${Math.max(width, 0).toFixed(places)}`;
-  return power ? `(${text})${power}` : text;
+  if (!(half > Math.abs(value) * 0.5 * 10 ** (1 - digits))) return significant(value);
+  if (half >= Math.abs(value)) return `${significant(value, 1)} (${significant(low, 1)}..${significant(high, 1)})`;
+  const rough = half.toExponential(1), first = exponentOf(Number(rough));
+  const last = Math.max(rough.startsWith("1") ? first - 1 : first, exponentOf(value) - digits + 1);
+  const unit = 10 ** last, round = number => Number((Math.round(number / unit) * unit).toPrecision(12));
+  const exponent = exponentOf(round(value)), places = Math.max(0, -last);
+  if (exponent >= -2 && exponent < 4) return `${round(value).toFixed(places)}±${round(half).toFixed(places)}`;
+  const width = exponentOf(round(half));
+  return `${(value / 10 ** exponent).toFixed(Math.max(0, exponent - last))}e${exponent}±${scientific(round(half), width - last + 1)}`;
 }
+const UNITS = [[7200, 3600, "h"], [600, 60, "min"], [1, 1, "s"], [1e-3, 1e-3, "ms"], [1e-6, 1e-6, "µs"], [0, 1e-9, "ns"]];
 function duration(value, low = null, high = null) {
   if (value === null) return "–";
-  const [unit, name] = UNITS.find(([start]) => value >= 0.9995 * start) ?? UNITS.at(-1);
-  return `${interval(value / unit, low === null ? null : low / unit, high === null ? null : high / unit)} ${name}`;
+  const [, unit, name] = UNITS.find(([start]) => value >= 0.9995 * start);
+  return `${interval(value / unit, low === null ? null : low / unit, high === null ? null : high / unit, 3)} ${name}`;
 }
 function memory(value) {
   if (value === null) return "–";
@@ -86,6 +85,7 @@ function saved(svg) {
     to[number].removeAttribute("class");
   });
   copy.setAttribute("xmlns", "http://www.w3.org/2000/svg");
+  copy.prepend(shape("rect", {width: "100%", height: "100%", fill: getComputedStyle(document.body).backgroundColor}));
   copy.setAttribute("width", svg.viewBox.baseVal.width);
   copy.setAttribute("height", svg.viewBox.baseVal.height);
   return new XMLSerializer().serializeToString(copy);
