@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import tempfile
+import traceback
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from qdynbench.record import trust
 from qdynbench.record.results import Run, warn
 from qdynbench.record.store import Store
 from qdynbench.report.figures.drawing import draw_figures
+from qdynbench.report.page.page import summaries_of, write_page
 from qdynbench.report.parts import Drawing
 from qdynbench.runner.environment import environment_of
 from qdynbench.runner.execute import execute, foresee
@@ -87,7 +89,8 @@ def run(
     """Run a task and return what came of it; finished cells of an earlier run in the same folder are taken over.
 
     Results of the same task with other solvers, sizes or seeds stay in the run. Results that were made under other
-    conditions are not replaced: such a run is refused. The task's figures are drawn at the end; see `draw`.
+    conditions are not replaced: such a run is refused. At the end the task's figures are drawn, see `draw`, and
+    `page.html` is written.
 
     Args:
         task: path of a task file, name of a registered task, or a task.
@@ -116,8 +119,18 @@ def run(
     choice = Choice(again, folders, keep_fit)
     done = measure(*(task, registry, folder, observer), choice=choice, fresh=fresh, device=device, threads=threads)
     observer.drawing(done.task.figures)
-    draw_figures(done, registry)
+    present(done, registry)
     return done
+
+
+def present(run: Run, registry: Registry) -> list[Drawing]:
+    """Draw the figures of a run and write its page, and return what came of them; the page only where it failed."""
+    drawn = draw_figures(run, registry)
+    try:
+        write_page([run], run.page_file(), summaries_of(registry))
+    except Exception as error:  # whatever it is, the results are there and have to be shown
+        drawn.append(Drawing("page", reason=f"{type(error).__name__}: {error}", details=traceback.format_exc()))
+    return drawn
 
 
 def measure(

@@ -7,13 +7,14 @@ from typing import Any
 
 import typer
 
-from qdynbench.cli import calibrate, check, compare, info, list_, plugins, report, run, verify
+from qdynbench.cli import calibrate, check, compare, info, list_, page, plugins, report, run, verify
 from qdynbench.plugins.registry import Entry, Registry
 
 COMMANDS: tuple[tuple[str, Callable[..., Any]], ...] = (
     ("run", run.run),
     ("compare", compare.compare),
     ("report", report.report),
+    ("page", page.page),
     ("list", list_.list_),
     ("check", check.check),
     ("verify", verify.verify),

@@ -67,7 +67,6 @@ def complete(
     from qdynbench.errors import InputError
     from qdynbench.plugins.registry import Registry
     from qdynbench.record.results import Run
-    from qdynbench.report.figures.drawing import draw_figures
     from qdynbench.runner.earlier import refuse_unlike
     from qdynbench.runner.plan import asked
     from qdynbench.task.load import check_names, load_task
@@ -107,5 +106,5 @@ def complete(
         replace=False,
     )
     observer.drawing(done.task.figures)
-    draw_figures(done, registry)
+    api.present(done, registry)
     return done

@@ -55,7 +55,6 @@ def run(
     from qdynbench.errors import InputError
     from qdynbench.plugins.registry import Registry
     from qdynbench.record.results import Run
-    from qdynbench.report.figures.drawing import draw_figures
     from qdynbench.report.terminal.show import show, show_answer
     from qdynbench.runner.fits import Choice
     from qdynbench.task.load import load_task
@@ -82,8 +81,8 @@ def run(
                 *(loaded, registry, folder, observer), choice=choice, fresh=fresh, device=device, threads=threads
             )
             observer.drawing(done.task.figures)
-            drawn = draw_figures(done, registry)
-        shown = Run(done.folder, tolerance, metric)
+            shown = Run(done.folder, tolerance, metric)
+            drawn = api.present(shown, registry)
         if quiet:
             show_answer(shown, Console())
         else:

@@ -98,8 +98,11 @@ class Run:
 
     def cell(self, solver: str, size: int, seed: int) -> CellRecord | None:
         """Return one cell, or None if the run does not have it."""
-        wanted = (solver, size, seed)
-        return next((cell for cell in self.cells if (cell.solver, cell.size, cell.seed) == wanted), None)
+        return self._by_case.get((solver, size, seed))
+
+    @cached_property
+    def _by_case(self) -> dict[tuple[str, int, int], CellRecord]:
+        return {(cell.solver, cell.size, cell.seed): cell for cell in reversed(self.cells)}
 
     def curves_of(self, cell: CellRecord, *names: str) -> dict[str, NDArray[np.float32]]:
         """Return the curves of one cell: per sample and time `(B, T+1)`, or `(B,)` for metrics without a time axis.
@@ -210,6 +213,10 @@ class Run:
             OSError: it cannot be, or somebody else's file would be replaced.
         """
         return self._store.figure(name)
+
+    def page_file(self) -> Path:
+        """Return where the page of this run is to be written, `<run>/page.html`; raises as `figure_file` does."""
+        return self._store.page()
 
     def _rows(self, cell: CellRecord) -> Iterator[dict[str, Any]]:
         common = cell.model_dump(include={"task", "solver", "size", "seed", "track", "reason"})

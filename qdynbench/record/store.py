@@ -27,11 +27,11 @@ from qdynbench.text import capped, plain
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-RUN, TABLE, LOCK, LIST = "run.json", "results.parquet", "run.lock", "written.txt"
+RUN, TABLE, PAGE, LOCK, LIST = "run.json", "results.parquet", "page.html", "run.lock", "written.txt"
 PARTS = ("cells", "curves", "logs", "figures")
 _NAME = r"[A-Za-z0-9=_-][A-Za-z0-9.=_-]*"
 OURS = re.compile(
-    rf"(?:run\.json|results\.parquet|cells/{_NAME}\.json|curves/{_NAME}\.npz|logs/{_NAME}\.log"
+    rf"(?:run\.json|results\.parquet|page\.html|cells/{_NAME}\.json|curves/{_NAME}\.npz|logs/{_NAME}\.log"
     rf"|figures/{_NAME}\.(?:png|svg)|run\.lock|written\.txt)"
 )
 """What a run writes at all; nothing else is removed, whatever the list says."""
@@ -52,7 +52,7 @@ class Damaged(QdynbenchError):
 
 
 class Store:
-    """A run directory: `run.json`, `cells/<key>.json`, `curves/<key>.npz`, `logs/`, `figures/`, `results.parquet`.
+    """A run directory: `run.json`, `cells/<key>.json`, `curves/<key>.npz`, `logs/`, and what is made of these.
 
     `written.txt` lists the files that runs have written here, each before it is made. Only these are ever replaced or
     removed.
@@ -197,6 +197,11 @@ class Store:
         for name in self.listed - {LIST, LOCK}:
             for path in (self.folder / name, self.folder / f"{name}{PARTIAL}"):
                 path.unlink(missing_ok=True)
+
+    def page(self) -> Path:
+        """Return the path of the page of the run to be written; raises OSError where it must not be."""
+        self.claim(PAGE)
+        return self.folder / PAGE
 
     def figure(self, name: str) -> Path:
         """Return the path of a picture to be written; raises OSError where it must not be."""
