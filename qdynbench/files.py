@@ -65,6 +65,16 @@ def read(folder: Path, name: str, largest: int) -> bytes:
         return stream.read(largest + 1)
 
 
+@contextmanager
+def appended(path: Path) -> Iterator[IO[bytes]]:
+    """Open a file to be added to, or made; a link or anything else that is no regular file is refused by an OSError."""
+    flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK
+    with os.fdopen(os.open(path, flags, 0o666), "ab") as stream:
+        if not stat.S_ISREG(os.fstat(stream.fileno()).st_mode):
+            raise OSError(errno.EINVAL, "is no regular file", str(path))
+        yield stream
+
+
 def own_folder(path: Path) -> Path:
     """Make a folder where there is none; one that a symbolic link stands for is refused by an OSError."""
     path.mkdir(exist_ok=True)

@@ -141,11 +141,6 @@ def capped(text: str, longest: int) -> str:
     return f"{text[: longest - end - 3]} … {text[len(text) - end :]}"
 
 
-def harmless(text: str) -> str:
-    """Return a text of the same length in which every character that a terminal might obey is a blank."""
-    return "".join(letter if letter.isprintable() else " " for letter in text)
-
-
 def without_size(reason: str, size: int) -> str:
     """Write a reason with N for its number of spins, so that the same reason at several sizes reads the same."""
     return re.sub(rf"(?<![\d.,]){size}(?= spins?\b)", "N", plain(reason))

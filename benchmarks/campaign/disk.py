@@ -242,12 +242,14 @@ def signalled(number: signal.Signals, moment: str, times: int = 1) -> Disturbanc
     def disturbed(yard: Yard) -> Iterator[str | None]:
         process = yard.start()
         yard.wait_for(process, moment)
-        family = psutil.Process(process.pid).children(recursive=True) if process.poll() is None else []
-        early = process.poll() is not None
+        early = process.poll() is not None  # it was too fast, and has to have ended well
+        if moment not in yard.said():
+            raise Survived(f"it has not said {moment!r}: {yard.said()[-300:]}")
+        family = [] if early else psutil.Process(process.pid).children(recursive=True)
         for _ in range(times):
             with contextlib.suppress(ProcessLookupError):
                 process.send_signal(number)
-        yard.finished = judged(yard, process, None if early else "stopped by", None if early else 128 + number)
+        yard.finished = judged(yard, process, None if early else "stopped by", 0 if early else 128 + number)
         _, alive = psutil.wait_procs(family, timeout=10)
         if alive:
             raise Survived(f"left behind: {alive}")

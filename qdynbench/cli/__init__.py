@@ -7,6 +7,7 @@ import os
 import signal
 import sys
 import threading
+import weakref
 from collections.abc import Iterator
 from types import FrameType
 from typing import Any
@@ -67,14 +68,20 @@ def main() -> None:
 def _stopping() -> Iterator[None]:
     """Raise `Stopped` for the first of the signals that stop a command; the rest is cleaned up undisturbed.
 
-    A signal that is ignored already, such as that of a closed terminal under `nohup`, stays so.
+    Where something has swallowed it, the next signal raises it again. A signal that is ignored already, such as that of
+    a closed terminal under `nohup`, stays so.
     """
     before: dict[int, Any] = {}
+    raised: list[weakref.ref[Stopped]] = []
 
     def stop(number: int, _: FrameType | None) -> None:
-        for each in before:
-            signal.signal(each, signal.SIG_IGN)
-        raise Stopped(number)
+        if not any(one() for one in raised):  # else it is on its way
+            stopped = Stopped(number)
+            raised.append(weakref.ref(stopped))
+            try:
+                raise stopped
+            finally:
+                del stopped  # this frame, which the exception knows, would keep it
 
     if threading.current_thread() is threading.main_thread():
         known = [getattr(signal, name) for name in STOPPING if hasattr(signal, name)]
@@ -83,6 +90,9 @@ def _stopping() -> Iterator[None]:
             signal.signal(each, stop)
     try:
         yield
+    except Stopped:
+        before = dict.fromkeys(before, signal.SIG_IGN)  # until the process has ended
+        raise
     finally:
         for each, handler in before.items():
             signal.signal(each, handler)

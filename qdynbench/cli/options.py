@@ -13,7 +13,7 @@ import typer
 from qdynbench.contract.spec import SolverSpec
 from qdynbench.errors import InputError
 from qdynbench.task.yaml import check_text, parse
-from qdynbench.text import harmless
+from qdynbench.text import plain
 
 if TYPE_CHECKING:
     from qdynbench.plugins.registry import Registry
@@ -88,7 +88,7 @@ def say_left_out(lines: Sequence[str]) -> None:
 
     console = Console(stderr=True, soft_wrap=True, highlight=False)
     for line in lines[:MOST_LINES]:
-        console.print(Text(harmless(line), "yellow"))
+        console.print(Text(plain(line), "yellow"))
     if len(lines) > MOST_LINES:
         console.print(f"and {len(lines) - MOST_LINES} more")
 

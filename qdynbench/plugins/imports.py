@@ -7,11 +7,55 @@ import functools
 import importlib.util
 import sys
 from collections.abc import Iterable, Iterator
-from importlib.machinery import PathFinder
+from importlib.machinery import (
+    EXTENSION_SUFFIXES,
+    SOURCE_SUFFIXES,
+    ExtensionFileLoader,
+    FileFinder,
+    PathFinder,
+    SourceFileLoader,
+)
 from pathlib import Path
+from types import CodeType
+
+from qdynbench.files import opened
+from qdynbench.plugins.distributions import hash_files
 
 INSTALLED = {"site-packages", "dist-packages"}
 """Folders of installed distributions, which have versions."""
+LOADED = {".py", ".so", ".pyd"}
+"""Suffixes of the files of modules."""
+LARGEST = 10_000_000
+"""Bytes of a plugin file."""
+
+
+def contents_of(file: Path) -> str:
+    """Return a hash of a plugin file and of all that it imports, see `imported`; raises OSError or ValueError."""
+    with opened(file.parent, file.name, LARGEST):
+        return hash_files([file, *imported([file])])
+
+
+class Source(SourceFileLoader):
+    """Loads a module from its source alone: what is compiled beside it may be of anything."""
+
+    def get_code(self, fullname: str) -> CodeType:
+        """Compile the source."""
+        path = self.get_filename(fullname)
+        return self.source_to_code(self.get_data(path), path)
+
+
+@functools.cache
+def from_source(folder: Path) -> None:
+    """Have all that is imported from a folder of plugin files loaded from its source."""
+
+    def finder(place: str) -> FileFinder:
+        path = Path(place)
+        if not (path.is_relative_to(folder) and path.is_dir()) or INSTALLED & set(path.parts):
+            raise ImportError
+        return FileFinder(place, (ExtensionFileLoader, EXTENSION_SUFFIXES), (Source, SOURCE_SUFFIXES))
+
+    sys.path_hooks.insert(0, finder)
+    sys.path_importer_cache.pop(str(folder), None)
 
 
 def imported(files: Iterable[Path]) -> list[Path]:
@@ -57,7 +101,7 @@ def _modules(name: str, beside: Path) -> Iterator[Path]:
     if spec is None:
         return
     folders = [Path(folder) for folder in spec.submodule_search_locations or ()]
-    files = [path for folder in folders for path in folder.rglob("*.py")]
+    files = [path for folder in folders for path in folder.rglob("*") if path.suffix in LOADED]
     if not folders and spec.origin is not None:
         files = [Path(spec.origin)]
     yield from (path.resolve() for path in files if path.is_file() and not INSTALLED & set(path.parts))

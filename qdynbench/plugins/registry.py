@@ -22,7 +22,7 @@ import pluggy
 from qdynbench.contract import hookspecs
 from qdynbench.errors import InputError, suggestion
 from qdynbench.plugins.distributions import code_files
-from qdynbench.plugins.imports import imported
+from qdynbench.plugins.imports import Source, contents_of, from_source, imported
 
 Kind = Literal["solvers", "models", "ensembles", "metrics", "figures", "tasks", "commands"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
@@ -92,13 +92,18 @@ class Plugin:
 
 
 class Registry:
-    """All plugins with their entries."""
+    """All plugins with their entries.
+
+    Attributes:
+        contents: hashes of the single-file plugins, with all that they import, as they were when they were loaded.
+    """
 
     def __init__(self) -> None:
         self.manager = pluggy.PluginManager(hookspecs.PROJECT)
         self.manager.add_hookspecs(hookspecs)
         self.plugins: dict[str, Plugin] = {}
         self.entries: dict[Kind, dict[str, Entry]] = {kind: {} for kind in KINDS}
+        self.contents: dict[Path, str] = {}
         self._files: list[Path] = []
 
     @classmethod
@@ -171,14 +176,16 @@ class Registry:
         if not os.path.isfile(path):
             raise InputError(f"plugin file {str(path)!r} does not exist")
         name = f"qdynbench_file_{path.stem}".replace("-", "_")
-        spec = importlib.util.spec_from_file_location(name, path)
-        if spec is None or spec.loader is None:
+        spec = importlib.util.spec_from_file_location(name, path, loader=Source(name, str(path)))
+        if spec is None or spec.loader is None or path.suffix != ".py":
             raise InputError(f"plugin file {str(path)!r} is not a Python file")
         module = importlib.util.module_from_spec(spec)
         sys.modules[name] = module
+        from_source(path.parent)
         if str(path.parent) not in sys.path:
             sys.path.append(str(path.parent))  # at the end: nothing beside it takes the place of an installed package
         try:
+            self.contents[path] = contents_of(path)
             with _importing(f"plugin file {str(path)!r}"):
                 spec.loader.exec_module(module)
                 self.add(str(path), module)

@@ -10,7 +10,7 @@ from qdynbench.errors import InputError
 from qdynbench.files import read, synced, written_whole
 from qdynbench.plugins.distributions import hash_files
 from qdynbench.record import provenance
-from qdynbench.record.schema import ManifestRecord
+from qdynbench.record.schema import ManifestRecord, thinned
 
 MANIFEST = "manifest.json"
 HASH = "weights"
@@ -87,7 +87,7 @@ def manifest_of(
         "fit_time": before["fit_time"] + fit_time,
         "built_upon": foundation,
         "notes": notes,
-        "curve": curve,
+        "curve": thinned(curve),
         "made": {
             "date": provenance.now(),
             "hardware": provenance.hardware(),

@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from qdynbench.errors import InputError, suggestion
+from qdynbench.errors import CannotWrite, InputError, suggestion
 from qdynbench.record.ledger import Cheaper, break_even
 from qdynbench.record.schema import TRAJECTORIES, CellRecord, RunRecord
-from qdynbench.record.store import Damaged, Store
+from qdynbench.record.store import TABLE, Damaged, Store, why
 from qdynbench.stats import time_of
 from qdynbench.task.spec import Task
 
@@ -203,7 +203,10 @@ class Run:
     def write_table(self) -> Path:
         """Write `results.parquet` and return its path."""
         stream = io.BytesIO()
-        self.table.to_parquet(stream, index=False)
+        try:
+            self.table.to_parquet(stream, index=False)
+        except (ValueError, TypeError, OverflowError) as error:  # values that somebody has put into a cell
+            raise CannotWrite(f"{str(self.folder / TABLE)!r} cannot be made of the cells: {why(error)}") from error
         return self._store.write_table(stream.getvalue())
 
     def figure_file(self, name: str) -> Path:

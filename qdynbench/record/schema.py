@@ -9,7 +9,7 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
 from qdynbench.stats import typical
-from qdynbench.task.spec import SolverText
+from qdynbench.task.spec import Seed, SolverText
 from qdynbench.text import legible
 
 SCHEMA_VERSION = 2
@@ -46,7 +46,17 @@ Rounds = Annotated[
 Few = Field(max_length=1000)
 Names = Annotated[list[Line], Few]
 Values = Annotated[dict[Line, Any], Few]
-Curve = Annotated[list[dict[Line, float]], Field(max_length=100_000)]
+MOST_POINTS, MOST_VALUES, LONGEST_NAME = 500, 8, 40
+"""Points of a learning curve that are kept, values of each, and characters of their names."""
+
+
+def thinned(curve: list[dict[str, float]]) -> list[dict[str, float]]:
+    """Return a learning curve with so many points and values that a record can hold it."""
+    curve = curve[:: 1 + max(0, len(curve) - 1) // MOST_POINTS]
+    return [{name[:LONGEST_NAME]: point[name] for name in [*point][:MOST_VALUES]} for point in curve]
+
+
+Curve = Annotated[list[dict[Line, float]], Field(max_length=100_000), AfterValidator(thinned)]
 """A learning curve."""
 
 
@@ -310,7 +320,7 @@ class CellRecord(_Record):
     task: Line
     solver: SolverText
     size: Positive
-    seed: Annotated[int, Field(ge=0)]
+    seed: Seed
     track: Line
     drawn: Values = {}
     knowledge: Line = ""

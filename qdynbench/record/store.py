@@ -35,14 +35,18 @@ OURS = re.compile(
     rf"|figures/{_NAME}\.(?:png|svg)|run\.lock|written\.txt)"
 )
 """What a run writes at all; nothing else is removed, whatever the list says."""
+BEGINNING = f"{LIST}\n{LOCK}\n".encode()
+"""Of the list; one that does not name itself says nothing."""
 PARTIAL = ".partial"
 """Ends the name of a file while it is written."""
 LARGEST_RECORD, LARGEST_CURVES, LARGEST_LIST = 8_000_000, 1 << 36, 8_000_000
 """Bytes of a file of JSON, of a file of curves, and of the list."""
-LARGEST_ARRAY, DENSEST = 64 << 20, 50
-"""A compressed array is believed up to so many bytes, a larger one if it takes so much less in the file."""
+DENSEST, LARGEST_EXCESS = 50, 64 << 20
+"""Arrays are believed up to so many times the bytes of their file, and so many bytes beyond that in the whole run."""
 MOST_ARRAYS = 200
 """Arrays in a file of curves."""
+ANEW = "the same `qdynbench run` makes it anew"
+"""Said of a damaged file."""
 MOST_NAMED = 3
 """Files that are named in a message."""
 
@@ -54,8 +58,8 @@ class Damaged(QdynbenchError):
 class Store:
     """A run directory: `run.json`, `cells/<key>.json`, `curves/<key>.npz`, `logs/`, and what is made of these.
 
-    `written.txt` lists the files that runs have written here, each before it is made. Only these are ever replaced or
-    removed.
+    `written.txt` lists the files that runs have written here, each but the lock before it is made. Only these are ever
+    replaced or removed.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -66,6 +70,7 @@ class Store:
         self._lock = filelock.FileLock(folder / LOCK, timeout=0)
         self._listed: set[str] | None = None
         self._begun = False
+        self._excess: dict[tuple[str, bool], int] = {}
 
     @classmethod
     def create(cls, folder: Path, task: Task, *, fresh: bool) -> Store:
@@ -145,17 +150,17 @@ class Store:
 
     def _refuse_foreign(self, *, fresh: bool) -> None:
         """Refuse a folder that no run has written in, and to empty one that holds anything else; name what it holds."""
-        there, own = {name.removesuffix(PARTIAL): kind for name, kind in self._entries()}, self.listed
+        there, own = dict(self._entries()), self.listed
         odd = [name for name, kind in there.items() if not stat.S_ISREG(kind.st_mode)]
-        foreign = [name for name in there if name not in own or name in odd]
-        if foreign == [LOCK] and not odd and not own:  # a run that has just begun, or got no further
-            return
+        foreign = [name for name in there if name.removesuffix(PARTIAL) not in own or name in odd]
+        if {*there} <= {LOCK, LIST} and not odd and BEGINNING.startswith(self._list()):
+            return  # a run that has just begun, or got no further
         if foreign and (fresh or not own):
             raise InputError(
                 f"{str(self.folder)!r} holds files that are not a run's: {_named(foreign)}; choose another folder with "
                 "--out" + (", or move them elsewhere" if own else "")
             )
-        if links := [name for name in odd if name in own or name in PARTS]:
+        if links := [name for name in odd if name.removesuffix(PARTIAL) in own or name in PARTS]:
             raise InputError(
                 f"{str(self.folder)!r} cannot be written into, since it holds what is no regular file: "
                 f"{_named(links)}; choose another folder with --out"
@@ -165,25 +170,30 @@ class Store:
     def listed(self) -> set[str]:
         """The files that runs have written here, as far as such a file can be a run's."""
         if self._listed is None:
-            try:
-                content = files.read(self.folder, LIST, LARGEST_LIST)
-            except OSError:
+            lines = set(self._list().decode("ascii", "replace").split("\n"))
+            if LIST not in lines:  # no run has begun here
                 return set()
-            lines = set(content.decode("ascii", "replace").split("\n"))
             self._listed = {line for line in lines if OURS.fullmatch(line)}
         return self._listed
+
+    def _list(self) -> bytes:
+        try:
+            return files.read(self.folder, LIST, LARGEST_LIST)
+        except OSError:
+            return b""
 
     def claim(self, *names: str) -> None:
         """List files before they are written; one that somebody else has put there is refused by an OSError."""
         own = self.listed
+        if not own and LIST not in names:
+            raise OSError(errno.EPERM, f"is not written, since no {LIST} says that this folder is a run's", names[0])
         new = [name for name in dict.fromkeys(names) if name not in own]
         for name in new:
             if name not in {LOCK, LIST} and os.path.lexists(self.folder / name):
                 raise OSError(errno.EEXIST, "was not written by this run, and is not replaced", str(self.folder / name))
         if not (new or LIST in names):
             return
-        descriptor = os.open(self.folder / LIST, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW, 0o666)
-        with os.fdopen(descriptor, "ab") as stream:
+        with files.appended(self.folder / LIST) as stream:
             # A line that a full disk has cut short ends here, and names nothing.
             stream.write(b"\n" if stream.tell() and not self._begun else b"")
             self._begun = True
@@ -197,6 +207,10 @@ class Store:
         for name in self.listed - {LIST, LOCK}:
             for path in (self.folder / name, self.folder / f"{name}{PARTIAL}"):
                 path.unlink(missing_ok=True)
+        # What is put here under one of these names from now on is somebody else's.
+        with files.written_whole(self.folder / LIST, sync=True) as stream:
+            stream.write(BEGINNING)
+        self._listed = {LIST, LOCK}
 
     def page(self) -> Path:
         """Return the path of the page of the run to be written; raises OSError where it must not be."""
@@ -205,9 +219,10 @@ class Store:
 
     def figure(self, name: str) -> Path:
         """Return the path of a picture to be written; raises OSError where it must not be."""
-        path = files.own_folder(self.folder / "figures") / name
+        if self.listed:  # else it is no run's folder, as the claim will say
+            files.own_folder(self.folder / "figures")
         self.claim(f"figures/{name}")
-        return path
+        return self.folder / "figures" / name
 
     def log(self, path: Path) -> None:
         """List the log of a worker."""
@@ -227,10 +242,7 @@ class Store:
         Raises:
             InputError: the file is damaged or of another version.
         """
-        path = self.folder / RUN
-        way = (
-            "`qdynbench run --fresh` replaces it" if RUN in self.listed else "run the task into another folder (--out)"
-        )
+        path, way = self.folder / RUN, self._way()
         try:
             content = pydantic_core.from_json(files.read(self.folder, RUN, LARGEST_RECORD))
             version = content.get("schema_version") if isinstance(content, dict) else None
@@ -243,6 +255,11 @@ class Store:
         except (OSError, ValueError) as error:
             raise InputError(f"{path} cannot be read as a run: {why(error)}; {way}") from error
 
+    def _way(self) -> str:
+        return (
+            "`qdynbench run --fresh` replaces it" if RUN in self.listed else "run the task into another folder (--out)"
+        )
+
     def read_task(self, record: RunRecord) -> Task:
         """Return the task of a run.
 
@@ -254,7 +271,9 @@ class Store:
             if not isinstance(task.model.get("family"), str):
                 raise ValueError("the model has no family")
         except (ValueError, InputError) as error:
-            raise InputError(f"{self.folder / RUN} cannot be read as a run: task: {why(error)}") from error
+            raise InputError(
+                f"{self.folder / RUN} cannot be read as a run: task: {why(error)}; {self._way()}"
+            ) from error
         return task
 
     def write_run(self, record: RunRecord) -> None:
@@ -277,7 +296,7 @@ class Store:
         except FileNotFoundError:
             return None
         except (OSError, ValueError) as error:
-            raise Damaged(f"{name} cannot be read: {why(error)}") from error
+            raise Damaged(f"{name} cannot be read: {why(error)}; {ANEW}") from error
         return record
 
     def read_cell(self, key: str) -> CellRecord | None:
@@ -294,6 +313,15 @@ class Store:
     def curves_of(self, key: str) -> Path:
         """Return the file of a cell's curves."""
         return self.curves / f"{key}.npz"
+
+    def has_curves(self, key: str, times: int) -> bool:
+        """Return whether the file of a cell's curves is there and can be read, see `arrays`."""
+        try:
+            for kept in (False, True):
+                self.arrays(key, None, kept=kept, times=times)
+        except Damaged:
+            return False
+        return self.curves_of(key).is_file()
 
     def new_curves(self, key: str) -> Path:
         """Return the same for it to be written."""
@@ -316,21 +344,26 @@ class Store:
         name = f"curves/{key}.npz"
         try:
             with files.opened(self.folder, name, LARGEST_CURVES) as stream, zipfile.ZipFile(stream) as archive:
-                taken = 512 * os.fstat(stream.fileno()).st_blocks  # a hole in a file is no data
+                status = os.fstat(stream.fileno())
+                taken = min(status.st_size, 512 * status.st_blocks)  # a hole in a file is no data
                 if len(archive.infolist()) > MOST_ARRAYS:
                     raise ValueError(f"it holds {len(archive.infolist())} arrays")
-                found = {}
+                found: dict[str, NDArray[Any]] = {}
+                others = sum(excess for of, excess in self._excess.items() if of != (key, kept))
+                left = DENSEST * taken + LARGEST_EXCESS - others
                 for info in archive.infolist():
                     array = info.filename.removesuffix(".npy")
                     if (array in TRAJECTORIES) is kept and (wanted is None or array in wanted):
                         with archive.open(info) as member:
-                            found[array] = _array(member, info, taken, "c" if kept else "f", times)
+                            found[array] = _array(member, info, left, "c" if kept else "f", times)
+                        left -= found[array].nbytes
+                self._excess[key, kept] = max(self._excess.get((key, kept), 0), LARGEST_EXCESS - others - left)
             if len({len(values) for values in found.values()}) > 1:
                 raise ValueError("its arrays are of different numbers of states")
         except FileNotFoundError:
             return {}
         except Exception as error:  # whatever an archive of somebody else's makes its reader raise
-            raise Damaged(f"{name} cannot be read: {why(error)}") from error
+            raise Damaged(f"{name} cannot be read: {why(error)}; {ANEW}") from error
         return found
 
     def write_table(self, content: bytes) -> Path:
@@ -339,6 +372,8 @@ class Store:
 
     def _write(self, name: str, content: bytes) -> Path:
         path = self.folder / name
+        if name.endswith(".json") and len(content) > LARGEST_RECORD:
+            raise CannotWrite(f"{str(path)!r} would have {len(content)} bytes, and is read up to {LARGEST_RECORD}")
         with guarded(path):
             self.claim(name)
             with files.written_whole(path, sync=True) as stream:
@@ -370,7 +405,7 @@ def why(error: Exception) -> str:
     return plain(str(error) or type(error).__name__, 200)
 
 
-def _array(member: IO[bytes], info: zipfile.ZipInfo, taken: int, kind: str, times: int) -> NDArray[Any]:
+def _array(member: IO[bytes], info: zipfile.ZipInfo, left: int, kind: str, times: int) -> NDArray[Any]:
     """Read one array; nothing is allocated before its header is known to agree with the size of the file."""
     import numpy as np
     from numpy.lib import format as npy
@@ -386,8 +421,8 @@ def _array(member: IO[bytes], info: zipfile.ZipInfo, taken: int, kind: str, time
         raise ValueError(f"an array has shape {shape}, and the task has {times} times")
     if size != info.file_size - member.tell():
         raise ValueError(f"an array of shape {shape} has {info.file_size} bytes")
-    if size > max(LARGEST_ARRAY, DENSEST * min(taken, info.compress_size)):
-        raise ValueError(f"an array of {size} bytes takes {min(taken, info.compress_size)} in the file")
+    if size > left:
+        raise ValueError(f"an array of {size} bytes is too much for the size of the file")
     content = bytearray(size)
     if member.readinto(content) != size or member.read(1):  # type: ignore[attr-defined]
         raise ValueError("an array is cut short")

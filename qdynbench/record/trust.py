@@ -13,9 +13,10 @@ from pathlib import Path
 import platformdirs
 
 from qdynbench.files import read
+from qdynbench.plugins.imports import contents_of
 
 LARGEST = 10_000_000
-"""Bytes of a plugin file, and of the record of one place."""
+"""Bytes of the record of one place."""
 
 
 def _record(place: Path) -> Path:
@@ -46,22 +47,11 @@ def holds(place: Path, contents: str) -> bool:
         return False
 
 
-def remember_file(path: Path) -> None:
-    """Keep that a plugin file was run as it is."""
-    if (contents := _contents(path)) is not None:
-        remember(path, contents)
-
-
 def holds_file(path: Path) -> bool:
-    """Return whether a plugin file was run as it is now."""
+    """Return whether a plugin file was run as it is now, with all that it imports from outside the distributions."""
     if not (path.is_absolute() and _record(path).is_file()):  # a stranger's path is not even read
         return False
-    contents = _contents(path)
-    return contents is not None and holds(path, contents)
-
-
-def _contents(path: Path) -> str | None:
     try:
-        return hashlib.sha256(read(path.parent, path.name, LARGEST)).hexdigest()
-    except (OSError, ValueError):
-        return None
+        return holds(path, contents_of(path))
+    except (OSError, ValueError, RecursionError, MemoryError):
+        return False

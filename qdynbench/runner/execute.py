@@ -72,7 +72,7 @@ def execute(
         fits = execution.fit()
         whole, cells = joined(task, store, earlier)
         for file in registry.files:
-            trust.remember_file(file)
+            trust.remember(file, registry.contents[file])
         files = dict.fromkeys([*(earlier.plugin_files if earlier else []), *map(str, registry.files)])
         record = RunRecord(
             task=whole.model_dump(mode="json"),
@@ -187,7 +187,7 @@ class _Execution:
             return None
         if self._other_limits and record.reference is not None and record.reference.missing:
             return None
-        return record if not record.scores or store.curves_of(key).is_file() else None
+        return record if not record.scores or store.has_curves(key, self.plan.task.times.steps + 1) else None
 
 
 def _provenance(plan: Plan) -> dict[str, object]:

@@ -31,7 +31,7 @@ from qdynbench.record.manifest import (
     weights_of,
     write_manifest,
 )
-from qdynbench.record.schema import FitRecord, ManifestRecord, Status, kept_notes
+from qdynbench.record.schema import MOST_POINTS, FitRecord, ManifestRecord, Status, kept_notes, thinned
 from qdynbench.runner.earlier import differences
 from qdynbench.runner.fleet import Fleet, ended_by_failure
 from qdynbench.runner.observer import Observer
@@ -41,8 +41,8 @@ from qdynbench.task.spec import Task
 from qdynbench.workers import protocol as to
 from qdynbench.workers.process import WorkerFailure
 
-MOST_POINTS, OFTEN = 10_000, 0.2
-"""Points of a learning curve that are kept, and seconds between two times that it is written down."""
+OFTEN = 0.2
+"""Seconds between two times that a learning curve is written down."""
 OF_OTHER_CODE = "fitted by an earlier version of the solver's code, see --keep-fit"
 NO_HASH = "these weights have no hash in their manifest, so that a change of them would not be noticed"
 UNKNOWN_TRAINING = "these weights do not say what they were trained on; the tracks take the task's word for it"
@@ -355,9 +355,9 @@ class Progress:
             # The resumed fit repeats what the interrupted attempt did after its last checkpoint.
             self.curve = [point for point in self.curve if point.get("fraction", 1.0) < fraction]
             self._resumed = False
-        self.curve.append({"fraction": fraction, **values})
+        self.curve += thinned([{"fraction": fraction, **values}])
         if len(self.curve) > MOST_POINTS:
-            del self.curve[1::2]
+            self.curve = thinned(self.curve)
         if time.monotonic() - self._written < OFTEN:
             return
         self._written = time.monotonic()

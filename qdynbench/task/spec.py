@@ -15,7 +15,6 @@ from pydantic import (
     ConfigDict,
     Field,
     NonNegativeFloat,
-    NonNegativeInt,
     model_validator,
 )
 
@@ -77,6 +76,7 @@ LONGEST = 1e7
 """Largest number of seconds that may be allowed for something, some months."""
 
 Count = Annotated[int, Field(gt=0, le=MOST)]
+Seed = Annotated[int, Field(ge=0, lt=2**63)]
 Step = Annotated[float, Field(gt=0, le=1e6)]
 """A time step, hbar = 1."""
 Seconds = Annotated[float, Field(gt=0, le=LONGEST)]
@@ -190,7 +190,7 @@ class Keep(_Section):
         trajectories: number of test states whose trajectories of prediction and reference are kept, complex64.
     """
 
-    trajectories: NonNegativeInt = 0
+    trajectories: Seed = 0
 
 
 class Task(_Section):
@@ -223,10 +223,8 @@ class Task(_Section):
     ensemble: str = "random_product"
     times: Times
     states: Count = 200
-    seed: NonNegativeInt = 0
-    seeds: Annotated[list[NonNegativeInt], Field(min_length=1, max_length=MOST_ENTRIES), AfterValidator(_distinct)] = [
-        0
-    ]
+    seed: Seed = 0
+    seeds: Annotated[list[Seed], Field(min_length=1, max_length=MOST_ENTRIES), AfterValidator(_distinct)] = [0]
     training: Training | None = None
     reference: SolverText = "ed"
     solvers: Annotated[list[SolverText], Field(min_length=1, max_length=MOST_ENTRIES)]

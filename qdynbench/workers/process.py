@@ -20,7 +20,7 @@ from typing import cast
 import psutil
 
 from qdynbench.errors import CannotWrite, QdynbenchError
-from qdynbench.files import short_name
+from qdynbench.files import appended, opened, short_name
 from qdynbench.record.schema import Status
 from qdynbench.record.store import guarded
 from qdynbench.workers import family
@@ -144,7 +144,7 @@ class Worker:
         environment.log(self.log)
         ours, theirs = pair()
         try:
-            with guarded(self.log), self.log.open("ab") as log, theirs:
+            with guarded(self.log), appended(self.log) as log, theirs:
                 self._process = start(role, theirs, log, environment.variables())
                 self._watched = psutil.Process(self._process.pid)
                 self._log_start = log.tell()
@@ -238,10 +238,10 @@ class Worker:
     def _cut_log(self) -> None:
         """Keep the log from growing without end; the worker appends to whatever is there."""
         with contextlib.suppress(OSError):  # it is gone
-            if self.log.stat().st_size > LONGEST_LOG:
+            if self.log.lstat().st_size > LONGEST_LOG:
                 tail, self._log_start = self.tail().encode(), 0
-                os.truncate(self.log, 0)
-                with self.log.open("ab") as log:
+                with appended(self.log) as log:
+                    log.truncate(0)
                     log.write(b"[what came before was too much to keep]\n" + tail + b"\n")
 
     @contextmanager
@@ -266,7 +266,7 @@ class Worker:
 
     def tail(self, characters: int = 2000) -> str:
         """Return the end of the output of the worker."""
-        with contextlib.suppress(OSError), self.log.open("rb") as log:  # somebody may have removed it
+        with contextlib.suppress(OSError), opened(self.log.parent, self.log.name, sys.maxsize) as log:  # it may be gone
             size = log.seek(0, os.SEEK_END)
             begun = self._log_start if self._log_start <= size else 0  # it was cut for another worker of this name
             log.seek(max(begun, size - characters))

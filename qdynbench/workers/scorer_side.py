@@ -132,5 +132,5 @@ class ScorerSide:
 
 
 def _write(path: Path, arrays: dict[str, NDArray[np.generic]]) -> None:
-    with guarded(path), written_whole(path) as stream:
+    with guarded(path), written_whole(path, sync=True) as stream:
         np.savez_compressed(stream, **arrays)  # type: ignore[arg-type]

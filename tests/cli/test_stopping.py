@@ -63,6 +63,19 @@ def test_a_signal_that_is_ignored_stays_so(tmp_path: Path) -> None:
     assert done.stdout == "survived\n"
 
 
+def test_a_signal_that_was_swallowed_can_be_repeated() -> None:
+    code = (
+        "import os, signal, qdynbench.cli as cli\n"
+        "class Deaf:\n    def __del__(self): os.kill(os.getpid(), signal.SIGINT)\n"
+        "try:\n    with cli._stopping():\n        Deaf()\n"
+        "        try:\n            os.kill(os.getpid(), signal.SIGINT)\n"
+        "        finally:\n            os.kill(os.getpid(), signal.SIGINT)\n"  # its clean-up is not disturbed
+        "except cli.Stopped:\n    os.kill(os.getpid(), signal.SIGINT)\n    print('stopped')"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.stdout == "stopped\n"
+
+
 @pytest.fixture
 def run(tmp_path: Path) -> Path:
     return make_run(tmp_path / "run", {"ed": {3: exact()}, "new": {3: exact(1e-3)}}).folder

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import py_compile
 from pathlib import Path
 
 import pytest
@@ -52,3 +53,14 @@ def test_an_import_that_takes_long_is_named_and_moves_nobody(
     Registry.discover([tmp_path / "slow.py"])
     assert os.getcwd() == before
     assert f"still importing plugin file {str(tmp_path / 'slow.py')!r} after 0.05 s" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", ["compiled_plugin", "compiled_helper"])
+def test_what_lies_compiled_beside_a_file_is_not_executed(tmp_path: Path, name: str) -> None:
+    (tmp_path / "compiled_plugin.py").write_text("import compiled_helper\n")
+    source = tmp_path / f"{name}.py"
+    source.write_text("raise SystemExit(3)\n")
+    py_compile.compile(str(source), invalidation_mode=py_compile.PycInvalidationMode.UNCHECKED_HASH)
+    for module in ("compiled_plugin", "compiled_helper"):
+        (tmp_path / f"{module}.py").write_text("import compiled_helper\n" if "plugin" in module else "")
+    Registry.discover([tmp_path / "compiled_plugin.py"])

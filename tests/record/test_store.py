@@ -5,12 +5,15 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+import numpy as np
 import pytest
 
-from qdynbench.errors import InputError, QdynbenchError
-from qdynbench.record.schema import CellRecord, RunRecord
-from qdynbench.record.store import Store
+from qdynbench.errors import CannotWrite, InputError, QdynbenchError
+from qdynbench.record.schema import CellRecord, FitRecord, RunRecord
+from qdynbench.record.store import BEGINNING, Damaged, Store
+from qdynbench.runner.earlier import earlier_run
 from qdynbench.task.spec import Task
+from qdynbench.workers.process import Environment, Worker
 
 TASK = Task.model_validate(
     {
@@ -160,3 +163,87 @@ def test_a_damaged_run_is_replaced_as_its_message_says(tmp_path: Path) -> None:
 def test_a_folder_without_a_run_cannot_be_opened(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"no run\.json"):
         Store.open(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["logs/ed.log", "run.json"])
+def test_a_partial_file_hides_no_link(tmp_path: Path, name: str) -> None:
+    (victim := tmp_path / "victim").write_text("mine")
+    store = written(tmp_path / "run")
+    store.log(store.logs / "ed.log")
+    (store.folder / name).unlink(missing_ok=True)
+    (store.folder / name).symlink_to(victim)
+    (store.folder / f"{name}.partial").touch()
+    with pytest.raises(InputError, match=name):
+        Store.create(tmp_path / "run", TASK, fresh=False)
+
+
+def test_a_log_is_not_written_through_a_link(tmp_path: Path) -> None:
+    (victim := tmp_path / "victim").write_text("mine")
+    (tmp_path / "ed.log").symlink_to(victim)
+    with pytest.raises(CannotWrite):
+        Worker("scorer", "ed", Environment(1, "cpu", 1 << 30, tmp_path))
+    assert victim.read_text() == "mine"
+
+
+@pytest.mark.parametrize("fresh", [False, True])
+@pytest.mark.parametrize("kept", [0, 4, 12, 16])
+def test_a_run_that_the_disk_did_not_let_begin_goes_on(tmp_path: Path, kept: int, fresh: bool) -> None:
+    (tmp_path / "run.lock").touch()
+    (tmp_path / "written.txt").write_bytes(BEGINNING[:kept])
+    Store.create(tmp_path, TASK, fresh=fresh).close()
+    written(tmp_path)
+
+
+def test_drawing_makes_no_folder_ours(tmp_path: Path) -> None:
+    store = written(tmp_path)
+    (tmp_path / "written.txt").unlink()
+    (tmp_path / "thesis.tex").write_text("ten years of work")
+    before = contents(tmp_path)
+    for write in (Store(tmp_path).page, lambda: Store(tmp_path).figure("scaling.png")):
+        with pytest.raises(OSError, match=r"no written\.txt says that this folder is a run's"):
+            write()
+    assert contents(tmp_path) == before
+    (tmp_path / "written.txt").write_text("figures/scaling.png\n")  # as an earlier version left it
+    with pytest.raises(InputError, match="files that are not a run's"):
+        Store.create(store.folder, TASK, fresh=False)
+
+
+def test_a_list_forgets_what_fresh_has_removed(tmp_path: Path) -> None:
+    (written(tmp_path).figure("scaling.png")).write_text("the run's")
+    Store.create(tmp_path, TASK, fresh=True).close()
+    (tmp_path / "figures" / "scaling.png").write_text("mine")
+    with pytest.raises(InputError, match=r"files that are not a run's: 'figures/scaling\.png'"):
+        Store.create(tmp_path, TASK, fresh=True)
+    with pytest.raises(OSError, match="was not written by this run"):
+        Store(tmp_path).figure("scaling.png")
+
+
+def test_what_could_not_be_read_is_not_written(tmp_path: Path) -> None:
+    point = {"fraction": 0.5, **{f"a long name of a number {number}": 1 / 3 for number in range(20)}}
+    fit = FitRecord(solver="new", source="fitted", folder="", curve=[point] * 10_000)
+    store = written(tmp_path)
+    store.write_run(RUN.model_copy(update={"fits": {f"new[x={number}]": fit for number in range(10)}}))
+    assert len(store.read_run().fits["new[x=0]"].curve) == 500
+    with pytest.raises(CannotWrite, match="is read up to"):
+        store.write_run(RUN.model_copy(update={"conditions": {"x": "y" * 8_000_000}}))
+    assert len(store.read_run().fits) == 10
+
+
+def test_curves_of_a_run_take_no_more_than_their_budget(tmp_path: Path) -> None:
+    store = written(tmp_path)
+    for key in "abc":
+        np.savez_compressed(store.new_curves(key), x=np.zeros((1 << 22, 2), np.float32))  # 32 MB in 33 kB
+    for key in ("a", "b", "a"):
+        assert store.arrays(key, None, kept=False, times=2)
+    with pytest.raises(Damaged, match="too much for the size of the file"):
+        store.arrays("c", None, kept=False, times=2)
+    assert not store.has_curves("c", 2)
+
+
+@pytest.mark.parametrize("task", [{}, {"name": "chain"}, {**RUN.task, "limits": None}])
+def test_a_run_without_a_task_is_not_gone_on_with(tmp_path: Path, task: dict[str, object]) -> None:
+    store = written(tmp_path)
+    store.write_cell(CELL)
+    store.write_run(RUN.model_copy(update={"task": task}))
+    with pytest.raises(InputError, match="`qdynbench run --fresh` replaces it"):
+        earlier_run(store, {})

@@ -16,6 +16,7 @@ from campaign import run_folders
 
 from qdynbench.api import draw, load_run
 from qdynbench.errors import InputError
+from qdynbench.plugins.imports import contents_of
 from qdynbench.record import trust
 from tests.runs import Entry, ended, exact, make_run
 
@@ -90,13 +91,16 @@ def test_a_plugin_file_is_known_by_its_place_and_its_contents(tmp_path: Path, mo
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     mine, copy = tmp_path / "mine.py", tmp_path / "copy.py"
     mine.write_text("import helper")
-    trust.remember_file(mine)
+    trust.remember(mine, contents_of(mine))
     assert trust.holds_file(mine)
+    (tmp_path / "helper.py").write_text("something else")
+    assert not trust.holds_file(mine)
+    (tmp_path / "helper.py").unlink()
     copy.write_text("import helper")  # beside another `helper`
     assert not trust.holds_file(copy)
     mine.write_text("import other")
     assert not trust.holds_file(mine)
-    trust.remember_file(mine)
+    trust.remember(mine, contents_of(mine))
     mine.write_text("import helper")
     assert trust.holds_file(mine)
     os.mkfifo(fifo := tmp_path / "fifo.py")
@@ -107,7 +111,7 @@ def test_a_plugin_file_is_known_by_its_place_and_its_contents(tmp_path: Path, mo
 def test_what_was_run_here_is_used_again(folder: Path, tmp_path: Path, qdynbench: Command) -> None:
     (tmp_path / "mine.py").write_text(EVIL.format(marker=tmp_path / "marker"))
     edit(folder / "run.json", plugin_files=[str(tmp_path / "mine.py")], task__figures=["evil"])
-    trust.remember_file(tmp_path / "mine.py")
+    trust.remember(tmp_path / "mine.py", contents_of(tmp_path / "mine.py"))
     assert "left out" not in qdynbench("report", folder).stderr
     assert (tmp_path / "marker").exists()
 
@@ -271,6 +275,7 @@ def archives(marker: Path, states: int = 200) -> dict[str, Callable[[Path], obje
         "a bomb": lambda path: np.savez_compressed(
             path, infidelity=np.zeros((1, 101), np.float32), x=np.zeros(1 << 25)
         ),
+        "bombs": lambda path: np.savez_compressed(path, **{f"x{n}": np.zeros(1 << 20, "f4") for n in range(20)}),
         "many": lambda path: np.savez(path, **{f"x{number}": curve[:1] for number in range(1000)}),
     }
 

@@ -45,6 +45,7 @@ def load(folder: Path, registry: Registry, text: str) -> None:
     ("line", "expected"),
     [
         ("metrics: [infidelity, infidelity]", "metrics: an entry appears twice"),
+        ("seeds: [100000000000000000000]", "seeds.0: .*less than 9223372036854775808"),
         ("limits: {memory: 1 GB; rm}", "limits.memory: a number of bytes with its unit is needed"),
         ("title: x\nreport: {steps: 6..7}", "task.yaml:8: report.steps: the grid ends at step 5"),
         ("title: x\ntiming: {subset: {krylov: 3}}", "task.yaml:8: timing.subset: 'krylov' is not among the solvers"),

@@ -11,7 +11,7 @@ from rich.text import Text
 
 from qdynbench.record.schema import Status
 from qdynbench.report.parts import Column, Span, Table
-from qdynbench.text import harmless, plain
+from qdynbench.text import plain
 
 GAP = 2
 """Blanks between two columns."""
@@ -143,7 +143,8 @@ def say(console: Console, lines: Iterable[Text | str]) -> None:
     """Print lines as they are: no markup, no clipping; a terminal that has no Unicode gets the nearest letters."""
     for line in lines:
         text = _text(line)
-        text.plain = harmless(text.plain)  # whatever has come so far: nothing commands the terminal but the styles
+        # Whatever has come so far, nothing commands the terminal but the styles, which count letters.
+        text.plain = "".join(letter if letter.isprintable() else " " for letter in text.plain)
         if not console.encoding.lower().startswith("utf"):
             text.plain = text.plain.translate(ASCII).encode(console.encoding, "replace").decode(console.encoding)
         console.print(text, soft_wrap=True, markup=False, highlight=False)
