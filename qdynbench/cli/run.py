@@ -50,9 +50,9 @@ def run(
     from rich.markup import escape
 
     from qdynbench import api
-    from qdynbench.cli import EXIT_INPUT, complain, options
+    from qdynbench.cli import EXIT_FAILED, EXIT_INPUT, complain, options
     from qdynbench.cli.progress import watch
-    from qdynbench.errors import InputError
+    from qdynbench.errors import CannotWrite, InputError, QdynbenchError
     from qdynbench.plugins.registry import Registry
     from qdynbench.record.results import Run
     from qdynbench.report.terminal.show import show, show_answer
@@ -96,9 +96,10 @@ def run(
         console.rule(escape(f"{member} ({number} of {len(members)})"), align="left")
         try:
             status = max(status, measure(member))
-        except InputError as error:  # the other tasks of the folder are none the worse
-            complain(str(error))
-            status = EXIT_INPUT
+        except CannotWrite:  # the others would not find more room
+            raise
+        except QdynbenchError as error:  # the other tasks of the folder are none the worse
+            status = max(status, complain(str(error), EXIT_INPUT if isinstance(error, InputError) else EXIT_FAILED))
     return status
 
 

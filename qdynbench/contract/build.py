@@ -16,7 +16,7 @@ import pydantic
 from qdynbench.contract.learned import LearnedSolver
 from qdynbench.contract.problem import Knowledge, Problem
 from qdynbench.contract.solver import Cost, Solver
-from qdynbench.errors import InputError, InvalidOutput, Unsupported, suggestion
+from qdynbench.errors import InputError, InvalidOutput, QdynbenchError, Unsupported, suggestion
 
 
 def parameters_of(solver: Solver | type[Solver]) -> list[str]:
@@ -30,7 +30,8 @@ def build(solver_class: type[Solver], name: str, parameters: Mapping[str, object
 
     Raises:
         InvalidOutput: the class is not what a solver has to be.
-        InputError: a parameter is unknown, or a value has the wrong type.
+        InputError: a parameter is unknown, missing or refused, or a value has the wrong type.
+        QdynbenchError: it cannot be built without parameters, which is no fault of the task.
     """
     if not (isinstance(solver_class, type) and issubclass(solver_class, Solver)):
         raise InvalidOutput(
@@ -55,11 +56,18 @@ def build(solver_class: type[Solver], name: str, parameters: Mapping[str, object
         except pydantic.ValidationError as error:
             message = error.errors()[0]["msg"]
             raise InputError(f"solver {name!r}: {key}={value}: {message[:1].lower()}{message[1:]}") from error
+    if missing := [key for key in known if key not in values and _required(solver_class, key)]:
+        raise InputError(f"solver {name!r} needs a value of its parameter {missing[0]!r}")
     try:
         solver: Solver = solver_class(**values)
-    except (TypeError, ValueError) as error:
-        raise InputError(f"solver {name!r}: {error}") from error
+    except (TypeError, ValueError, InputError) as error:
+        raise (InputError if values else QdynbenchError)(f"solver {name!r}: {error}") from error
     return solver
+
+
+def _required(solver_class: type[Solver], name: str) -> bool:
+    field = {each.name: each for each in dataclasses.fields(solver_class)}[name]  # type: ignore[arg-type]
+    return field.default is field.default_factory is dataclasses.MISSING
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ import os
 import sys
 import threading
 import traceback
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -107,8 +107,8 @@ class Registry:
         self._files: list[Path] = []
 
     @classmethod
-    def discover(cls, files: Iterable[str | Path] = ()) -> Registry:
-        """Load every installed plugin, and the single-file plugins in `files`.
+    def discover(cls, files: Iterable[str | Path] = (), only: Collection[str] | None = None) -> Registry:
+        """Load every installed plugin, or beside the core's `only` those of some names, and the single-file plugins.
 
         Raises:
             InputError: one of `files` cannot be loaded. Broken installed plugins are only recorded in `plugins`.
@@ -117,6 +117,8 @@ class Registry:
         points = importlib.metadata.entry_points(group=hookspecs.PROJECT)
         # The entries of the core come first, so that the error about a name used twice blames the plugin.
         for point in sorted(points, key=lambda point: (point.name != "builtin", point.name)):
+            if only is not None and point.name not in {"builtin", *only}:
+                continue
             version, distribution = (point.dist.version, point.dist.name) if point.dist else ("", "")
             try:
                 with _importing(f"plugin {point.name!r}"):

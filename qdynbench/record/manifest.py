@@ -43,17 +43,19 @@ def write_manifest(folder: Path, manifest: dict[str, Any]) -> None:
     synced(folder)
 
 
-def check_weights(folder: Path, manifest: dict[str, Any]) -> None:
-    """Hold the weights in a folder to the hash in their manifest, if there is one.
+def check_weights(folder: Path, manifest: dict[str, Any]) -> str:
+    """Hold the weights in a folder to the hash in their manifest, if there is one, and return theirs.
 
     Raises:
         InputError: they are others, so that nothing in the manifest belongs to them.
     """
-    if HASH in manifest and manifest[HASH] != (found := weights_of(folder)):
+    found = weights_of(folder)
+    if manifest.get(HASH, found) != found:
         raise InputError(
             f"the weights in {str(folder)!r} are not those of their {MANIFEST}: it has the hash {manifest[HASH]}, they "
             f"have {found}. They were changed or damaged; install or copy them again, or train anew with --refit"
         )
+    return found
 
 
 def manifest_of(
@@ -118,6 +120,5 @@ def foundation_of(folder: Path) -> dict[str, Any]:
             f"the weights in {str(folder)!r} have no {MANIFEST} that says what they had cost; a fit that builds upon "
             "them would hide that cost"
         ) from error
-    check_weights(folder, manifest)
     # Only name and hash: a manifest that is passed on with the weights must not contain paths of this machine.
-    return {"name": folder.resolve().name, "weights": weights_of(folder), **known, **costs}
+    return {"name": folder.resolve().name, "weights": check_weights(folder, manifest), **known, **costs}

@@ -11,7 +11,6 @@ from typing import Any
 
 from qdynbench.contract.initial import vector_bytes
 from qdynbench.contract.solver import Cost
-from qdynbench.errors import CannotWrite
 from qdynbench.record.schema import (
     CellRecord,
     FitRecord,
@@ -48,6 +47,14 @@ class Answer:
 
     states: to.States
     sums: to.States
+
+    @classmethod
+    def of(cls, states: to.States, solved: to.Solved) -> Answer:
+        """Hold what a solver's process says of its answer to the form that it has to have."""
+        shape = (len(next(iter(states.values()))),)
+        if not solved.sums or any(sums.shape != shape for sums in solved.sums.values()):
+            raise WorkerFailure(Status.INVALID, "a sum for each state expected of its answer, none came", alive=True)
+        return cls(states, solved.sums)
 
 
 class CellRunner:
@@ -100,8 +107,6 @@ class CellRunner:
                 self._examine(cell, record)
                 in_phases = 0.0 if record.complete else self._measure(cell, record, store, earlier)
             except ScorerFailure as failure:
-                if failure.cause.status == to.DISK:  # no fault of the cell
-                    raise CannotWrite(failure.cause.reason) from failure
                 # Messages between the two workers are lost, so neither of them can be used again.
                 self._fleet.drop(cell.spec)
                 deaths += failure.cause.died
@@ -140,6 +145,8 @@ class CellRunner:
     def _predicted(self, solver: str, cost: Cost | None) -> PredictedCost | None:
         if cost is None:
             return None
+        if not (cost.bytes >= 0 and cost.operations >= 0):
+            raise WorkerFailure(Status.INVALID, "its estimate is less than nothing", alive=True)
         seconds = self._paces.seconds(solver, cost.operations)
         return PredictedCost(bytes=cost.bytes, operations=cost.operations, seconds=seconds)
 
@@ -159,7 +166,7 @@ class CellRunner:
             count = min(to.COMPARED, self._fleet.states, self._plan.batch)
             few = self._ask_scorer(to.DrawStates(cell.case, Purpose.TEST, 0, count))
             solved = worker.ask(to.Solve(few.states), seconds=self._limit)
-            self.answers[cell.key] = Answer(few.states, solved.sums)
+            self.answers[cell.key] = Answer.of(few.states, solved)
             return in_phases
         scoring = time.perf_counter()
         total = self._fleet.states
@@ -184,7 +191,7 @@ class CellRunner:
         solved = worker.ask(to.Solve(initial.states), seconds=self._limit, on_event=on_event)
         if start == 0:
             few = {name: array[: to.COMPARED].copy() for name, array in initial.states.items()}
-            self.answers[cell.key] = Answer(few, solved.sums)
+            self.answers[cell.key] = Answer.of(few, solved)
         record.notes = kept_notes([*record.notes, *solved.notes])
         record.precision = solved.precision
 

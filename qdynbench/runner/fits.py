@@ -134,7 +134,16 @@ class Fits:
             trust.remember(Path(given.folder), given.fingerprint)
 
     def find(self, spec: SolverSpec) -> FitRecord | None:
-        """Return a given, shipped or kept fit on the same training data; None if it has to be made."""
+        """Return a given, shipped or kept fit on the same training data; None if it has to be made.
+
+        What comes with a plugin and cannot be used is a failed fit.
+        """
+        try:
+            return self._find(spec)
+        except (InputError, OSError, ValueError) as error:
+            return _failed(spec, "", str(error))
+
+    def _find(self, spec: SolverSpec) -> FitRecord | None:
         if str(spec) in self._given:
             return self._given[str(spec)]
         if str(spec) in self._choice.refit:
@@ -149,7 +158,7 @@ class Fits:
         if os.path.lexists(kept):
             try:
                 return _record(spec, "cache", kept, _whole(kept))
-            except (InputError, OSError) as error:
+            except (InputError, OSError, ValueError) as error:
                 self._observer.noted(spec, f"the kept weights are damaged, and are made anew: {error}")
         if self._choice.keep and (manifest := self._adopt(spec, kept)) is not None:
             return _record(spec, "cache", kept, manifest)
@@ -166,8 +175,9 @@ class Fits:
             manifest = read_manifest(folder) or {}
             same = manifest.get("solver") == str(spec) and manifest.get("training") == self._training
             if same and manifest.get("built_upon") == self._plan.foundation(spec):
-                with contextlib.suppress(InputError, OSError):
+                with contextlib.suppress(InputError, OSError, ValueError):
                     manifest = _whole(folder)
+                    check_weights(folder, manifest)
                     found.append((str(manifest.get("made", {}).get("date")), folder, manifest))
         if not found:
             return None
@@ -220,17 +230,20 @@ class Fits:
 
         A refit drops the results of earlier fits, finished or interrupted. A fit that cannot be kept has failed.
         """
-        home = self._home(spec)
+        home = Path()
         try:
+            home = self._home(spec)
             home.parent.mkdir(parents=True, exist_ok=True)
             with self._alone(spec, home) as waited:
                 made = self.find(spec) if waited else None
                 return made or self._make(spec, home)
         except filelock.Timeout:
-            return _failed(spec, home, "another run is still fitting it on the same data")
+            return _failed(spec, home / "weights", "another run is still fitting it on the same data")
         except OSError as error:
             self._fleet.drop(spec)  # it may be in the middle of the fit
-            return _failed(spec, home, f"it cannot be kept in {str(home)!r}: {error.strerror or error}")
+            return _failed(spec, home / "weights", f"it cannot be kept in {str(home)!r}: {error.strerror or error}")
+        except (InputError, ValueError) as error:  # the weights that it starts from
+            return _failed(spec, "", str(error))
 
     @contextlib.contextmanager
     def _alone(self, spec: SolverSpec, home: Path) -> Iterator[bool]:
@@ -289,6 +302,21 @@ class Fits:
             with ended_by_failure(worker):  # it may wait for an answer that never comes
                 fitted = worker.ask(request, seconds=limits.fit_seconds, on_event=on_event)
             _check_saved(partial)
+            environment = self._plan.environment
+            manifest = manifest_of(
+                str(spec),
+                self._training,
+                data_time=so_far.data,
+                fit_time=so_far.before + fitted.seconds,
+                curve=so_far.curve,
+                foundation=self._plan.foundation(spec),
+                notes=so_far.notes,
+                where={"threads": environment.threads, "device": environment.device},
+            )
+            try:
+                write_manifest(partial, manifest)
+            except ValueError as error:
+                raise WorkerFailure(Status.INVALID, f"what it has saved cannot be kept: {error}", alive=True) from error
         except WorkerFailure as failure:
             return FitRecord(
                 solver=str(spec),
@@ -300,18 +328,6 @@ class Fits:
                 reason=f"fit: {failure.reason}",
                 details=failure.details,
             )
-        environment = self._plan.environment
-        manifest = manifest_of(
-            str(spec),
-            self._training,
-            data_time=so_far.data,
-            fit_time=so_far.before + fitted.seconds,
-            curve=so_far.curve,
-            foundation=self._plan.foundation(spec),
-            notes=so_far.notes,
-            where={"threads": environment.threads, "device": environment.device},
-        )
-        write_manifest(partial, manifest)
         _removed(weights)
         partial.rename(weights)
         _removed(work)
@@ -376,11 +392,10 @@ def _check_saved(folder: Path) -> None:
 
 
 def _whole(folder: Path) -> to.Json:
-    """Return the manifest of kept weights, if these are what was written; raises InputError or OSError."""
+    """Return the manifest of kept weights, which are to be held to it; raises InputError or OSError."""
     manifest = read_manifest(folder)
     if manifest is None or not {HASH, "data_time", "fit_time"} <= manifest.keys():
         raise InputError(f"{str(folder / MANIFEST)!r} cannot be read")
-    check_weights(folder, manifest)
     return manifest
 
 
@@ -392,14 +407,14 @@ def _removed(path: Path) -> None:
         path.unlink(missing_ok=True)
 
 
-def _failed(spec: SolverSpec, home: Path, reason: str) -> FitRecord:
+def _failed(spec: SolverSpec, folder: Path | str, reason: str) -> FitRecord:
     return FitRecord(
-        solver=str(spec), source="fitted", folder=str(home / "weights"), status=Status.FAILED, reason=f"fit: {reason}"
+        solver=str(spec), source="fitted", folder=str(folder), status=Status.FAILED, reason=f"fit: {reason}"
     )
 
 
 def _record(spec: SolverSpec, source: str, folder: Path, manifest: to.Json) -> FitRecord:
-    check_weights(folder, manifest)
+    fingerprint = check_weights(folder, manifest)
     if not {"data_time", "fit_time"} <= manifest.keys():
         raise InputError(f"the weights in {str(folder)!r} have no {MANIFEST} that says what they had cost")
     return FitRecord(
@@ -408,7 +423,7 @@ def _record(spec: SolverSpec, source: str, folder: Path, manifest: to.Json) -> F
         folder=str(folder),
         data_time=manifest["data_time"],
         fit_time=manifest["fit_time"],
-        fingerprint=weights_of(folder),
+        fingerprint=fingerprint,
         made=manifest.get("made", {}),
         curve=manifest.get("curve", []),
         built_upon=manifest.get("built_upon"),

@@ -8,14 +8,13 @@ import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from types import TracebackType
 
 import psutil
 
 from qdynbench.contract.problem import Knowledge
 from qdynbench.contract.spec import SolverSpec
-from qdynbench.errors import InputError, QdynbenchError
+from qdynbench.errors import CannotWrite, InputError, QdynbenchError
 from qdynbench.files import file_name
 from qdynbench.plugins.registry import Kind, Registry
 from qdynbench.record.schema import FitRecord, Status
@@ -89,13 +88,14 @@ class Fleet:
         judging = task.named(registry)
         if task.reference_spec is not None:
             judging.append(("solvers", task.reference_spec.name))
-        self._load_task = to.LoadTask(task.model_dump_json(), environment.setting(self._files_of(judging)))
+        self._load_task = to.LoadTask(task.model_dump_json(), self._setting(judging, environment))
         self._workers: dict[str, Worker] = {}
         self._fits: dict[str, FitRecord] = {}
         self.states = task.states
         self.calm = Calm()
         self.lost: dict[str, WorkerFailure] = {}
         self._launched: dict[tuple[str, int, int], Launched] = {}
+        self._looks = 0
 
     def start(self) -> dict[str, to.Loaded]:
         """Start and load all workers side by side, and return the properties of each solver.
@@ -137,6 +137,7 @@ class Fleet:
             again: whether another process can answer it, which knows nothing of what this one was asked before.
 
         Raises:
+            CannotWrite: the disk does not take the curves, which is no fault of the cell.
             ScorerFailure: it fails.
         """
         for attempt in range(1, ATTEMPTS + 1):
@@ -144,6 +145,8 @@ class Fleet:
                 worker = self._scorer() if again else self._workers[SCORER]
                 return worker.ask(request, seconds=seconds)
             except WorkerFailure as failure:
+                if failure.status == to.DISK:
+                    raise CannotWrite(failure.reason) from failure
                 if not (again and failure.died and attempt < ATTEMPTS):
                     raise ScorerFailure(failure) from failure
         raise AssertionError
@@ -232,26 +235,38 @@ class Fleet:
         return self._workers[SCORER]
 
     def _launch_scorer(self) -> None:
-        self._workers[SCORER] = worker = Worker("scorer", SCORER, self._environment)
-        worker.tell(self._load_task)
+        self._new("scorer", SCORER, SCORER).tell(self._load_task)
 
     def _await_task(self) -> None:
         traits = self._workers[SCORER].answer(self._load_task, seconds=LOAD_SECONDS)
         self.states = 1 if traits.single else self._task.states
 
     def _launch(self, name: str) -> None:
-        self._workers[name] = worker = Worker("solver", file_name(name), self._environment)
-        worker.tell(self._load(name, self._environment))
+        self._new("solver", name, file_name(name)).tell(self._load(name, self._environment))
+
+    def _new(self, role: str, name: str, log: str) -> Worker:
+        if name in self._workers:
+            self._workers[name].kill()
+        self._workers[name] = worker = Worker(role, log, self._environment)
+        worker.beside = self._look
+        return worker
+
+    def _look(self, asked: Worker) -> None:
+        """Look at another worker than the one that is waited for, each in its turn."""
+        self._looks += 1
+        worker = list(self._workers.values())[self._looks % len(self._workers)]
+        if worker is not asked:
+            worker.look()
 
     def _load(self, name: str, environment: Environment) -> to.Load:
-        """Return the request to load a solver, with the file that it comes from, and no other that might fail."""
-        files = self._files_of([("solvers", SolverSpec.parse(name).name)])
-        return to.Load(name, environment.setting(files))
+        """Return the request to load a solver."""
+        return to.Load(name, self._setting([("solvers", SolverSpec.parse(name).name)], environment))
 
-    def _files_of(self, names: Iterable[tuple[Kind, str]]) -> tuple[Path, ...]:
-        """Return the single-file plugins that provide some names."""
+    def _setting(self, names: Iterable[tuple[Kind, str]], environment: Environment) -> to.Setting:
+        """Return what a worker is to load: the plugins that provide some names, and no other that might fail."""
         plugins = {self._registry.find(kind, name).plugin for kind, name in names}
-        return tuple(file for file in self._registry.files if str(file) in plugins)
+        files = [file for file in self._registry.files if str(file) in plugins]
+        return environment.setting(files, sorted(plugins - set(map(str, files))))
 
     @contextmanager
     def _losing(self, name: str, what: str = "") -> Iterator[None]:

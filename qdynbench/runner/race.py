@@ -22,6 +22,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 import numpy as np
+import pydantic
 
 from qdynbench.contract.initial import vector_bytes
 from qdynbench.contract.spec import SolverSpec
@@ -162,6 +163,8 @@ class _Entrant:
             yield
         except WorkerFailure as failure:
             self.end(failure.as_status(), failure.reason, failure.details)
+        except pydantic.ValidationError as error:  # what its process has said is of the right type, and cannot be
+            self.end(Status.INVALID, f"its figures are none: {error}")
 
     def end(self, status: Status, reason: str, details: str = "") -> None:
         self.record.status, self.record.reason, self.record.details = status, reason, details
@@ -198,7 +201,8 @@ def time_case(
             race.launch(launch, [one for one in entrants if one.racing and (not launch or launch <= one.most > 1)])
     for one in entrants:
         if one.racing:
-            _write_down(one)
+            with one.ending():
+                _write_down(one)
         one.record.ledger.rounds_id = identity
         one.record.complete = True
     overhead = max(0.0, time.perf_counter() - started - race.spent)
@@ -396,6 +400,9 @@ class _Race:
         began = time.perf_counter()
         timed = worker.ask(to.TimeRound(), seconds=self._limit)
         seconds, claimed = time.perf_counter() - began, sum(timed.seconds)
+        if len(timed.seconds) != lane.calls:
+            reason = f"the seconds of {count(lane.calls, 'call')} expected, {len(timed.seconds)} came"
+            raise WorkerFailure(Status.INVALID, reason, alive=True)
         slowed = calm.slowed(threads, worker.ask(to.Settle(math.inf, 0.0), seconds=self._limit).pace)
         factor, each, once = CLOCK_DOUBT
         lane.lags.append(seconds - factor * claimed - each * lane.calls - once)

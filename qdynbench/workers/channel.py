@@ -27,8 +27,8 @@ _MARK = b"\xc1qdb"
 _LENGTHS = struct.Struct("!QQ")
 _ARRAY = 1
 """Code by which a message refers to an array that follows it."""
-_LONGEST = 1 << 26
-"""Largest number of bytes of a message without its arrays."""
+LONGEST, LONGEST_OF_SOLVER = 1 << 26, 1 << 20
+"""Largest number of bytes of a message without its arrays, and of one that a solver may have forged."""
 STRAY = "something other than a message came over the connection of the worker"
 _KINDS = {"bool", "int64", "float32", "float64", "complex64", "complex128"}
 
@@ -57,6 +57,7 @@ class Channel:
         self._looked = 0.0
         self.largest = math.inf
         """Bytes that the arrays of a message may have."""
+        self.longest = LONGEST
 
     def watched_by(self, watch: Callable[[], None] | None) -> None:
         """Have a function called every `TICK` seconds from now on, also within a message; it may raise.
@@ -105,7 +106,7 @@ class Channel:
         if self._read(len(_MARK)) != _MARK:
             raise BadMessage(STRAY)
         lengths = _LENGTHS.unpack(self._read(_LENGTHS.size))
-        if max(lengths) > _LONGEST:
+        if max(lengths) > self.longest:
             raise BadMessage(STRAY)
         body, packed = (bytes(self._read(length)) for length in lengths)
         try:

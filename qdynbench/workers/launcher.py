@@ -67,13 +67,11 @@ class Surroundings(msgspec.Struct, frozen=True):
 
     Attributes:
         folder: its working folder.
-        imports: the folder that its imports begin with, as those of `python -m` do.
         mask: its file mode mask.
         variables: its environment variables.
     """
 
     folder: bytes
-    imports: bytes
     mask: int
     variables: dict[str, bytes]
 
@@ -157,8 +155,8 @@ class Launcher:
                 env=dict(variables),
                 start_new_session=True,  # Ctrl-C reaches only the main process
             )
-        self._codes: dict[int, int] = {}
-        """Exit status of each worker that has ended."""
+        self._workers: dict[int, Forked] = {}
+        """The workers that run; the number of one that has ended may be another's."""
         atexit.register(self._end)
 
     @classmethod
@@ -176,8 +174,8 @@ class Launcher:
         """Start a worker, see `start`."""
         with self._lock, tempfile.TemporaryFile() as surroundings:
             given = {name: os.fsencode(value) for name, value in variables.items()}
-            here = os.fsencode(os.getcwd())
-            found = Surroundings(ELSEWHERE if order.role == "solver" else here, here, _mask(), given)
+            folder = ELSEWHERE if order.role == "solver" else os.fsencode(os.getcwd())
+            found = Surroundings(folder, _mask(), given)
             surroundings.write(msgspec.msgpack.encode(found))
             surroundings.flush()
             descriptors = [stream.fileno(), log.fileno(), surroundings.fileno()]
@@ -193,18 +191,22 @@ class Launcher:
                 raise
         if isinstance(answer, Refused):
             raise CannotStart(answer.reason)
-        self._codes.pop(answer.pid, None)  # of an earlier worker
-        return Forked(answer.pid, self)
+        self._workers[answer.pid] = worker = Forked(answer.pid, self)
+        return worker
 
-    def code(self, pid: int) -> int | None:
-        """Return the exit status of a worker, or None while it runs."""
+    def look(self) -> None:
+        """Take down the exit status of each worker that has ended."""
         with self._lock:
             try:
-                while pid not in self._codes and select.select([self._control], [], [], 0)[0]:
+                while select.select([self._control], [], [], 0)[0]:
                     self._receive()
             except (OSError, ValueError):  # closed, at this end or at the other: workers die with their launcher
-                self._codes[pid] = -signal.SIGKILL
-            return self._codes.get(pid)
+                for pid in list(self._workers):
+                    self._ended(Ended(pid, -signal.SIGKILL))
+
+    def _ended(self, message: Ended) -> None:
+        if (worker := self._workers.pop(message.pid, None)) is not None:
+            worker.code = message.code
 
     def _receive(self) -> Started | Refused | Ended:
         body = self._control.recv(_LONGEST)
@@ -212,7 +214,7 @@ class Launcher:
             raise ConnectionError("it has ended")
         message: Started | Refused | Ended = msgspec.msgpack.decode(body, type=Started | Refused | Ended)
         if isinstance(message, Ended):
-            self._codes[message.pid] = message.code
+            self._ended(message)
         return message
 
     def _why(self, error: OSError) -> str:
@@ -226,7 +228,7 @@ class Launcher:
         try:  # it ends all workers with all that they have started
             self._process.wait(timeout=family.PATIENCE)
         except subprocess.TimeoutExpired:
-            self._process.kill()
+            family.end([self._process.pid])  # with all workers, and with all that is known of what they have started
             self._process.wait()
 
 
@@ -235,11 +237,14 @@ class Forked:
 
     def __init__(self, pid: int, launcher: Launcher) -> None:
         self.pid = pid
+        self.code: int | None = None
         self._launcher = launcher
 
     def poll(self) -> int | None:
         """Return the exit status, or None while the process runs."""
-        return self._launcher.code(self.pid)
+        if self.code is None:
+            self._launcher.look()
+        return self.code
 
     def wait(self, timeout: float | None = None) -> int:
         """Wait for the exit status; raises `subprocess.TimeoutExpired`."""
@@ -270,11 +275,19 @@ def main(descriptor: int, parent: int) -> None:
     gc.collect()
     gc.freeze()  # the memory of what is loaded stays shared
     family.adopt()
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit())
+    signal.signal(signal.SIGTERM, _leave)
     try:
-        _serve(control, watched, parent)
-    finally:
+        try:
+            _serve(control, watched, parent)
+        finally:
+            signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    finally:  # also when SIGTERM comes at this very moment: it does not come twice
         family.end_all()
+
+
+def _leave(*_: object) -> None:
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    sys.exit()
 
 
 def _serve(control: socket.socket, watched: list[int], parent: int) -> None:

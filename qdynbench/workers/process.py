@@ -10,7 +10,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -24,7 +24,7 @@ from qdynbench.files import appended, opened, short_name
 from qdynbench.record.schema import Status
 from qdynbench.record.store import guarded
 from qdynbench.workers import family
-from qdynbench.workers.channel import BadMessage, Channel, ChannelClosed, pair
+from qdynbench.workers.channel import LONGEST, LONGEST_OF_SOLVER, BadMessage, Channel, ChannelClosed, pair
 from qdynbench.workers.launcher import CannotStart, start
 from qdynbench.workers.protocol import Answer, Event, Failed, Line, Message, Request, Setting, Trace
 
@@ -39,8 +39,11 @@ MEMORY = {"MALLOC_MMAP_THRESHOLD_": str(32 << 20), "MALLOC_TRIM_THRESHOLD_": str
 """Sizes in bytes up to which glibc keeps freed blocks, and freed memory at the end."""
 UNSPLINTERED = "glibc.malloc.tcache_count=0"
 """Has glibc join the splinters of freed aligned blocks at once, instead of keeping them in a cache."""
-TRACES = ("_", "OLDPWD", "PWD")
-"""Environment variables of a shell, which lead to the folder of the task; a solver may be blind to it."""
+TRACES = {
+    *("_", "OLDPWD", "PWD", "INIT_CWD"),
+    *("SLURM_SUBMIT_DIR", "PBS_O_WORKDIR", "PBS_O_INITDIR", "SGE_O_WORKDIR", "SGE_CWD_PATH", "LS_SUBCWD", "LSB_OUTDIR"),
+}
+"""Environment variables of shells and batch systems that lead to the task's folder; a solver may be blind to it."""
 LEAVING_SECONDS = 5.0
 """Seconds that a worker has to end after its connection is closed."""
 LOOK = 0.25
@@ -111,9 +114,9 @@ class Environment:
         kept = {name: value for name, value in os.environ.items() if name not in TRACES}
         return {**kept, **threads, **policy, "PYTHONUNBUFFERED": "1"}
 
-    def setting(self, files: tuple[Path, ...]) -> Setting:
-        """Return this environment and the single-file plugins as they are sent to a worker."""
-        return Setting([str(path) for path in files], self.threads, self.device, self.memory)
+    def setting(self, files: Iterable[Path], plugins: Iterable[str] = ()) -> Setting:
+        """Return this environment and the plugins to be loaded as they are sent to a worker, see `Setting`."""
+        return Setting([str(path) for path in files], list(plugins), self.threads, self.device, self.memory)
 
 
 Handler = Callable[[Event], None]
@@ -130,6 +133,7 @@ class Worker:
 
     Attributes:
         holds: what it was prepared for last, or None; whoever prepares it sets this.
+        beside: is called from time to time while this worker is waited for.
 
     Raises:
         WorkerFailure: it cannot be started.
@@ -156,9 +160,12 @@ class Worker:
             raise
         self.channel = Channel(ours)
         self.channel.largest = environment.memory
+        self.channel.longest = LONGEST_OF_SOLVER if role == "solver" else LONGEST
         self._last_used = 0
         self._next_look = 0.0
         self._killed = self._gone = False
+        self._fate: WorkerFailure | None = None
+        self.beside: Callable[[Worker], None] = lambda _: None
 
     def ask(self, request: Request[Answer], *, seconds: float, on_event: Handler | None = None) -> Answer:
         """Send a request and wait for its answer.
@@ -219,6 +226,11 @@ class Worker:
                 raise ChannelClosed("the process has ended, and one that it has started keeps its connection")
             self._gone = True
             return
+        self._hold(doing)
+        self.beside(self)
+
+    def _hold(self, doing: str) -> None:
+        """Hold log and memory to their limits."""
         self._cut_log()
         limit = self.environment.memory
         self._last_used = used = self._used(limit)
@@ -226,6 +238,14 @@ class Worker:
             self.kill()
             reason = f"{doing} used {used / 1e9:.2f} GB, more than the limit of {limit / 1e9:.2f} GB"
             raise WorkerFailure("out_of_memory", reason, self.tail(), alive=False)
+
+    def look(self) -> None:
+        """Hold the process to its limits while it is not waited for; whoever asks it next hears of its end."""
+        if not self._killed and self.alive:
+            try:
+                self._hold("it")
+            except WorkerFailure as failure:
+                self._fate = failure
 
     def _used(self, limit: float) -> int:
         """Return the bytes that the worker holds, and from time to time those of all that it has started."""
@@ -246,6 +266,8 @@ class Worker:
 
     @contextmanager
     def _lost(self) -> Iterator[None]:
+        if self._fate is not None:
+            raise self._fate
         try:
             yield
         except ChannelClosed:
@@ -303,11 +325,13 @@ class Worker:
 
     def kill(self) -> None:
         """End the process at once, with its group; what has left the group is ended by the launcher (Linux only)."""
-        if self._killed:  # its number may be another's by now
+        if self._killed:
             return
         self._killed = True
-        with contextlib.suppress(ProcessLookupError, PermissionError):  # nothing is left of the group
-            os.killpg(self._process.pid, signal.SIGKILL)
+        # The number of a process that has ended may be another's; on Linux the launcher has ended what it had started.
+        if self.alive or sys.platform != "linux":
+            with contextlib.suppress(ProcessLookupError, PermissionError):  # nothing is left of the group
+                os.killpg(self._process.pid, signal.SIGKILL)
         if self.alive:  # it has just begun, and has no group of its own yet
             with contextlib.suppress(ProcessLookupError):
                 os.kill(self._process.pid, signal.SIGKILL)

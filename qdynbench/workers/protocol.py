@@ -6,7 +6,7 @@ requests the worker sends events before its answer: only those that the request 
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, Generic, Self, TypeVar, get_args
+from typing import Annotated, Any, ClassVar, Generic, Self, TypeVar, get_args
 
 import msgspec
 import numpy as np
@@ -16,7 +16,7 @@ from qdynbench.contract.problem import Knowledge, Problem
 from qdynbench.contract.solver import Cost
 from qdynbench.physics.drive import Drive
 from qdynbench.physics.operators import PauliSum
-from qdynbench.record.schema import Score
+from qdynbench.record.schema import MOST_NOTES, Score
 from qdynbench.task.case import Case, Purpose
 from qdynbench.text import legible
 
@@ -25,6 +25,11 @@ States = dict[str, Vectors]
 """Initial states as `qdynbench.contract.initial.Initial.arrays` gives them."""
 Json = dict[str, Any]
 """A JSON object."""
+# A solver's process may send anything, so that what it says is bounded here, and nobody who uses it has to ask again.
+Seconds = Annotated[float, msgspec.Meta(ge=0, le=1e12)]
+Count = Annotated[int, msgspec.Meta(ge=0, le=10**15)]
+Names = Annotated[tuple[str, ...], msgspec.Meta(max_length=1000)]
+Notes = Annotated[list["Line"], msgspec.Meta(max_length=MOST_NOTES)]
 
 
 class Line(str):
@@ -117,7 +122,7 @@ class Need(Event, frozen=True):
 class Progress(Event, frozen=True):
     """The progress of a fit from 0 to 1, with named values such as the loss."""
 
-    fraction: float
+    fraction: Annotated[float, msgspec.Meta(ge=-1e12, le=1e12)]
     values: dict[str, float]
 
 
@@ -169,9 +174,15 @@ class Posed(msgspec.Struct, frozen=True):
 
 
 class Setting(msgspec.Struct, frozen=True):
-    """The single-file plugins, the CPU threads, the device and the limit of resident bytes of a worker."""
+    """What a worker is to load and may use.
+
+    Attributes:
+        files, plugins: the single-file plugins, and the names of the installed ones beside the core's.
+        threads, device, memory: CPU threads, device, and limit of resident bytes.
+    """
 
     files: list[str]
+    plugins: list[str]
     threads: int
     device: str
     memory: float
@@ -191,13 +202,13 @@ class Loaded(Message, frozen=True):
         starts_from: folder of the weights from which its fit starts, or None.
     """
 
-    seconds: float
+    seconds: Seconds
     knowledge: Knowledge
     learned: bool
     label: Line
-    accuracy: tuple[str, ...]
-    protocol: tuple[str, ...]
-    shipped: tuple[str, ...]
+    accuracy: Names
+    protocol: Names
+    shipped: Names
     starts_from: str | None
 
 
@@ -225,7 +236,7 @@ class Examine(Request[Examined], frozen=True):
 class Fitted(Message, frozen=True):
     """Seconds of a fit, without the time in which it waited for data."""
 
-    seconds: float
+    seconds: Seconds
 
 
 class Fit(Request[Fitted], frozen=True):
@@ -252,8 +263,8 @@ class Restore(Request[Done], frozen=True):
 class Prepared(Message, frozen=True):
     """Seconds of `prepare`, and of a first one before it; 0 if there was none."""
 
-    seconds: float
-    first: float
+    seconds: Seconds
+    first: Seconds
 
 
 class Prepare(Request[Prepared], frozen=True):
@@ -266,7 +277,7 @@ class Prepare(Request[Prepared], frozen=True):
 class Called(Message, frozen=True):
     """Seconds of one call."""
 
-    seconds: float
+    seconds: Seconds
 
 
 class Call(Request[Called], frozen=True):
@@ -288,7 +299,7 @@ class Solved(Message, frozen=True):
         sums: over all times, of the first states, by name; timed calls are compared with them.
     """
 
-    notes: list[Line]
+    notes: Notes
     precision: Line
     sums: States
 
@@ -352,9 +363,9 @@ class Timed(Message, frozen=True):
         waited: seconds that threads were ready to run and had no core.
     """
 
-    seconds: list[float]
-    cpu: float
-    waited: float
+    seconds: Annotated[list[Annotated[float, msgspec.Meta(gt=0, le=1e12)]], msgspec.Meta(min_length=1)]
+    cpu: Seconds
+    waited: Seconds
 
 
 class TimeRound(Request[Timed], frozen=True):
@@ -366,7 +377,7 @@ class TimeRound(Request[Timed], frozen=True):
 class Settled(Message, frozen=True):
     """The seconds of the yardstick, see `qdynbench.workers.pace`."""
 
-    pace: float
+    pace: Seconds
 
 
 class Settle(Request[Settled], frozen=True):
@@ -398,9 +409,9 @@ class Inspect(Request[Done], frozen=True):
 class Peak(Message, frozen=True):
     """Peak memory since `Prepare` on host and device, and the memory before the first problem, in bytes."""
 
-    host: int
-    device: int | None
-    rest: int
+    host: Count
+    device: Count | None
+    rest: Count
 
 
 class PeakMemory(Request[Peak], frozen=True):

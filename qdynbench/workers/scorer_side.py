@@ -68,7 +68,7 @@ class ScorerSide:
         setting = request.setting
         torch.set_num_threads(setting.threads)
         self._device = setting.device
-        task, registry = Task.model_validate_json(request.task), Registry.discover(setting.files)
+        task, registry = Task.model_validate_json(request.task), Registry.discover(setting.files, setting.plugins)
         self._source = CaseSource(task, registry, device=setting.device, threads=setting.threads, memory=setting.memory)
         if task.reference_spec is not None:
             self._source.reference_solver()  # imports and checks the reference now, not inside the first case

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import assert_never
 
@@ -92,9 +93,12 @@ class SolverSide:
         self._device, self._memory, self._threads = setting.device, setting.memory, setting.threads
         watch = Stopwatch()
         with watch.running():
-            self._solver = solver = build(_imported(setting.files, spec.name), spec.name, spec.parameters)
+            with _own_fault():  # the name is known to exist
+                solver_class = Registry.discover(setting.files, setting.plugins).load("solvers", spec.name)
+            self._solver = solver = build(solver_class, spec.name, spec.parameters)
         self._at_rest = memory.resident()
-        found = dataclasses.asdict(declared(solver))
+        with _own_fault():
+            found = dataclasses.asdict(declared(solver))
         return to.Loaded(seconds=watch.seconds, **{**found, "label": to.Line(found["label"])})
 
     def _learned(self) -> LearnedSolver:
@@ -229,13 +233,13 @@ class SolverSide:
         return to.Done()
 
 
-def _imported(files: list[str], name: str) -> type[Solver]:
-    """Return the class of a solver. The name is known to exist, so that what goes wrong is the solver's own fault."""
+@contextmanager
+def _own_fault() -> Iterator[None]:
+    """Have what goes wrong be the fault of the solver, which ends its own cells, and not of the task."""
     try:
-        found: type[Solver] = Registry.discover(files).load("solvers", name)
+        yield
     except InputError as error:
         raise QdynbenchError(str(error)) from error
-    return found
 
 
 def _line(text: str | None) -> to.Line | None:

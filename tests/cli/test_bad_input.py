@@ -215,6 +215,29 @@ def test_a_broken_installed_plugin_is_a_warning_and_an_error_only_by_name(
     assert "ModuleNotFoundError" in asked.stderr
 
 
+def test_a_scorer_that_cannot_be_started_is_in_the_way_of_its_own_task_alone(
+    qdynbench: Command, small_text: str, tmp_path: Path
+) -> None:
+    (tmp_path / "broken.py").write_text(
+        "from qdynbench import ProductEnsemble, hookimpl\n"
+        "class Broken(ProductEnsemble):\n"
+        "    def __init__(self):\n"
+        "        raise ValueError('no states today')\n"
+        "    def spinors(self, size, count, generator):\n"
+        "        pass\n"
+        "@hookimpl\n"
+        "def register_ensembles(register):\n"
+        "    register('broken', Broken, summary='cannot be made')\n"
+    )
+    (tmp_path / "tasks").mkdir()
+    (tmp_path / "tasks" / "a.yaml").write_text(small_text + "ensemble: broken\n")
+    (tmp_path / "tasks" / "b.yaml").write_text(small_text.replace("[2, 3]", "[2]"))
+    done = qdynbench("run", "tasks", "--quiet", "--plugin", "broken.py", "--out", "here")
+    assert "no states today" in done.stderr
+    assert done.returncode == 1
+    assert (tmp_path / "here" / "b" / "run.json").exists()
+
+
 def test_two_tasks_do_not_share_a_folder_and_two_runs_do_not_write_it(
     qdynbench: Command, tmp_path: Path, small_task: Path
 ) -> None:

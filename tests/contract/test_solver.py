@@ -25,7 +25,7 @@ from qdynbench import (
     TrainingData,
 )
 from qdynbench.contract.build import build, outlook, parameters_of
-from qdynbench.errors import InputError, InvalidOutput
+from qdynbench.errors import InputError, InvalidOutput, QdynbenchError
 
 FIELD = PauliSum.from_terms(2, [(0.5, "X", (0,))])
 STATIC = Problem(2, np.linspace(0, 1, 3), FIELD)
@@ -97,6 +97,11 @@ class Refusing(Still):
         raise ValueError("tolerance=1e-08 is none")
 
 
+class Demanding(Undeclared):
+    knowledge = Knowledge.TRAJECTORIES
+    order: int
+
+
 class Unsaved(LearnedSolver):
     knowledge = Knowledge.TRAJECTORIES
 
@@ -123,7 +128,16 @@ def test_a_class_that_is_no_solver_is_refused(kind: type[Solver], message: str) 
 
 def test_a_solver_may_refuse_the_parameters_that_the_user_gives() -> None:
     with pytest.raises(InputError, match="solver 'x': tolerance=1e-08 is none"):
+        build(Refusing, "x", {"tolerance": 1e-8})
+
+
+def test_a_solver_that_cannot_be_built_at_all_is_no_fault_of_the_task() -> None:
+    # It ended the run of all others, as a wrong parameter does.
+    with pytest.raises(QdynbenchError, match="solver 'x': tolerance=1e-08 is none") as caught:
         build(Refusing, "x", {})
+    assert not isinstance(caught.value, InputError)
+    with pytest.raises(InputError, match="solver 'x' needs a value of its parameter 'order'"):
+        build(Demanding, "x", {})
 
 
 @pytest.mark.parametrize(

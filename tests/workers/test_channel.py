@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from qdynbench import Drive, PauliSum, Problem, Segment
+from qdynbench import Drive, Knowledge, PauliSum, Problem, Segment
 from qdynbench.record.schema import Score
 from qdynbench.workers import protocol as to
 from qdynbench.workers.channel import BadMessage, Channel, ChannelClosed, pair
@@ -119,6 +119,27 @@ def test_anything_else_is_refused(ends: Ends, body: bytes, layout: bytes) -> Non
     here._stream.sendall(MARK + len(body).to_bytes(8, "big") + len(layout).to_bytes(8, "big") + body + layout)
     with pytest.raises(BadMessage, match="an unexpected message came: "):
         there.receive(to.Done | to.Called | to.Piece)
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        to.Prepared(float("nan"), 0.0),
+        to.Prepared(-1.0, 0.0),
+        to.Timed([], 0.0, 0.0),
+        to.Timed([0.0], 0.0, 0.0),
+        to.Loaded(0.0, Knowledge.TRAJECTORIES, False, to.Line(""), ("x",) * 1001, (), (), None),
+        to.Solved([to.Line("x")] * 1001, to.Line(""), {}),
+        to.Peak(-1, None, 0),
+        to.Note(to.Line("x")),
+    ],
+)
+def test_what_no_record_takes_is_refused_where_it_comes(ends: Ends, message: to.Message) -> None:
+    here, there = ends
+    there.longest = 10 if isinstance(message, to.Note) else there.longest
+    here.send(message)
+    with pytest.raises(BadMessage):
+        there.receive(type(message))
 
 
 @pytest.mark.parametrize("stray", [b"\xff" * 16, bytes(16), b"hello\n", MARK + b"\xff" * 16])

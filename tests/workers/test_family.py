@@ -7,12 +7,13 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import psutil
 import pytest
 
+from qdynbench.record.results import Run
 from qdynbench.workers import family, process
 from qdynbench.workers import protocol as to
 from qdynbench.workers.process import Environment, Worker, WorkerFailure
@@ -42,6 +43,10 @@ class Parent(Solver):
                 begin("import time; time.sleep(60)")
                 os._exit(0)
             os.waitpid(between, 0)
+        if self.how == "waits" and not Path({folder!r}, "seen").exists():
+            time.sleep(5)
+            child = Path({folder!r}, "child").read_text()
+            Path({folder!r}, "seen").write_text(str(Path("/proc", child).exists()))
         if self.how == "allots":
             begin("x = bytearray(1_500_000_000); import time; time.sleep(60)")
             time.sleep(60)
@@ -101,6 +106,23 @@ def test_what_a_worker_has_started_ends_with_it(
     else:
         worker.kill()
     assert gone(child)
+
+
+@linux
+def test_a_worker_is_held_to_its_limits_while_another_one_is_waited_for(
+    qdynbench: Callable[..., object], small_task: Path, environment: Environment, tmp_path: Path
+) -> None:
+    # While one was slow to load, the next one could take all memory.
+    solvers = [part for how in ("waits", "allots") for part in ("--solver", f"parent[how={how}]")]
+    qdynbench(
+        *("run", small_task, "--quiet", "--plugin", environment.logs / "parent.py", "--out", "run"),
+        *solvers,
+        *("--set", "limits.memory=1200000000", "--set", "sizes=[2]"),
+    )
+    assert (tmp_path / "seen").read_text() == "False"
+    cells = {cell.solver: cell for cell in Run(tmp_path / "run").cells}
+    assert cells["parent[how=allots]"].status == "out_of_memory"
+    assert cells["parent[how=waits]"].status == "ok"
 
 
 @linux
