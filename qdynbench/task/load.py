@@ -167,7 +167,7 @@ def _of_family(family: str, location: Location) -> Iterator[None]:
             yield
     except (InputError, pydantic.ValidationError):
         raise
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise Misplaced((location, f"model {family!r}: {type(error).__name__}: {error}")) from error
 
 
