@@ -155,11 +155,11 @@ class CellRunner:
         ledger, worker = record.ledger, self._fleet.solver(cell.spec)
         self._observer.phase(cell, "prepare")
         prepared = worker.ask(to.Prepare(self._posed(cell), twice=True), seconds=self._limit)
-        ledger.prepare_time, worker.holds = prepared.seconds, cell.case
+        ledger.prepare_time, worker.holds = max(0.0, prepared.seconds), cell.case
         self._observer.phase(cell, "first call")
         warm_up = self._ask_scorer(to.DrawStates(cell.case, Purpose.WARM_UP, 0, 1))
         ledger.first_call_time = worker.ask(to.Call(warm_up.states), seconds=self._limit).seconds
-        in_phases = prepared.first + ledger.prepare_time + ledger.first_call_time
+        in_phases = max(0.0, prepared.first) + ledger.prepare_time + ledger.first_call_time
         if earlier is not None:
             record.scores, record.left_out, record.notes = earlier.scores, earlier.left_out, earlier.notes
             record.reference, record.precision = earlier.reference, earlier.precision

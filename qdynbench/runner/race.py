@@ -277,7 +277,10 @@ class _Race:
         knowledge = self._plan.traits[one.record.solver].knowledge
         problem = self._plan.problem(self._case, launched.threads).blinded(knowledge)
         prepared = launched.worker.ask(to.Prepare(to.Posed.of(problem), twice=False), seconds=self._limit)
-        start = launched.once + max(0.0, prepared.seconds)  # a patched clock may run backwards
+        if prepared.seconds < 0:
+            reason = "the clock of its process runs behind: by it, `prepare` ends before it has begun"
+            raise WorkerFailure(Status.INVALID, reason, alive=True)
+        start = launched.once + prepared.seconds
         launched.fresh = not launched.used
         self.spent += start if launched.fresh else prepared.seconds
         if launched.fresh:  # what `prepare` compiles is done once, and part of what it costs to start at any size

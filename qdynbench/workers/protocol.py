@@ -26,8 +26,9 @@ States = dict[str, Vectors]
 Json = dict[str, Any]
 """A JSON object."""
 # A solver's process may send anything, so that what it says is bounded here, and nobody who uses it has to ask again.
-Seconds = Annotated[float, msgspec.Meta(ge=-1e12, le=1e12)]
-"""By the clock of a worker; one that a solver has patched may run backwards, which the race says of it."""
+Seconds = Annotated[float, msgspec.Meta(ge=0, le=1e12)]
+Reading = Annotated[float, msgspec.Meta(ge=-1e12, le=1e12)]
+"""Seconds in which a solver may have patched the clock, so that it runs backwards; the race says so of it."""
 Count = Annotated[int, msgspec.Meta(ge=0, le=10**15)]
 Names = Annotated[tuple[str, ...], msgspec.Meta(max_length=1000)]
 Notes = Annotated[list["Line"], msgspec.Meta(max_length=MOST_NOTES)]
@@ -264,8 +265,8 @@ class Restore(Request[Done], frozen=True):
 class Prepared(Message, frozen=True):
     """Seconds of `prepare`, and of a first one before it; 0 if there was none."""
 
-    seconds: Seconds
-    first: Seconds
+    seconds: Reading
+    first: Reading
 
 
 class Prepare(Request[Prepared], frozen=True):
