@@ -585,7 +585,8 @@ function section(data, article, number) {
 }
 
 try {
-  const bytes = Uint8Array.from(atob($(document, "#data").textContent), letter => letter.charCodeAt(0));
+  const text = atob($(document, "#data").textContent), bytes = new Uint8Array(text.length);
+  for (let at = 0; at < text.length; at += 1) bytes[at] = text.charCodeAt(at);  // Uint8Array.from takes an eighth of a second
   const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"));
   const data = JSON.parse(await new Response(stream).text());
   const sections = $$(document, "[data-run]").map((article, number) => section(data.runs[number], article, number));
