@@ -131,10 +131,8 @@ class Run:
 
     def _arrays(self, cell: CellRecord, *names: str, kept: bool = False) -> dict[str, NDArray[Any]]:
         try:
-            times = self.task.times.steps + 1
-            found = self._store.arrays(cell.key, names or None, kept=kept, times=times)
-            if any(len(values) > self.task.states for values in found.values()):
-                raise Damaged(f"curves/{cell.key}.npz has more states than the task")
+            states, times = self.task.states, self.task.times.steps + 1
+            found = self._store.arrays(cell.key, names or None, kept=kept, states=states, times=times)
         except Damaged as error:
             self.damaged += [line for line in [str(error)] if line not in self.damaged]
             return {}

@@ -314,11 +314,11 @@ class Store:
         """Return the file of a cell's curves."""
         return self.curves / f"{key}.npz"
 
-    def has_curves(self, key: str, times: int) -> bool:
+    def has_curves(self, key: str, *, states: int, times: int) -> bool:
         """Return whether the file of a cell's curves is there and can be read, see `arrays`."""
         try:
             for kept in (False, True):
-                self.arrays(key, None, kept=kept, times=times)
+                self.arrays(key, None, kept=kept, states=states, times=times)
         except Damaged:
             return False
         return self.curves_of(key).is_file()
@@ -329,13 +329,16 @@ class Store:
             self.claim(f"curves/{key}.npz")
         return self.curves_of(key)
 
-    def arrays(self, key: str, wanted: Iterable[str] | None, *, kept: bool, times: int) -> dict[str, NDArray[Any]]:
+    def arrays(
+        self, key: str, wanted: Iterable[str] | None, *, kept: bool, states: int, times: int
+    ) -> dict[str, NDArray[Any]]:
         """Return the curves of a cell, or its trajectories, by name; nothing where there are none.
 
         Args:
             key: of the cell.
             wanted: names of curves; None for all.
             kept: whether the trajectories are meant.
+            states: number of test states, of which an array has no more.
             times: number of times of the grid.
 
         Raises:
@@ -355,7 +358,7 @@ class Store:
                     array = info.filename.removesuffix(".npy")
                     if (array in TRAJECTORIES) is kept and (wanted is None or array in wanted):
                         with archive.open(info) as member:
-                            found[array] = _array(member, info, left, "c" if kept else "f", times)
+                            found[array] = _array(member, info, left, "c" if kept else "f", (states, times))
                         left -= found[array].nbytes
                 self._excess[key, kept] = max(self._excess.get((key, kept), 0), LARGEST_EXCESS - others - left)
             if len({len(values) for values in found.values()}) > 1:
@@ -405,7 +408,7 @@ def why(error: Exception) -> str:
     return plain(str(error) or type(error).__name__, 200)
 
 
-def _array(member: IO[bytes], info: zipfile.ZipInfo, left: int, kind: str, times: int) -> NDArray[Any]:
+def _array(member: IO[bytes], info: zipfile.ZipInfo, left: int, kind: str, most: tuple[int, int]) -> NDArray[Any]:
     """Read one array; nothing is allocated before its header is known to agree with the size of the file."""
     import numpy as np
     from numpy.lib import format as npy
@@ -417,8 +420,11 @@ def _array(member: IO[bytes], info: zipfile.ZipInfo, left: int, kind: str, times
     size = math.prod(shape) * dtype.itemsize
     if dtype.kind != kind or dtype.itemsize > 8 or 0 in shape:
         raise ValueError(f"an array of {plain(str(dtype), 40)} and shape {shape} is none of a run's")
+    states, times = most
     if len(shape) not in ((1, 2) if kind == "f" else (3,)) or (len(shape) > 1 and shape[1] != times):
         raise ValueError(f"an array has shape {shape}, and the task has {times} times")
+    if shape[0] > states:
+        raise ValueError(f"an array has shape {shape}, and the task has {states} states")
     if size != info.file_size - member.tell():
         raise ValueError(f"an array of shape {shape} has {info.file_size} bytes")
     if size > left:

@@ -187,7 +187,11 @@ class _Execution:
             return None
         if self._other_limits and record.reference is not None and record.reference.missing:
             return None
-        return record if not record.scores or store.has_curves(key, self.plan.task.times.steps + 1) else None
+        if record.scores and not store.has_curves(
+            key, states=self.plan.task.states, times=self.plan.task.times.steps + 1
+        ):
+            return None
+        return record
 
 
 def _provenance(plan: Plan) -> dict[str, object]:

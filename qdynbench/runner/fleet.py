@@ -112,11 +112,14 @@ class Fleet:
             with self._losing(name):
                 self._launch(name)
         try:
-            self._await_task()
+            try:
+                self._await_task()
+            except WorkerFailure as failure:
+                if not failure.died:
+                    raise
+                self._scorer()
         except WorkerFailure as failure:
-            if not failure.died:
-                raise _unusable(failure) from failure
-            self._scorer()
+            raise _unusable(failure) from failure
         traits = dict.fromkeys(names, UNKNOWN)
         for name in names:
             if name not in self.lost:

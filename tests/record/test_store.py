@@ -234,10 +234,12 @@ def test_curves_of_a_run_take_no_more_than_their_budget(tmp_path: Path) -> None:
     for key in "abc":
         np.savez_compressed(store.new_curves(key), x=np.zeros((1 << 22, 2), np.float32))  # 32 MB in 33 kB
     for key in ("a", "b", "a"):
-        assert store.arrays(key, None, kept=False, times=2)
+        assert store.arrays(key, None, kept=False, states=1 << 22, times=2)
+    with pytest.raises(Damaged, match="and the task has 4 states"):
+        store.arrays("a", None, kept=False, states=4, times=2)
     with pytest.raises(Damaged, match="too much for the size of the file"):
-        store.arrays("c", None, kept=False, times=2)
-    assert not store.has_curves("c", 2)
+        store.arrays("c", None, kept=False, states=1 << 22, times=2)
+    assert not store.has_curves("c", states=1 << 22, times=2)
 
 
 @pytest.mark.parametrize("task", [{}, {"name": "chain"}, {**RUN.task, "limits": None}])

@@ -69,6 +69,25 @@ def register_solvers(register):
     register("hunts", Hunts, summary="ends its own scored process")
 """
 
+TWICE = """\
+import os, signal
+from pathlib import Path
+from qdynbench import hookimpl
+from qdynbench_exact.taylor import Taylor
+
+class Twice(Taylor):
+    def __init__(self):
+        marker = Path({folder!r}, "died")
+        if not marker.exists():
+            marker.touch()
+            os.kill(os.getpid(), signal.SIGKILL)
+        raise RuntimeError("not this time either")
+
+@hookimpl
+def register_solvers(register):
+    register("twice", Twice, summary="ends the process that loads it, then fails")
+"""
+
 
 @pytest.fixture
 def cells(qdynbench: Command, small_task: Path, tmp_path: Path) -> Callable[..., dict[str, CellRecord]]:
@@ -94,6 +113,20 @@ def test_a_scorer_that_dies_again_and_again_is_the_reason(cells: Callable[..., d
     found = cells("metrics=[infidelity, dies_always]")
     assert {cell.status for cell in found.values()} == {Status.FAILED}
     assert found["ed"].reason == "the scorer died: the worker process ended by SIGKILL"
+
+
+def test_a_scorer_that_fails_when_it_is_started_again_is_one_line(
+    qdynbench: Command, small_task: Path, tmp_path: Path
+) -> None:
+    # The second failure came as a traceback of ours.
+    (tmp_path / "twice.py").write_text(TWICE.format(folder=str(tmp_path)))
+    changes = ["--set", "sizes=[2]", "--set", "reference=twice"]
+    done = qdynbench("run", small_task, "--quiet", "--out", "run", "--plugin", "twice.py", "-s", "ed", *changes)
+    assert (tmp_path / "died").exists()
+    assert done.stderr.startswith("error: ")
+    assert "not this time either" in done.stderr
+    assert "WorkerFailure" not in done.stderr  # the traceback of the plugin is there
+    assert done.returncode == 1
 
 
 def test_a_scorer_that_dies_during_a_fit_is_started_again(cells: Callable[..., dict[str, CellRecord]]) -> None:
