@@ -3,8 +3,12 @@
 A launch is a process of every solver. What lasts as long as a process, such as where its memory lies, differs between
 launches, so that intervals come from these; what disturbs the machine for a while meets all solvers of a round.
 
-The first launch is a trial: calls, rounds and threads are chosen by it, and memory is taken down. Since they are chosen
-by its times, these do not count, unless it is the only one.
+The first launch is a trial: calls and rounds are chosen by it, and memory is taken down. Since they are chosen by its
+times, these do not count, unless it is the only one.
+
+Where calls are long, a solver is timed with one thread and with all of them, and the faster time counts. Which of the
+two it is may look otherwise while the machine is disturbed, so that the slower one of the trial stays in reserve with a
+round in each launch, unless it is plainly worse; the choice is made at the end, by all launches.
 
 One solver runs at a time: all others are paused, so that none can spin on a core while another is timed.
 """
@@ -12,7 +16,6 @@ One solver runs at a time: all others are paused, so that none can spin on a cor
 from __future__ import annotations
 
 import functools
-import itertools
 import math
 import random
 import time
@@ -140,7 +143,7 @@ class _Entrant:
 
     Attributes:
         most: number of launches that it takes part in.
-        lanes: by batch size; in the first launch one for each number of threads that is tried.
+        lanes: by batch size, one for each number of threads that is still tried, the faster of the trial first.
         starts: seconds from its import to the end of `prepare` for each launch, by number of threads.
     """
 
@@ -240,11 +243,10 @@ class _Race:
             for one in entrants:
                 if number == 0 and one.racing:
                     with one.ending():
-                        self._decide(one, running)
+                        self._look_again(one, running)
                         self._remember(one, running)
                     if self._plan.task.timing.launches > 1 and one.most > 1:
-                        for lane in itertools.chain(*one.lanes.values()):
-                            lane.tried()
+                        one.lanes = {batch: _kept(lanes) for batch, lanes in one.lanes.items()}
         finally:
             sound = {one.record.solver for one in entrants if one.racing}
             for launched in running.values():
@@ -314,16 +316,15 @@ class _Race:
                 with one.ending():
                     self._inspect(one, lane, worker, again=launch == 0)
 
-    def _decide(self, one: _Entrant, running: _Running) -> None:
-        """Go on with the faster number of threads, after a second look at them: at one moment, one may be disturbed."""
-        for batch, lanes in one.lanes.items():
+    def _look_again(self, one: _Entrant, running: _Running) -> None:
+        """Take a second look at the numbers of threads, some time later: at one moment, one may be disturbed."""
+        for lanes in one.lanes.values():
             for lane in lanes if len(lanes) > 1 else []:
                 worker = running[one.record.solver, lane.threads].worker
                 with _turn(worker):
                     worker.ask(to.Stage(self._sets(one, lane), lane.states), seconds=self._limit)
                 for _ in range(min(lane.rounds, TRIAL_ROUNDS)):
                     self._visit(lane, worker, last=False)
-            one.lanes[batch] = [_faster(lanes)]
 
     def _tried(self, one: _Entrant, batch: int, running: _Running) -> list[_Lane]:
         """Return the lanes of a first launch, warmed up: one thread, and all of them where calls are long enough."""
@@ -449,9 +450,19 @@ def calls_of(seconds: float, most: int) -> int:
     return max(1, min(math.ceil(SHORTEST_ROUND / max(seconds, 1e-9)), most))
 
 
-def _faster(lanes: list[_Lane]) -> _Lane:
-    """Return the lane with the number of threads to go on with, the faster one by its best round of the trial."""
-    return min(lanes, key=lambda lane: min(lane.launches[0]))
+def _kept(lanes: list[_Lane]) -> list[_Lane]:
+    """End the trial of a batch size: return the faster lane by its best round and, with one round, what is in reserve.
+
+    A lane is plainly worse if its round would take more than all rounds of the faster one.
+    """
+    first, *others = sorted(lanes, key=lambda lane: min(lane.launches[0]))
+    for lane in lanes:
+        lane.tried()
+    most = first.rounds * first.calls * first.expected
+    kept = [lane for lane in others if lane.calls * lane.expected <= most]
+    for lane in kept:
+        lane.rounds = 1
+    return [first, *kept]
 
 
 def _write_down(one: _Entrant) -> None:
@@ -465,6 +476,7 @@ def _write_down(one: _Entrant) -> None:
             one.end(Status.INVALID, reason)
             return
     ledger = one.record.ledger
-    ledger.solve = [lane.timing() for lane in lanes]
-    ledger.starts = one.starts[lanes[-1].threads]
+    faster = [min(lanes, key=lambda lane: lane.typical) for lanes in one.lanes.values()]
+    ledger.solve = [lane.timing() for lane in faster]
+    ledger.starts = one.starts[faster[-1].threads]
     ledger.start_up_time = float(np.mean(ledger.starts))

@@ -76,7 +76,27 @@ class Sleeps(Notes):
         yield from super().solve(given)
 
 
+class Gains(Notes):
+    """Takes 8 ms with one thread and 4 ms with more, but 20 ms in the process that is scored and in the trial."""
+
+    def prepare(self, problem):
+        super().prepare(problem)
+        self.pause = 8e-3
+        if torch.get_num_threads() > 1:
+            with open(os.environ["RACERS_NOTES"] + "-processes", "a+") as file:
+                file.seek(0)
+                known = file.read().split()
+                if str(os.getpid()) not in known:
+                    print(os.getpid(), file=file)
+                    known.append(str(os.getpid()))
+            self.pause = 20e-3 if str(os.getpid()) in known[:2] else 4e-3
+
+    def solve(self, given):
+        time.sleep(self.pause)
+        yield from super().solve(given)
+
+
 @hookimpl
 def register_solvers(register):
-    for kind in (Notes, Spins, Compiles, Sleeps):
+    for kind in (Notes, Spins, Compiles, Sleeps, Gains):
         register(kind.__name__.lower(), kind, summary=kind.__doc__)

@@ -65,13 +65,15 @@ def test_cheats_are_caught_or_timed_for_what_they_cost(qdynbench: Command, tmp_p
 RACERS = CHEATS.with_name("racers.py")
 
 
-def racers(qdynbench: Command, folder: Path, solvers: str, sizes: str, timing: str) -> dict[str, list[CellRecord]]:
+def racers(
+    qdynbench: Command, folder: Path, solvers: str, sizes: str, timing: str, threads: int = 1
+) -> dict[str, list[CellRecord]]:
     """Race solvers that take down what is done to them; return their cells, size by size."""
     text = TASK.replace("ENSEMBLE", "random_product").replace("sizes: [3]", f"sizes: {sizes}")
     (folder / "racers.yaml").write_text(
         re.sub(r"solvers:.*", f"solvers: {solvers}", re.sub(r"timing:.*", timing, text))
     )
-    alone = ["--plugin", RACERS, "--quiet", "--threads", "1"]  # one process a launch
+    alone = ["--plugin", RACERS, "--quiet", "--threads", str(threads)]  # with one thread, one process a launch
     done = qdynbench("run", "racers.yaml", *alone, RACERS_NOTES=str(folder / "notes"))
     assert done.returncode == 0, done.stderr
     cells = Run(folder / "runs" / "racers").cells
@@ -119,3 +121,11 @@ def test_times_of_fewer_states_are_scaled_up(qdynbench: Command, tmp_path: Path)
     assert (whole.extrapolated, scaled.extrapolated) == (False, True)
     assert (whole.timed_states, scaled.timed_states) == (4, 4)
     assert scaled.seconds == pytest.approx(4 * whole.seconds, rel=0.5)  # on a busy machine as well
+
+
+def test_a_disturbed_trial_does_not_choose_the_number_of_threads(qdynbench: Command, tmp_path: Path) -> None:
+    (cell,) = racers(qdynbench, tmp_path, "[gains]", "[2]", "timing: {batch_sizes: [1], launches: 3}", 2)["gains"]
+    (found,) = cell.ledger.solve
+    assert found.threads == 2
+    assert [len(rounds) for rounds in found.launches] == [1, 1, 1]  # it stood in reserve
+    assert found.seconds < 8e-3
