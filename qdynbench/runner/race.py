@@ -396,10 +396,10 @@ class _Race:
         calm, threads = self._calm, lane.threads
         call, rows, _ = lane.compared
         seed = self._random.getrandbits(32)
-        worker.ask(to.Ready(lane.states, lane.calls, seed, call if last else -1, rows), seconds=self._limit)
-        began = time.perf_counter()
-        settled = worker.ask(to.Settle(calm.limit(threads), calm.patience), seconds=self._limit)
-        self.spent += time.perf_counter() - began
+        plain, limit = call if last else -1, calm.limit(threads)
+        ready = to.Ready(lane.states, lane.calls, seed, plain, rows, limit, calm.patience)
+        settled = worker.ask(ready, seconds=self._limit + calm.patience)
+        self.spent += min(settled.waited, calm.patience)
         calm.waited_for(threads, settled.pace)
         began = time.perf_counter()
         timed = worker.ask(to.TimeRound(), seconds=self._limit)
@@ -407,7 +407,7 @@ class _Race:
         if len(timed.seconds) != lane.calls:
             reason = f"the seconds of {count(lane.calls, 'call')} expected, {len(timed.seconds)} came"
             raise WorkerFailure(Status.INVALID, reason, alive=True)
-        slowed = calm.slowed(threads, worker.ask(to.Settle(math.inf, 0.0), seconds=self._limit).pace)
+        slowed = calm.slowed(threads, timed.pace)
         factor, each, once = CLOCK_DOUBT
         lane.lags.append(seconds - factor * claimed - each * lane.calls - once)
         lane.cpu, lane.waited = lane.cpu + timed.cpu, lane.waited + timed.waited

@@ -335,10 +335,18 @@ class Stage(Request[Done], frozen=True):
     batch: int
 
 
-class Ready(Request[Done], frozen=True):
-    """Make new inputs for the next round: `calls` times `batch` states, each with a random global phase.
+class Settled(Message, frozen=True):
+    """The seconds of the yardstick, see `qdynbench.workers.pace`, and those of waiting for it."""
 
-    The phase leaves the physics as it is, but no state comes twice: a remembered answer is the wrong one.
+    pace: Seconds
+    waited: Seconds
+
+
+class Ready(Request[Settled], frozen=True):
+    """Make new inputs for the next round, and wait until the machine is calm.
+
+    They are `calls` times `batch` states, each with a random global phase. It leaves the physics as it is, but no state
+    comes twice: a remembered answer is the wrong one.
 
     Attributes:
         batch: number of states of a call.
@@ -346,6 +354,8 @@ class Ready(Request[Done], frozen=True):
         seed: of the phases.
         plain: index of the call that will be compared with what was scored, or -1.
         rows: where states that were scored stand in its batch; they keep their phase.
+        pace: seconds within which the yardstick is done on a calm machine.
+        patience: seconds that are waited for it at most.
     """
 
     doing = "time"
@@ -354,6 +364,8 @@ class Ready(Request[Done], frozen=True):
     seed: int
     plain: int
     rows: list[int]
+    pace: float
+    patience: float
 
 
 class Timed(Message, frozen=True):
@@ -363,31 +375,19 @@ class Timed(Message, frozen=True):
         seconds: of each call.
         cpu: seconds of CPU time of all threads during the round.
         waited: seconds that threads were ready to run and had no core.
+        pace: seconds of the yardstick after it.
     """
 
     seconds: Annotated[list[Annotated[float, msgspec.Meta(gt=0, le=1e12)]], msgspec.Meta(min_length=1)]
     cpu: Seconds
     waited: Seconds
+    pace: Seconds
 
 
 class TimeRound(Request[Timed], frozen=True):
     """Time a call for each input that was made ready."""
 
     doing = "time"
-
-
-class Settled(Message, frozen=True):
-    """The seconds of the yardstick, see `qdynbench.workers.pace`."""
-
-    pace: Seconds
-
-
-class Settle(Request[Settled], frozen=True):
-    """Wait for at most `patience` seconds until the yardstick is done within `pace` seconds."""
-
-    doing = "time"
-    pace: float
-    patience: float
 
 
 class Inspect(Request[Done], frozen=True):
@@ -547,6 +547,6 @@ class ScoreEcho(Request[EchoScored], frozen=True):
     curves: str
 
 
-Timing = Stage | Ready | Settle | TimeRound | Inspect | PeakMemory
+Timing = Stage | Ready | TimeRound | Inspect | PeakMemory
 SolverRequest = Load | Examine | Fit | Restore | Prepare | Call | Solve | LeadBack | Timing
 ScorerRequest = LoadTask | OpenCase | DrawStates | MakeTrajectories | BeginPortion | ScorePiece | FinishCell | ScoreEcho

@@ -78,8 +78,6 @@ class SolverSide:
                 return self._ready_for(request)
             case to.TimeRound():
                 return self._time_round()
-            case to.Settle():
-                return to.Settled(pace.settle(self._threads, request.pace, request.patience))
             case to.Inspect():
                 return self._inspect(request)
             case to.PeakMemory():
@@ -201,13 +199,16 @@ class SolverSide:
         self._staged[batch] = [self._initial({name: array[cut] for name, array in states.items()}) for cut in cuts]
         return to.Done()
 
-    def _ready_for(self, request: to.Ready) -> to.Done:
+    def _ready_for(self, request: to.Ready) -> to.Settled:
         random, sets = np.random.default_rng(request.seed), self._staged[request.batch]
         phases = np.exp(2j * np.pi * random.random((request.calls, request.batch)))
         if request.plain >= 0:
             phases[request.plain, request.rows] = 1
         self._inputs = [sets[call % len(sets)].turned(phases[call]) for call in range(request.calls)]
-        return to.Done()
+        watch = Stopwatch()
+        with watch.running():
+            found = pace.settle(self._threads, request.pace, request.patience)
+        return to.Settled(found, watch.seconds)
 
     def _time_round(self) -> to.Timed:
         seconds: list[float] = []
@@ -220,7 +221,7 @@ class SolverSide:
                 receiver.receive(self._solver, given)
             seconds.append(watch.seconds)
         waited = max(0.0, pace.waited() - waited)  # the account of a thread that has ended is gone
-        return to.Timed(seconds, time.process_time() - cpu, waited)
+        return to.Timed(seconds, time.process_time() - cpu, waited, pace.yardstick(self._threads))
 
     def _inspect(self, request: to.Inspect) -> to.Done:
         self._received[request.call].compare(request.scored, request.rows)

@@ -126,8 +126,8 @@ def test_anything_else_is_refused(ends: Ends, body: bytes, layout: bytes) -> Non
     [
         to.Prepared(float("nan"), 0.0),
         to.Prepared(-1e13, 0.0),
-        to.Timed([], 0.0, 0.0),
-        to.Timed([0.0], 0.0, 0.0),
+        to.Timed([], 0.0, 0.0, 0.0),
+        to.Timed([0.0], 0.0, 0.0, 0.0),
         to.Loaded(0.0, Knowledge.TRAJECTORIES, False, to.Line(""), ("x",) * 1001, (), (), None),
         to.Solved([to.Line("x")] * 1001, to.Line(""), {}),
         to.Peak(-1, None, 0),
