@@ -7,8 +7,8 @@ The first launch is a trial: calls and rounds are chosen by it, and memory is ta
 times, these do not count, unless it is the only one.
 
 Where calls are long, a solver is timed with one thread and with all of them, and the faster time counts. Which of the
-two it is may look otherwise while the machine is disturbed, so that the slower one of the trial stays in reserve with a
-round in each launch, unless it is plainly worse; the choice is made at the end, by all launches.
+two it is may look otherwise while the machine is disturbed, so that the slower one of the trial stays in reserve unless
+it is plainly worse; the choice is made at the end, by all launches.
 
 One solver runs at a time: all others are paused, so that none can spin on a core while another is timed.
 """
@@ -56,6 +56,8 @@ ATTEMPTS = 3
 """Number of times that a round is run while the cores are slow."""
 TRIAL_ROUNDS = 2
 """Number of rounds in the trial, each time that it looks at a solver."""
+CLOSE = 1.25
+"""Up to so many times the seconds of the faster one, another number of threads has as many rounds."""
 LONG_ROUND = 1.0
 """Seconds of a round from which on it is not run again."""
 CLOCK_DOUBT = (1.25, 3e-4, 0.02)
@@ -451,9 +453,10 @@ def calls_of(seconds: float, most: int) -> int:
 
 
 def _kept(lanes: list[_Lane]) -> list[_Lane]:
-    """End the trial of a batch size: return the faster lane by its best round and, with one round, what is in reserve.
+    """End the trial of a batch size: return the faster lane by its best round, and what is in reserve.
 
-    A lane is plainly worse if its round would take more than all rounds of the faster one.
+    One that is nearly as fast keeps its rounds. One that is plainly worse, so that its round would take longer than all
+    rounds of the faster one, is left out.
     """
     first, *others = sorted(lanes, key=lambda lane: min(lane.launches[0]))
     for lane in lanes:
@@ -461,7 +464,7 @@ def _kept(lanes: list[_Lane]) -> list[_Lane]:
     most = first.rounds * first.calls * first.expected
     kept = [lane for lane in others if lane.calls * lane.expected <= most]
     for lane in kept:
-        lane.rounds = 1
+        lane.rounds = lane.rounds if lane.expected < CLOSE * first.expected else 1
     return [first, *kept]
 
 

@@ -32,7 +32,9 @@ limits: {seconds: 60, memory: 2 GB}
 
 def race(qdynbench: Command, folder: Path, ensemble: str) -> dict[str, CellRecord]:
     (folder / "cheats.yaml").write_text(TASK.replace("ENSEMBLE", ensemble))
-    done = qdynbench("run", "cheats.yaml", "--plugin", CHEATS, "--quiet")
+    done = qdynbench(
+        "run", "cheats.yaml", "--plugin", CHEATS, "--quiet", "--threads", "1"
+    )  # one lane, so all rounds count
     assert done.returncode == 1, done.stderr
     return {cell.solver: cell for cell in Run(folder / "runs" / "cheats").cells}
 
@@ -128,4 +130,4 @@ def test_a_disturbed_trial_does_not_choose_the_number_of_threads(qdynbench: Comm
     (found,) = cell.ledger.solve
     assert found.threads == 2
     assert [len(rounds) for rounds in found.launches] == [1, 1, 1]  # it stood in reserve
-    assert found.seconds < 8e-3
+    assert found.seconds < 24e-3
