@@ -7,7 +7,7 @@ from typing import Any
 
 import typer
 
-from qdynbench.cli import calibrate, check, compare, info, list_, plugins, report, run, verify
+from qdynbench.cli import calibrate, check, compare, info, list_, new, plugins, report, run, verify
 from qdynbench.plugins.registry import Entry, Registry
 
 COMMANDS: tuple[tuple[str, Callable[..., Any]], ...] = (
@@ -16,6 +16,7 @@ COMMANDS: tuple[tuple[str, Callable[..., Any]], ...] = (
     ("report", report.report),
     ("list", list_.list_),
     ("check", check.check),
+    ("new", new.new),
     ("verify", verify.verify),
     ("calibrate", calibrate.calibrate),
     ("plugins", plugins.plugins),

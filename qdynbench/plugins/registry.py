@@ -7,7 +7,7 @@ import importlib.metadata
 import importlib.util
 import sys
 import traceback
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
@@ -19,6 +19,7 @@ from qdynbench.contract import hookspecs
 from qdynbench.errors import InputError, suggestion
 from qdynbench.plugins.distributions import code_files
 from qdynbench.plugins.imports import imported
+from qdynbench.text import alternatives
 
 Kind = Literal["solvers", "models", "ensembles", "metrics", "figures", "tasks", "commands"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
@@ -185,10 +186,15 @@ class Registry:
         Raises:
             InputError: the name is unknown; the message contains the nearest name and the broken plugins.
         """
-        table = self.entries[kind]
-        if name in table:
-            return table[name]
-        message = f"unknown {kind[:-1]} {name!r}{suggestion(name, table)}"
+        return self.find_among((kind,), name)
+
+    def find_among(self, kinds: Sequence[Kind], name: str) -> Entry:
+        """Return the entry of a name in the first of these tables that has it; errors as in `find`."""
+        for kind in kinds:
+            if name in self.entries[kind]:
+                return self.entries[kind][name]
+        valid = [other for kind in kinds for other in self.entries[kind]]
+        message = f"unknown {alternatives(kind[:-1] for kind in kinds)} {name!r}{suggestion(name, valid)}"
         for plugin in self.plugins.values():
             if plugin.problem:
                 message += f"\nplugin {plugin.name!r} could not be loaded: {plugin.problem}"
