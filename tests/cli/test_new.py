@@ -16,7 +16,17 @@ from qdynbench.cli.new import What
 
 Command = Callable[..., subprocess.CompletedProcess[str]]
 KINDS = [what.value for what in What]
-QUICK = ["--set", "states=4", "--set", "timing={batch_sizes: [1], launches: 2, rounds: 2}", "--out", "run", "--quiet"]
+QUICK = [
+    "--set",
+    "states=4",
+    "--set",
+    "timing={batch_sizes: [1], launches: 2, rounds: 2}",
+    "--threads",
+    "1",
+    "--out",
+    "run",
+    "--quiet",
+]
 SMALLER = {"learned-solver": ["--set", "training.trajectories=50"], "ensemble": ["--set", "sizes=[2]"]}
 
 

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from qdynbench import InputError, load_task
+from qdynbench.cli.new import What, files
 from tests.conftest import Command
 
 ROOT = Path(__file__).parents[2]
@@ -134,3 +135,20 @@ def anchors(page: Path) -> set[str]:
     """Return the anchors of a page's headings, as GitHub makes them."""
     headings = re.findall(r"^#+ (.*)$", page.read_text(), re.MULTILINE)
     return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize(
+    ("what", "page"),
+    [
+        (What.solver, "solver"),
+        (What.learned_solver, "learned-solver"),
+        (What.model, "model"),
+        (What.metric, "metric"),
+        (What.ensemble, "ensemble"),
+        (What.task, "task"),
+    ],
+)
+def test_the_example_of_a_page_is_what_new_writes(what: What, page: str) -> None:
+    title, text = next(iter(files(what, "my_task" if what is What.task else f"my-{what.value}").items()))
+    shown = {block["title"]: block["body"] for block in BLOCK.finditer((ROOT / f"docs/extend/{page}.md").read_text())}
+    assert shown[title] == text
