@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import json
 import tempfile
 from collections.abc import Iterable, Mapping
@@ -14,6 +15,7 @@ from qdynbench.contract.spec import SolverSpec
 from qdynbench.errors import InputError, suggestion
 from qdynbench.files import file_name, short_name
 from qdynbench.plugins.registry import Registry
+from qdynbench.record.folders import RUNS, find_run, remember
 from qdynbench.record.results import Run
 from qdynbench.record.store import Store
 from qdynbench.report.figures.drawing import draw_figures
@@ -27,9 +29,6 @@ from qdynbench.task.load import load_task, with_solvers
 from qdynbench.task.spec import Task
 
 __all__ = ["compare", "draw", "load_run", "load_task", "plan", "run"]
-
-RUNS = Path("runs")
-"""Where runs are kept unless a folder is given: below the working directory."""
 
 
 def plan(
@@ -132,6 +131,7 @@ def measure(
 ) -> Run:
     """Run a task as `run` does, but for drawing its figures; without `replace` no result is measured again."""
     with Store.create(folder, task, fresh=fresh) as store:
+        remember(folder)
         environment = environment_of(task, device, threads, store.logs)
         execute(task, registry, environment, store, observer, choice, replace=replace)
         done = Run(folder)
@@ -171,20 +171,23 @@ def draw(run: Run | str | Path, *, plugins: Iterable[str | Path] = ()) -> list[D
         run: a run or its folder.
         plugins: single-file plugins beside those that the run was made with.
     """
-    opened = run if isinstance(run, Run) else Run(run)
+    opened = run if isinstance(run, Run) else load_run(run)
     if not opened.task.figures:
         return []
     files = dict.fromkeys(Path(file).expanduser().resolve() for file in [*plugins, *opened.record.plugin_files])
     return draw_figures(opened, Registry.discover(file for file in files if file.is_file()))
 
 
-def load_run(folder: str | Path) -> Run:
+def load_run(run: str | Path | None = None) -> Run:
     """Read a run.
 
+    Args:
+        run: its folder, or its name as in `qdynbench list runs`; default: the latest.
+
     Raises:
-        InputError: there is none in this folder.
+        InputError: there is none.
     """
-    return Run(folder)
+    return Run(find_run(run))
 
 
 class Compared(Comparison):
@@ -195,6 +198,12 @@ class Compared(Comparison):
 
         return "\n".join(text_of(found) for found in self.findings.values())
 
+    def __repr__(self) -> str:
+        return str(self)
+
+    def _repr_html_(self) -> str:
+        return f"<pre>{html.escape(str(self))}</pre>"
+
 
 def compare(run: Run | str | Path, *solvers: str) -> Compared:
     """Compare the first solver with each of the others on a run.
@@ -202,7 +211,7 @@ def compare(run: Run | str | Path, *solvers: str) -> Compared:
     Raises:
         InputError: fewer than two solvers, or one that the run does not have.
     """
-    opened = run if isinstance(run, Run) else Run(run)
+    opened = run if isinstance(run, Run) else load_run(run)
     first, *others = dict.fromkeys(str(SolverSpec.parse(name)) for name in solvers) or [""]
     if not others:
         raise InputError("compare needs at least two different solvers")

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Annotated, Any
 
 import typer
 
-from qdynbench.cli import calibrate, check, compare, info, list_, new, plugins, report, run, verify
+from qdynbench import __version__
+from qdynbench.cli import calibrate, check, clean, compare, info, list_, new, plugins, report, run, show, verify
 from qdynbench.plugins.registry import Entry, Registry
 
 COMMANDS: tuple[tuple[str, Callable[..., Any]], ...] = (
@@ -15,13 +16,21 @@ COMMANDS: tuple[tuple[str, Callable[..., Any]], ...] = (
     ("compare", compare.compare),
     ("report", report.report),
     ("list", list_.list_),
+    ("show", show.show),
     ("check", check.check),
     ("new", new.new),
     ("verify", verify.verify),
     ("calibrate", calibrate.calibrate),
     ("plugins", plugins.plugins),
+    ("clean", clean.clean),
     ("info", info.info),
 )
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"qdynbench {__version__}")
+        raise typer.Exit
 
 
 def build(arguments: Sequence[str]) -> Callable[..., Any]:
@@ -30,12 +39,11 @@ def build(arguments: Sequence[str]) -> Callable[..., Any]:
     Plugins are looked for only when the command is not one of the core's, or when all commands are to be listed.
     """
     app = typer.Typer(
-        help="Accuracy against real cost for solvers of quantum spin dynamics.",
         no_args_is_help=True,
-        add_completion=False,
         rich_markup_mode="rich",
         pretty_exceptions_enable=False,
     )
+    app.callback()(_options)
     for name, function in COMMANDS:
         app.command(name)(function)
     own = {name for name, _ in COMMANDS}
@@ -44,6 +52,14 @@ def build(arguments: Sequence[str]) -> Callable[..., Any]:
             if entry.name not in own:
                 _add(app, entry, loaded=bool(arguments) and arguments[0] == entry.name)
     return typer.main.get_command(app)
+
+
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", is_eager=True, callback=_version, help="Show the version.")
+    ] = False,
+) -> None:
+    """Accuracy against real cost for solvers of quantum spin dynamics."""
 
 
 def _add(app: typer.Typer, entry: Entry, *, loaded: bool) -> None:

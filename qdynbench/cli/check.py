@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+from qdynbench.cli.options import Plugins
 
 if TYPE_CHECKING:
     from qdynbench.contract.spec import SolverSpec
@@ -19,9 +20,7 @@ def check(
         str,
         typer.Argument(help="A solver, model, metric or ensemble, with parameters as name[key=value]."),
     ],
-    plugin: Annotated[
-        list[Path] | None, typer.Option("--plugin", help="A single-file plugin, or a folder of them, to load.")
-    ] = None,
+    plugin: Plugins = None,
 ) -> int:
     """Check that something keeps its contract; hold a solver to the answers that are known exactly."""
     from rich.console import Console

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from qdynbench.cli.options import Metric, Tolerance
+from qdynbench.cli.options import Metric, Plugins, Tolerance
 
 if TYPE_CHECKING:
     from qdynbench.record.results import Run
@@ -22,7 +22,7 @@ def compare(
     setting: Annotated[
         str | None, typer.Option("--setting", help="With a task as --run: a named set of values in its file.")
     ] = None,
-    plugin: Annotated[list[Path] | None, typer.Option("--plugin", help="A single-file plugin to load.")] = None,
+    plugin: Plugins = None,
     tolerance: Tolerance = None,
     metric: Metric = None,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")] = False,
@@ -61,10 +61,10 @@ def complete(
         InputError: no such run or task, an unknown solver, or a run that this machine and version cannot go on with.
     """
     from qdynbench import api
-    from qdynbench.cli.options import run_folder
     from qdynbench.contract.spec import SolverSpec
     from qdynbench.errors import InputError
     from qdynbench.plugins.registry import Registry
+    from qdynbench.record.folders import RECORD, RUNS, find_run
     from qdynbench.record.results import Run
     from qdynbench.report.figures.drawing import draw_figures
     from qdynbench.runner.earlier import refuse_unlike
@@ -74,7 +74,7 @@ def complete(
     wanted = list(dict.fromkeys(str(SolverSpec.parse(text)) for text in solvers))
     if source is None and setting is not None:
         raise InputError(f"--setting {setting} belongs to a task; name it with --run")
-    is_run = source is None or any((Path(place) / "run.json").is_file() for place in (source, api.RUNS / source))
+    is_run = source is None or any((Path(place) / RECORD).is_file() for place in (source, RUNS / source))
     task = None
     if source is not None and (setting is not None or not is_run):
         task = load_task(source, Registry.discover(plugins), setting=setting)
@@ -82,7 +82,7 @@ def complete(
         if not (folder / "run.json").is_file():
             return api.run(task, solvers=wanted, plugins=plugins, out=folder, observer=observer)
     else:
-        folder = run_folder(source)
+        folder = find_run(source)
     run = Run(folder)
     if task is None:
         task = run.task

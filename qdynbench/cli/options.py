@@ -23,6 +23,10 @@ Metric = Annotated[
     str | None, typer.Option("--metric", help="Error by which solvers are compared; default: the infidelity.")
 ]
 
+Plugins = Annotated[
+    list[Path] | None, typer.Option("--plugin", help="A single-file plugin, or a folder of them, to load.")
+]
+
 
 def overrides(texts: Iterable[str]) -> dict[str, Any]:
     """Read `key=value` options; the value is YAML, so lists and numbers are written as in a task file.
@@ -66,30 +70,3 @@ def judged_by(metric: str | None, registry: Registry) -> None:
     """
     if metric is not None and getattr(registry.load("metrics", metric), "better", "lower") != "lower":
         raise InputError(f"--metric {metric}: solvers are compared by an error, and of this the larger is the better")
-
-
-def run_folder(run: str | None) -> Path:
-    """Return the folder of a run given by path or by name, or of the latest run below `runs/`.
-
-    Raises:
-        InputError: there is none.
-    """
-    from qdynbench.api import RUNS
-
-    if run is not None:
-        for folder in (Path(run), RUNS / run, RUNS / Path(run).stem):
-            if (folder / "run.json").is_file():
-                return folder
-        raise InputError(f"no run at {run!r}; `qdynbench list runs` shows those there are")
-    runs = all_runs()
-    if not runs:
-        raise InputError("there is no run yet below runs/; start with `qdynbench run ising_mixed`")
-    return runs[0]
-
-
-def all_runs() -> list[Path]:
-    """Return the folders of all runs below `runs/`, the latest first."""
-    from qdynbench.api import RUNS
-
-    found = [path.parent for path in RUNS.glob("*/run.json")]
-    return sorted(found, key=lambda folder: (folder / "run.json").stat().st_mtime, reverse=True)

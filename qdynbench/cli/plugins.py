@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Annotated
-
-import typer
+from qdynbench.cli.options import Plugins
 
 
-def plugins(
-    plugin: Annotated[list[Path] | None, typer.Option("--plugin", help="A single-file plugin to load.")] = None,
-) -> int:
+def plugins(plugin: Plugins = None) -> int:
     """Show the plugins that were found, what each registers, and why a broken one could not be loaded."""
     from rich.console import Console
     from rich.table import Table

@@ -27,12 +27,13 @@ def report(
 
     from qdynbench import api
     from qdynbench.analysis.answer import answer, as_json
-    from qdynbench.cli.options import judged_by, run_folder
+    from qdynbench.cli.options import judged_by
     from qdynbench.plugins.registry import Registry
+    from qdynbench.record.folders import find_run
     from qdynbench.record.results import Run
     from qdynbench.report.terminal.show import show, show_answer
 
-    opened = Run(run_folder(run), tolerance, metric)
+    opened = Run(find_run(run), tolerance, metric)
     if metric is not None:
         judged_by(metric, Registry.discover(file for file in opened.record.plugin_files if Path(file).is_file()))
     if json:

@@ -3,15 +3,23 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from qdynbench.cli.options import Metric, Tolerance
+from qdynbench.cli.options import Metric, Plugins, Tolerance
+
+if TYPE_CHECKING:
+    from qdynbench.plugins.registry import Registry
 
 
 def run(
-    task: Annotated[str, typer.Argument(help="A task file, a folder of them, or the name of a shipped task.")],
+    task: Annotated[
+        str | None,
+        typer.Argument(
+            help="A task file, a folder of them, or the name of a shipped task; without it they are listed."
+        ),
+    ] = None,
     solver: Annotated[
         list[str] | None, typer.Option("--solver", "-s", help="Run this solver and not the task's; may be repeated.")
     ] = None,
@@ -31,7 +39,7 @@ def run(
     fresh: Annotated[
         bool, typer.Option("--fresh", help="Delete the run in the folder, and measure all of it anew.")
     ] = False,
-    plugin: Annotated[list[Path] | None, typer.Option("--plugin", help="A single-file plugin to load.")] = None,
+    plugin: Plugins = None,
     out: Annotated[
         Path | None,
         typer.Option("--out", "-o", help="Run directory; default runs/<task name>[-<setting>][-<key=value>]."),
@@ -60,6 +68,8 @@ def run(
 
     console = Console(stderr=True, quiet=quiet)
     registry, changes = Registry.discover(plugin or ()), options.overrides(set_ or [])
+    if task is None:
+        task = chosen_task(registry)
     folders, status = options.weights(weights or []), 0
     members = task_files(task)
     for number, member in enumerate(members, 1):
@@ -89,6 +99,33 @@ def run(
             show(shown, Console(), drawn, details=details)
         status = max(status, done.exit_status)
     return status
+
+
+def chosen_task(registry: Registry) -> str:
+    """Return the task that the user chooses on a terminal, from those here and those that are registered.
+
+    Raises:
+        InputError: nobody can be asked; the message lists the tasks.
+    """
+    import sys
+
+    from rich.console import Console
+    from rich.prompt import Prompt
+    from rich.text import Text
+
+    from qdynbench.errors import InputError
+
+    here = {str(path): "in this folder" for path in sorted(Path().glob("*.y*ml"))}
+    tasks = {**here, **{entry.name: entry.summary for entry in registry.entries["tasks"].values()}}
+    width = max(map(len, tasks))
+    listed = "\n".join(f"{number:3}  {name:{width}}  {what}" for number, (name, what) in enumerate(tasks.items(), 1))
+    if not sys.stdin.isatty():
+        raise InputError(f"which task? `qdynbench run TASK`, one of\n{listed}")
+    console = Console(stderr=True, soft_wrap=True, highlight=False)
+    console.print(Text(listed))
+    numbers = [str(number) for number in range(1, len(tasks) + 1)]
+    answer = Prompt.ask("Which task?", choices=numbers, show_choices=False, default="1", console=console)
+    return list(tasks)[int(answer) - 1]
 
 
 def task_files(task: str) -> list[str]:

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 
 import pydantic
 
-from qdynbench.contract.problem import Problem
+from qdynbench.contract.problem import Knowledge, Problem
 from qdynbench.contract.solver import Cost, Solver
 from qdynbench.errors import InputError, Unsupported, suggestion
 
@@ -32,11 +32,14 @@ def build(solver_class: type[Solver], name: str, parameters: Mapping[str, object
         )
     if not hasattr(solver_class, "knowledge"):
         raise InputError(f"solver {name!r} does not declare its knowledge, such as Knowledge.HAMILTONIAN")
+    if not isinstance(solver_class.knowledge, Knowledge):
+        names = ", ".join(f"Knowledge.{one.name}" for one in Knowledge)
+        raise InputError(f"solver {name!r}: knowledge is {solver_class.knowledge!r} and none of {names}")
     known = parameters_of(solver_class)
     for attribute in ("accuracy", "protocol"):
         if unknown := set(getattr(solver_class, attribute)) - set(known):
             raise InputError(f"solver {name!r}: {attribute} names {min(unknown)!r}, which is none of its parameters")
-    hints = typing.get_type_hints(solver_class)
+    hints = typing.get_type_hints(solver_class, include_extras=True)
     values = {}
     for key, value in parameters.items():
         if key not in known:

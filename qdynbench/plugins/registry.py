@@ -95,7 +95,7 @@ class Registry:
 
     @classmethod
     def discover(cls, files: Iterable[str | Path] = ()) -> Registry:
-        """Load every installed plugin, and the single-file plugins in `files`.
+        """Load every installed plugin, and the single-file plugins in `files`; of a folder, all that it holds.
 
         Raises:
             InputError: one of `files` cannot be loaded. Broken installed plugins are only recorded in `plugins`.
@@ -110,8 +110,9 @@ class Registry:
             except Exception as error:
                 problem = f"{type(error).__name__}: {error}"
                 registry.plugins[point.name] = Plugin(point.name, version, problem, traceback.format_exc())
-        for file in dict.fromkeys(Path(file).expanduser().resolve() for file in files):
-            registry.add_file(file)
+        places = [Path(file).expanduser().resolve() for file in files]
+        for member in dict.fromkeys(member for place in places for member in _members(place)):
+            registry.add_file(member)
         return registry
 
     @property
@@ -221,6 +222,20 @@ class Registry:
     def distribution_of(self, entry: Entry) -> str:
         """Return the distribution that an entry came with; nothing for a single-file plugin."""
         return self.plugins[entry.plugin].distribution
+
+
+def _members(path: Path) -> list[Path]:
+    """Return the single-file plugins in a folder, which are the files that name `hookimpl`, or the file itself.
+
+    Raises:
+        InputError: a folder without any.
+    """
+    if not path.is_dir():
+        return [path]
+    found = [file for file in sorted(path.glob("*.py")) if "hookimpl" in file.read_text(errors="replace")]
+    if not found:
+        raise InputError(f"no Python file in the folder {str(path)!r} registers anything with hookimpl")
+    return found
 
 
 def _code_of(module: ModuleType) -> Path | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import json
 import math
 from collections.abc import Iterator
@@ -15,7 +16,7 @@ from numpy.typing import NDArray
 from qdynbench.errors import InputError, suggestion
 from qdynbench.files import written_whole
 from qdynbench.record.ledger import Cheaper, break_even
-from qdynbench.record.schema import TRAJECTORIES, CellRecord, RunRecord
+from qdynbench.record.schema import TRAJECTORIES, CellRecord, RunRecord, Score
 from qdynbench.record.store import Store
 from qdynbench.stats import time_of
 from qdynbench.task.spec import Task
@@ -70,6 +71,35 @@ class Run:
         if metric is not None and metric not in names:
             hint = suggestion(metric, names) or f"; it has {', '.join(sorted(names)) or 'none'}"
             raise InputError(f"{str(self.folder)!r} has no values of the metric {metric!r}{hint}")
+
+    def __repr__(self) -> str:
+        solvers = ", ".join(dict.fromkeys(cell.solver for cell in self.cells))
+        reached = f"{len(self.cells)} of {len(self.record.cells)} cells"
+        return f"Run({str(self.folder)!r}: task {self.task.name}, {reached}, solvers {solvers or 'none'})"
+
+    def _repr_html_(self) -> str:
+        """Return how a notebook shows the run: a row for each cell."""
+        import pandas as pd
+
+        rows = []
+        for cell in self.cells:
+            last = max((one for one in cell.scores if one.metric == self.metric), key=_step, default=None)
+            timed = max(cell.ledger.solve, key=lambda one: one.batch_size, default=None)
+            rows.append(
+                {
+                    "solver": cell.solver,
+                    "spins": cell.size,
+                    "seed": cell.seed,
+                    "status": cell.status.value,
+                    self.metric: math.nan if last is None else last.value,
+                    "states a call": None if timed is None else timed.batch_size,
+                    "seconds a call": math.nan if timed is None else timed.seconds,
+                }
+            )
+        table = pd.DataFrame(rows).astype({"states a call": "Int64"}, errors="ignore")
+        return f"<p>{html.escape(repr(self))}</p>" + table.to_html(
+            index=False, float_format="{:.3g}".format, na_rep="–"
+        )
 
     @property
     def exit_status(self) -> int:
@@ -206,6 +236,10 @@ class Run:
         yield "first_call_time", cell.ledger.first_call_time, "s"
         yield "peak_memory_host", cell.ledger.peak_memory_host, "B"
         yield "peak_memory_device", cell.ledger.peak_memory_device, "B"
+
+
+def _step(score: Score) -> int:
+    return -1 if score.step is None else score.step
 
 
 def _number(

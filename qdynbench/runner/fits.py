@@ -8,6 +8,7 @@ import shutil
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 
 import filelock
@@ -46,6 +47,61 @@ UNKNOWN_TRAINING = "these weights do not say what they were trained on; the trac
 def cache_folder() -> Path:
     """Return the folder that keeps fits between runs; on Linux the environment variable XDG_CACHE_HOME moves it."""
     return platformdirs.user_cache_path("qdynbench") / "fits"
+
+
+@dataclass(frozen=True)
+class KeptFit:
+    """A fit in the cache.
+
+    Attributes:
+        folder: that holds its weights, or the checkpoints of a fit that was interrupted.
+        solver: with its parameters.
+        training: sizes and number of trajectories, in words.
+        seconds: what the fit took; None where it was interrupted.
+        bytes: on disk.
+        used: when a run has last read or written it.
+    """
+
+    folder: Path
+    solver: str
+    training: str
+    seconds: float | None
+    bytes: int
+    used: datetime
+
+
+def kept_fits() -> list[KeptFit]:
+    """Return the fits in the cache, the latest first."""
+    found = []
+    for folder in (path for path in cache_folder().glob("*") if path.is_dir()):
+        manifest = read_manifest(folder / "weights") or {}
+        sizes = ", ".join(map(str, manifest.get("training", {}).get("sizes", [])))
+        count = manifest.get("training", {}).get("trajectories")
+        files = [path.stat() for path in folder.rglob("*") if path.is_file()]
+        latest = max((file.st_mtime for file in files), default=folder.stat().st_mtime)
+        found.append(
+            KeptFit(
+                folder=folder,
+                solver=manifest.get("solver", folder.name.rpartition("-")[0]),
+                training=f"{count} trajectories each of {sizes} spins" if sizes else "not finished",
+                seconds=manifest.get("fit_time"),
+                bytes=sum(file.st_size for file in files),
+                used=datetime.fromtimestamp(latest, UTC),
+            )
+        )
+    return sorted(found, key=lambda fit: fit.used, reverse=True)
+
+
+def remove_fit(fit: KeptFit) -> bool:
+    """Remove a fit from the cache; return False if a run is making it."""
+    lock = fit.folder.with_suffix(".lock")
+    try:
+        with filelock.FileLock(lock, timeout=0):
+            shutil.rmtree(fit.folder)
+    except filelock.Timeout:
+        return False
+    lock.unlink(missing_ok=True)
+    return True
 
 
 def home_of(
