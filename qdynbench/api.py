@@ -11,9 +11,11 @@ from typing import Any
 
 from qdynbench.analysis.comparison import contests
 from qdynbench.analysis.findings import Comparison
+from qdynbench.contract.solver import Solver
 from qdynbench.contract.spec import SolverSpec
 from qdynbench.errors import InputError, suggestion
 from qdynbench.files import file_name, short_name
+from qdynbench.plugins.classes import plugin_of
 from qdynbench.plugins.registry import Registry
 from qdynbench.record.folders import RUNS, find_run, remember
 from qdynbench.record.results import Run
@@ -28,13 +30,16 @@ from qdynbench.runner.plan import Plan
 from qdynbench.task.load import load_task, with_solvers
 from qdynbench.task.spec import Task
 
+Asked = str | type[Solver] | Iterable[str | type[Solver]]
+"""Solvers by name, or classes."""
+
 __all__ = ["compare", "draw", "load_run", "load_task", "plan", "run"]
 
 
 def plan(
-    task: str | Path | Task,
+    task: str | Path | Mapping[str, Any] | Task,
     *,
-    solvers: Iterable[str] = (),
+    solvers: Asked = (),
     setting: str | None = None,
     overrides: Mapping[str, Any] | None = None,
     plugins: Iterable[str | Path] = (),
@@ -47,9 +52,10 @@ def plan(
     Raises:
         InputError: something asked for does not exist or cannot be run as written.
     """
-    registry = Registry.discover(plugins)
+    names, files = _asked(solvers)
+    registry = Registry.discover([*plugins, *files])
     return predict(
-        _task(task, registry, setting, overrides, solvers),
+        _task(task, registry, setting, overrides, names),
         registry,
         observer or Observer(),
         device=device,
@@ -66,9 +72,9 @@ def predict(
 
 
 def run(
-    task: str | Path | Task,
+    task: str | Path | Mapping[str, Any] | Task,
     *,
-    solvers: Iterable[str] = (),
+    solvers: Asked = (),
     setting: str | None = None,
     overrides: Mapping[str, Any] | None = None,
     plugins: Iterable[str | Path] = (),
@@ -87,8 +93,9 @@ def run(
     conditions are not replaced: such a run is refused. The task's figures are drawn at the end; see `draw`.
 
     Args:
-        task: path of a task file, name of a registered task, or a task.
-        solvers: run these and not the task's, such as `["sru", "ed[precision=single]"]`.
+        task: path of a task file, name of a registered task, what a task file holds as a dict, or a task.
+        solvers: run these and not the task's, such as `["sru", "ed[precision=single]"]`; a class of your own stands for
+            itself with its defaults, also one from a notebook, and is named as it is.
         setting: one of the named sets of values in the task file, such as "full".
         overrides: values by dotted key, such as `{"times.steps": 500}`.
         plugins: single-file plugins.
@@ -104,8 +111,9 @@ def run(
     Raises:
         InputError: something asked for does not exist, cannot be run as written, or would replace results.
     """
-    registry = Registry.discover(plugins)
-    task = _task(task, registry, setting, overrides, solvers)
+    names, files = _asked(solvers)
+    registry = Registry.discover([*plugins, *files])
+    task = _task(task, registry, setting, overrides, names)
     folder = Path(out) if out is not None else default_folder(task, setting, overrides)
     observer = observer or Observer()
     again = frozenset((task.solvers if refit else ()) if isinstance(refit, bool) else refit)
@@ -139,8 +147,15 @@ def measure(
     return done
 
 
+def _asked(solvers: Asked) -> tuple[list[str], list[Path]]:
+    """Return the names of solvers, and plugin files for those that are classes."""
+    listed = [solvers] if isinstance(solvers, str | type) else list(solvers)
+    made = {one: plugin_of(one) for one in listed if isinstance(one, type)}
+    return [made[one][0] if isinstance(one, type) else one for one in listed], [file for _, file in made.values()]
+
+
 def _task(
-    task: str | Path | Task,
+    task: str | Path | Mapping[str, Any] | Task,
     registry: Registry,
     setting: str | None,
     overrides: Mapping[str, Any] | None,

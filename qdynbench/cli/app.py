@@ -40,8 +40,9 @@ def build(arguments: Sequence[str]) -> Callable[..., Any]:
     """
     app = typer.Typer(
         no_args_is_help=True,
-        rich_markup_mode="rich",
+        rich_markup_mode=None,  # plain help, which is there at once: importing rich takes as long as all the rest
         pretty_exceptions_enable=False,
+        context_settings={"max_content_width": 110},
     )
     app.callback()(_options)
     for name, function in COMMANDS:

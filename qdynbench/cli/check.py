@@ -22,7 +22,10 @@ def check(
     ],
     plugin: Plugins = None,
 ) -> int:
-    """Check that something keeps its contract; hold a solver to the answers that are known exactly."""
+    """Check that a solver, model, metric or ensemble keeps its contract.
+
+    A solver is also held to the answers that are known exactly.
+    """
     from rich.console import Console
 
     from qdynbench.contract.spec import SolverSpec

@@ -13,7 +13,7 @@ def clean(
     ] = 0.0,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
 ) -> int:
-    """Remove fits of learned solvers that were kept for later runs; the runs themselves stay."""
+    """Remove the fits of learned solvers that were kept for later runs."""
     from datetime import UTC, datetime, timedelta
 
     from rich.console import Console

@@ -27,7 +27,10 @@ def compare(
     metric: Metric = None,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")] = False,
 ) -> int:
-    """Compare solvers on a run: cost ratios with intervals, errors, break-even and a verdict. Runs what is missing."""
+    """Compare solvers on a run: ratios, errors, break-even, verdict.
+
+    Ratios of cost have intervals. What the run lacks is measured first.
+    """
     from rich.console import Console
 
     from qdynbench import api

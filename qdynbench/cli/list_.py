@@ -31,7 +31,7 @@ def list_(
     json: Annotated[bool, typer.Option("--json", help="As JSON, for programs.")] = False,
     csv: Annotated[bool, typer.Option("--csv", help="As comma-separated values.")] = False,
 ) -> int:
-    """List tasks, solvers, metrics, figures, models, ensembles, and the runs and fits that were kept."""
+    """List what there is, and the runs and fits that were kept."""
     if what is What.runs:
         rows = _runs()
     elif what is What.fits:

@@ -52,7 +52,10 @@ def new(
     name: Annotated[str, typer.Argument(help="Its name in task files and reports, such as my-solver.")],
     out: Annotated[Path, typer.Option("--out", "-o", help="Write into this folder.")] = Path(),
 ) -> int:
-    """Write a solver, model, metric, ensemble or task to begin with, and its test. Both work as they stand."""
+    """Write a solver, model, metric, ensemble or task to begin with.
+
+    Its test is written as well. Both work as they stand.
+    """
     from rich.console import Console
 
     from qdynbench.errors import InputError

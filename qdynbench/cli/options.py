@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-import yaml
 
 from qdynbench.contract.spec import SolverSpec
 from qdynbench.errors import InputError
@@ -34,6 +33,8 @@ def overrides(texts: Iterable[str]) -> dict[str, Any]:
     Raises:
         InputError: not of this form.
     """
+    import yaml
+
     found: dict[str, Any] = {}
     for text in texts:
         key, equals, value = text.partition("=")

@@ -6,7 +6,7 @@ from qdynbench.cli.options import Plugins
 
 
 def plugins(plugin: Plugins = None) -> int:
-    """Show the plugins that were found, what each registers, and why a broken one could not be loaded."""
+    """Show what was found, what registers what, and what is broken."""
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text

@@ -52,7 +52,10 @@ def run(
     details: Annotated[bool, typer.Option("--details", help="End with all tables, curves and tracebacks.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress; the answer alone.")] = False,
 ) -> int:
-    """Run a task: every solver on every case, accuracy and cost. Of a folder, all tasks one after the other."""
+    """Run a task: every solver on every case, accuracy and cost.
+
+    Of a folder, all tasks are run one after the other.
+    """
     from rich.console import Console
 
     from qdynbench import api

@@ -19,7 +19,10 @@ def show(
     plugin: Plugins = None,
     json: Annotated[bool, typer.Option("--json", help="As JSON, for programs.")] = False,
 ) -> int:
-    """Show what a solver is: its parameters with types and defaults, what it knows, its limits, its source."""
+    """Show what a solver, model, metric or task is, and what it takes.
+
+    Of a solver: its parameters with types and defaults, what it knows, its limits and its source.
+    """
     from qdynbench.contract.spec import SolverSpec
     from qdynbench.plugins.registry import Registry
 

@@ -34,7 +34,10 @@ def verify(
     threads: Annotated[int | None, typer.Option("--threads", help="CPU threads; default: all cores.")] = None,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")] = False,
 ) -> int:
-    """Train a learned solver again and compare with the weights that it came with: hash, errors, time of training."""
+    """Train a learned solver again and compare with its weights.
+
+    They are compared by hash, errors and time of training.
+    """
     import tempfile
 
     from rich.console import Console

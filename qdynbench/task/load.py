@@ -28,7 +28,7 @@ LONGEST_TRAINED = 64e9
 
 
 def load_task(
-    source: str | Path,
+    source: str | Path | Mapping[str, Any],
     registry: Registry | None = None,
     *,
     setting: str | None = None,
@@ -38,7 +38,7 @@ def load_task(
     """Return a task after checking it.
 
     Args:
-        source: path of a YAML file, or the name of a registered task.
+        source: path of a YAML file, the name of a registered task, or what such a file holds as a dict.
         registry: the plugins; default: all that are installed.
         setting: one of the named sets of values in the file, as from `--setting`.
         overrides: values by dotted key, such as `{"times.steps": 500}`, as from `--set`.
@@ -48,8 +48,11 @@ def load_task(
         InputError: the task is wrong; the message has file, line and the nearest valid name.
     """
     registry = registry or Registry.discover()
-    path = find_task(source, registry)
-    written, lines = read(path)
+    if isinstance(source, Mapping):
+        path, written, lines = Path("task"), dict(source), dict[Location, int]()
+    else:
+        path = find_task(source, registry)
+        written, lines = read(path)
     data = copy.deepcopy(written)
     if setting is not None:
         data, lines = with_setting(written, lines, setting, path)

@@ -28,10 +28,20 @@ SMALLER = [
 """The documents run whole tasks, the tests small ones: `.ci/run` runs the README's first command as it stands."""
 LITTLE_DATA = ["--set", "training.trajectories=30"]
 """Beside it, where no shipped weights are used: they belong to the training that the task names."""
-ELSEWHERE = ("pip install", "pre-commit", "python benchmarks", "qdynbench sru", "qdynbench calibrate", "python plugins")
+ELSEWHERE = (
+    "pip install",
+    "pre-commit",
+    "pytest -n 0 tests",
+    "python benchmarks",
+    "qdynbench sru",
+    "qdynbench calibrate",
+    "python plugins",
+)
 """Run by `.ci/run` (installation), by a test of their own, or too long for a test (benchmarks, training)."""
 
-PAGES = sorted([ROOT / "README.md", *(ROOT / "docs").rglob("*.md"), *ROOT.glob("kernels/*/README.md")])
+PAGES = sorted(
+    [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").rglob("*.md"), *ROOT.glob("kernels/*/README.md")]
+)
 LINKED = sorted([*PAGES, ROOT / "CHANGELOG.md", *ROOT.glob("plugins/*/README.md")])
 
 
