@@ -37,9 +37,13 @@ TABLES: dict[What, Kind] = {
     What.ensemble: "ensembles",
     What.task: "tasks",
 }
+BESIDE_ED = (
+    "qdynbench run ising_mixed --plugin {file} --solver {name} --solver ed --set sizes=2..4 --set timing.launches=3"
+)
+"""A first look within a minute: without `--set` it is the whole task."""
 RUN = {
-    What.solver: "qdynbench run ising_mixed --plugin {file} --solver {name} --solver ed --set sizes=2..4",
-    What.learned_solver: "qdynbench run ising_mixed --plugin {file} --solver {name} --solver ed --set sizes=2..4",
+    What.solver: BESIDE_ED,
+    What.learned_solver: BESIDE_ED,
     What.model: 'qdynbench run ising_mixed --plugin {file} --set "model={{family: {name}}}" --solver ed',
     What.metric: 'qdynbench run xx_neel --plugin {file} --set "metrics=[infidelity, {name}]" --solver ed',
     What.ensemble: "qdynbench run ising_mixed --plugin {file} --set ensemble={name} --solver ed",
