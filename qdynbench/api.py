@@ -5,6 +5,7 @@ from __future__ import annotations
 import html
 import json
 import tempfile
+import traceback
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -17,10 +18,12 @@ from qdynbench.errors import InputError, suggestion
 from qdynbench.files import file_name, short_name
 from qdynbench.plugins.classes import plugin_of
 from qdynbench.plugins.registry import Registry
+from qdynbench.record import trust
 from qdynbench.record.folders import RUNS, find_run, remember
-from qdynbench.record.results import Run
+from qdynbench.record.results import Run, warn
 from qdynbench.record.store import Store
 from qdynbench.report.figures.drawing import draw_figures
+from qdynbench.report.page.page import summaries_of, write_page
 from qdynbench.report.parts import Drawing
 from qdynbench.runner.environment import environment_of
 from qdynbench.runner.execute import execute, foresee
@@ -29,6 +32,7 @@ from qdynbench.runner.observer import Observer
 from qdynbench.runner.plan import Plan
 from qdynbench.task.load import load_task, with_solvers
 from qdynbench.task.spec import Task
+from qdynbench.text import SHOWN, plain
 
 Asked = str | type[Solver] | Iterable[str | type[Solver]]
 """Solvers by name, or classes."""
@@ -90,7 +94,8 @@ def run(
     """Run a task and return what came of it; finished cells of an earlier run in the same folder are taken over.
 
     Results of the same task with other solvers, sizes or seeds stay in the run. Results that were made under other
-    conditions are not replaced: such a run is refused. The task's figures are drawn at the end; see `draw`.
+    conditions are not replaced: such a run is refused. At the end the task's figures are drawn, see `draw`, and
+    `page.html` is written.
 
     Args:
         task: path of a task file, name of a registered task, what a task file holds as a dict, or a task.
@@ -121,8 +126,18 @@ def run(
     choice = Choice(again, folders, keep_fit)
     done = measure(*(task, registry, folder, observer), choice=choice, fresh=fresh, device=device, threads=threads)
     observer.drawing(done.task.figures)
-    draw_figures(done, registry)
+    present(done, registry)
     return done
+
+
+def present(run: Run, registry: Registry) -> list[Drawing]:
+    """Draw the figures of a run and write its page, and return what came of them; the page only where it failed."""
+    drawn = draw_figures(run, registry)
+    try:
+        write_page([run], run.page_file(), summaries_of(registry))
+    except Exception as error:  # whatever it is, the results are there and have to be shown
+        drawn.append(Drawing("page", reason=f"{type(error).__name__}: {error}", details=traceback.format_exc()))
+    return drawn
 
 
 def measure(
@@ -140,7 +155,7 @@ def measure(
     """Run a task as `run` does, but for drawing its figures; without `replace` no result is measured again."""
     with Store.create(folder, task, fresh=fresh) as store:
         remember(folder)
-        environment = environment_of(task, device, threads, store.logs)
+        environment = environment_of(task, device, threads, store.logs, store.log)
         execute(task, registry, environment, store, observer, choice, replace=replace)
         done = Run(folder)
         done.write_table()
@@ -182,19 +197,46 @@ def default_folder(task: Task, setting: str | None, overrides: Mapping[str, Any]
 def draw(run: Run | str | Path, *, plugins: Iterable[str | Path] = ()) -> list[Drawing]:
     """Draw the figures of a run's task into `<run>/figures` and return what came of each.
 
+    A run may come from a stranger, so its plugin files are used only if you have run them here as they are now; a
+    warning names what is left out.
+
     Args:
         run: a run or its folder.
-        plugins: single-file plugins beside those that the run was made with.
+        plugins: single-file plugins to be used, whoever made them.
     """
     opened = run if isinstance(run, Run) else load_run(run)
     if not opened.task.figures:
         return []
-    files = dict.fromkeys(Path(file).expanduser().resolve() for file in [*plugins, *opened.record.plugin_files])
-    return draw_figures(opened, Registry.discover(file for file in files if file.is_file()))
+    files, left_out = plugins_of(opened, plugins)
+    warn(left_out)
+    return draw_figures(opened, Registry.discover(files))
+
+
+def plugins_of(run: Run, named: Iterable[str | Path] = ()) -> tuple[list[Path], list[str]]:
+    """Return the plugin files that may be loaded for a run, and a line for each of its own that is left out.
+
+    These are the `named` ones, and those of the run that this user has run here as they are now.
+    """
+    files = [Path(file).expanduser().resolve() for file in named]
+    left_out = []
+    for text in run.record.plugin_files:
+        file = Path(text)
+        if file in files:
+            continue
+        if trust.holds_file(file):
+            files.append(file)
+        else:
+            left_out.append(
+                f"the plugin file {plain(text, SHOWN)!r} of this run is left out: you have not run it here as it is "
+                "now; --plugin FILE includes it"
+            )
+    return files, left_out
 
 
 def load_run(run: str | Path | None = None) -> Run:
-    """Read a run.
+    """Read a run; nothing that lies in it or that it names is executed.
+
+    A cell that cannot be read is left out with a warning, see `Run.damaged`.
 
     Args:
         run: its folder, or its name as in `qdynbench list runs`; default: the latest.
@@ -202,7 +244,9 @@ def load_run(run: str | Path | None = None) -> Run:
     Raises:
         InputError: there is none.
     """
-    return Run(find_run(run))
+    opened = Run(find_run(run))
+    warn(opened.damaged)
+    return opened
 
 
 class Compared(Comparison):
@@ -230,9 +274,9 @@ def compare(run: Run | str | Path, *solvers: str) -> Compared:
     first, *others = dict.fromkeys(str(SolverSpec.parse(name)) for name in solvers) or [""]
     if not others:
         raise InputError("compare needs at least two different solvers")
-    known = {cell.solver for cell in opened.cells}
+    there = {cell.solver for cell in opened.cells}
     for name in (first, *others):
-        if name not in known:
-            raise InputError(f"the run {str(opened.folder)!r} has no solver {name!r}{suggestion(name, known)}")
+        if name not in there:
+            raise InputError(f"the run {str(opened.folder)!r} has no solver {name!r}{suggestion(name, there)}")
     found = contests(opened, *((first, other) for other in others))
     return Compared(opened, first, dict(zip(others, found, strict=True)))

@@ -15,7 +15,7 @@ class InputError(QdynbenchError):
 
 
 class InvalidOutput(QdynbenchError):
-    """A solver returned something that is not a trajectory of the problem (status `invalid`)."""
+    """A solver is, says or returns something else than a solver has to (status `invalid`)."""
 
 
 class Unsupported(QdynbenchError):
@@ -24,6 +24,10 @@ class Unsupported(QdynbenchError):
 
 class Infeasible(QdynbenchError):
     """The required memory exceeds the limit (status `infeasible`)."""
+
+
+class CannotWrite(QdynbenchError):
+    """The disk does not take what a run has to keep; the run ends, and can be gone on with."""
 
 
 def suggestion(name: str, valid: Iterable[str]) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import math
+import statistics
 from collections.abc import Sequence
 
 import numpy as np
@@ -115,12 +116,12 @@ def _draws(count: int) -> NDArray[np.float64]:
 
 def typical(launches: Launches) -> float:
     """Return the seconds of one call, the geometric mean over launches of the medians of their rounds."""
-    return float(np.exp(np.mean(np.log([np.median(rounds) for rounds in launches]))))
+    return float(np.exp(np.mean(np.log([statistics.median(rounds) for rounds in launches]))))
 
 
 def time_of(launches: Launches) -> Interval:
     """Return the `typical` seconds of one call and their interval over launches."""
-    return _judged(*_spread(np.log([np.median(rounds) for rounds in launches])))[0]
+    return _judged(*_spread(np.log([statistics.median(rounds) for rounds in launches])))[0]
 
 
 def ratio_of(above: Launches, below: Launches) -> tuple[Interval, float]:
@@ -138,13 +139,13 @@ def log_ratios(above: Launches, below: Launches) -> NDArray[np.float64]:
     for ours, theirs in zip(above, below, strict=False):
         rounds = min(len(ours), len(theirs))
         if rounds:
-            found.append(np.median(np.log(ours[:rounds]) - np.log(theirs[:rounds])))
+            found.append(statistics.median((np.log(ours[:rounds]) - np.log(theirs[:rounds])).tolist()))
     return np.array(found)
 
 
 def apart(above: Launches, below: Launches) -> tuple[Interval, float]:
     """Return the same of two times that were not measured side by side, by Welch's t."""
-    logs = (np.log([np.median(rounds) for rounds in launches]) for launches in (above, below))
+    logs = (np.log([statistics.median(rounds) for rounds in launches]) for launches in (above, below))
     (ours, our_error, our_freedom), (theirs, their_error, their_freedom) = map(_spread, logs)
     return _judged(ours - theirs, *_welch(our_error, our_freedom, their_error, their_freedom))
 

@@ -13,6 +13,14 @@ TIME_UNITS = (
     (0.0, 1e-9, "ns"),
 )
 """From this many seconds on, this unit (in seconds) and its name."""
+ESCAPES = re.compile(
+    r"\x1b(?:\[[0-?]*[ -/]*[@-~]|[\]PX^_][^\n]*?(?:\x07|\x1b\\|$|(?=\n))|[ -/]*[0-~]|$)|\x9b[0-?]*[ -/]*[@-~]"
+)
+"""Sequences by which a text would command a terminal: colours, moves, titles."""
+SHOWN = 300
+"""Characters of a reason in a terminal; the record has more."""
+LONGEST_MESSAGE = 10_000
+"""Characters of a message, with the traceback of a plugin that does not load."""
 BYTE_UNITS = ((1e15, "PB"), (1e12, "TB"), (1e9, "GB"), (1e6, "MB"), (1e3, "kB"))
 
 
@@ -111,9 +119,26 @@ def spans(numbers: Iterable[int]) -> str:
     )
 
 
-def plain(text: str) -> str:
+def legible(text: str, longest: int) -> str:
+    """Make a text from outside fit for a record: nothing but what can be printed, lines and tabs, and not too long.
+
+    Commands to a terminal go, and so does what is no character, such as half of a surrogate pair.
+    """
+    text = ESCAPES.sub("", capped(text, 2 * longest))  # whoever sends megabytes has them not searched
+    return capped("".join(one if one.isprintable() or one in "\n\t" else " " for one in text), longest)
+
+
+def plain(text: str, longest: int | None = None) -> str:
     """Make a text from outside fit for one line of a terminal: no control characters, no line breaks."""
-    return " ".join("".join(letter if letter.isprintable() else " " for letter in text).split())
+    return " ".join(legible(text, longest or len(text)).split())
+
+
+def capped(text: str, longest: int) -> str:
+    """Return a text as it is, or its beginning and end with dots between, where it is longer than `longest`."""
+    if len(text) <= longest:
+        return text
+    end = longest // 4
+    return f"{text[: longest - end - 3]} … {text[len(text) - end :]}"
 
 
 def without_size(reason: str, size: int) -> str:

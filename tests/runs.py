@@ -169,7 +169,7 @@ def _scores(store: Store, key: str, size: int, entry: Entry, steps: int) -> list
     curve = np.clip(entry.error * noise / noise.mean() * (np.arange(steps + 1) / steps) ** 2, 0, 1)
     curves = {"mean_relative_entropy": curve / 3, "infidelity": curve}
     curves["skill"] = np.repeat(1 - curve[:, -1:] / 0.06, steps + 1, axis=1)
-    np.savez_compressed(store.curves_of(key), **{name: array.astype(np.float32) for name, array in curves.items()})
+    np.savez_compressed(store.new_curves(key), **{name: array.astype(np.float32) for name, array in curves.items()})
     scores = [Score(metric="valid_time", step=None, value=0.2, low=0.2, high=0.2, unit="1/energy")]
     for name, array in curves.items():
         value, low, high = mean_of(array[:, -1])

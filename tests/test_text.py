@@ -65,7 +65,7 @@ def test_a_rounded_bound_is_still_a_bound(bound: float) -> None:
 
 
 def test_texts_from_outside_stay_on_one_line_without_control_characters() -> None:
-    assert write.plain("a\x1b[31m b\n\tc\r\x07d") == "a [31m b c d"
+    assert write.plain("a\x1b[31m b\n\tc\r\x07d") == "a b c d"
     assert write.without_size("no trajectories of 5 spins, 15 spins", 5) == "no trajectories of N spins, 15 spins"
 
 

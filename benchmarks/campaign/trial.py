@@ -12,8 +12,8 @@ class Outcome:
     """What came of one trial.
 
     `fault` is the sentence that says what went wrong, or empty where the trial was survived: the product went on, or
-    refused in one clear line. `seconds` is how long it took; `memory` is the most that was resident, in bytes, or nan
-    where it was not measured.
+    refused in one clear line. `seconds` is how long it took and `memory` the most that was resident, in bytes (nan
+    where it was not measured).
     """
 
     part: str

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -65,6 +66,18 @@ def resolution(run: Run) -> Resolution:
         float(np.mean([timing.waiting or 0.0 for timing in every])),
         disturbed(run),
     )
+
+
+def recorded(kept: Any) -> Resolution | None:
+    """Return the resolution that the provenance of a run holds, or None where it holds none that can be read."""
+    try:
+        found = {float(slower): (int(seen), int(of)) for slower, (seen, of) in kept["found"].items()}
+        half_widths = tuple(map(float, kept["half_widths"]))
+        held, equals = map(int, kept["equals"])
+        waiting = kept.get("waiting", math.nan)
+        return Resolution((held, equals), found, half_widths, float(waiting), float(kept.get("disturbed", math.nan)))
+    except (TypeError, KeyError, ValueError, AttributeError):
+        return None
 
 
 def disturbed(run: Run) -> float:

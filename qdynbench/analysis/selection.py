@@ -19,7 +19,7 @@ def cells_by_solver(run: Run) -> dict[str, list[CellRecord]]:
 
 def states_of(run: Run) -> int:
     """Return the number of test states of a case: an ensemble of a single state has one, whatever the task says."""
-    kept = (run.curves_of(cell) for cell in run.cells if cell.scores)
+    kept = (run.curves_of(cell, cell.scores[0].metric) for cell in run.cells if cell.scores)
     curves = next(filter(None, kept), {})
     return min((len(values) for values in curves.values()), default=run.task.states)
 

@@ -8,13 +8,14 @@ from typing import Annotated, Any
 import typer
 
 from qdynbench import __version__
-from qdynbench.cli import calibrate, check, clean, compare, info, list_, new, plugins, report, run, show, verify
+from qdynbench.cli import calibrate, check, clean, compare, info, list_, new, page, plugins, report, run, show, verify
 from qdynbench.plugins.registry import Entry, Registry
 
 COMMANDS: tuple[tuple[str, Callable[..., Any]], ...] = (
     ("run", run.run),
     ("compare", compare.compare),
     ("report", report.report),
+    ("page", page.page),
     ("list", list_.list_),
     ("show", show.show),
     ("check", check.check),

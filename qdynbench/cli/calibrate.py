@@ -46,6 +46,7 @@ def calibrate(
     from qdynbench.errors import QdynbenchError
     from qdynbench.plugins.registry import Registry
     from qdynbench.record.calibration import keep
+    from qdynbench.report.terminal.sentences import machine_resolves
     from qdynbench.task.spec import Task
     from qdynbench.testing import twins
 
@@ -59,14 +60,8 @@ def calibrate(
         raise QdynbenchError(f"the twins were not timed: {run.cells[0].reason or 'the run has not ended'}")
     keep(dataclasses.asdict(found))
     console = Console(highlight=False)
-    held, equals = found.equals
-    console.print(
-        f"The interval of a ratio of two times is ±{found.typical:.1%} in half of the comparisons and at most "
-        f"±{found.widest:.1%} in 9 of 10."
-    )
-    console.print(f"Equals were called different in {equals - held} of {equals} comparisons; 1 in 20 is chance.")
-    for slower, (seen, of) in found.found.items():
-        console.print(f"A slowdown of {slower:.0%} was found in {seen} of {of} comparisons.")
+    for line in machine_resolves(found):
+        console.print(line)
     console.print(
         f"{found.disturbed:.0%} of the rounds were slowed by something else, also when they were run again; for "
         f"{found.waiting:.1%} of their time the solvers waited for a core."

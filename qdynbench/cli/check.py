@@ -31,6 +31,7 @@ def check(
     from qdynbench.contract.spec import SolverSpec
     from qdynbench.plugins.registry import Registry
     from qdynbench.testing import passed
+    from qdynbench.text import plain
 
     spec = SolverSpec.parse(name)
     console = Console()
@@ -38,7 +39,7 @@ def check(
 
     def show(result: CheckResult) -> None:
         console.print(f"{marks[result.status]}  {result.name}", highlight=False, end="")
-        console.print(f"  {result.detail}" if result.detail else "", highlight=False, markup=False, style="dim")
+        console.print(f"  {plain(result.detail)}" if result.detail else "", highlight=False, markup=False, style="dim")
 
     results = results_of(spec, Registry.discover(plugin or ()), show)
     counts = {status: sum(result.status == status for result in results) for status in marks}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -37,7 +38,6 @@ def compare(
     from qdynbench.cli import options
     from qdynbench.cli.progress import watch
     from qdynbench.errors import InputError
-    from qdynbench.plugins.registry import Registry
     from qdynbench.record.results import Run
     from qdynbench.report.terminal.show import show_comparison
 
@@ -45,10 +45,11 @@ def compare(
         raise InputError("compare needs at least two different solvers, such as `qdynbench compare sru ed`")
     with watch(Console(stderr=True, quiet=quiet)) as observer:
         done = complete(run, setting, solvers, plugin or [], observer)
-    files = (file for file in done.record.plugin_files if Path(file).is_file())
-    options.judged_by(metric, Registry.discover([*(plugin or []), *files]))
+    if metric is not None:
+        options.judged_by(metric, options.registry_of(done, plugin or []))
     shown = Run(done.folder, tolerance, metric)
     show_comparison(api.compare(shown, *solvers), Console())
+    options.say_left_out(shown.damaged)
     return 0
 
 
@@ -64,12 +65,12 @@ def complete(
         InputError: no such run or task, an unknown solver, or a run that this machine and version cannot go on with.
     """
     from qdynbench import api
+    from qdynbench.cli.options import registry_of
     from qdynbench.contract.spec import SolverSpec
     from qdynbench.errors import InputError
     from qdynbench.plugins.registry import Registry
-    from qdynbench.record.folders import RECORD, RUNS, find_run
+    from qdynbench.record.folders import find_run, is_run
     from qdynbench.record.results import Run
-    from qdynbench.report.figures.drawing import draw_figures
     from qdynbench.runner.earlier import refuse_unlike
     from qdynbench.runner.plan import asked
     from qdynbench.task.load import check_names, load_task
@@ -77,15 +78,12 @@ def complete(
     wanted = list(dict.fromkeys(str(SolverSpec.parse(text)) for text in solvers))
     if source is None and setting is not None:
         raise InputError(f"--setting {setting} belongs to a task; name it with --run")
-    is_run = source is None or any((Path(place) / RECORD).is_file() for place in (source, RUNS / source))
-    task = None
-    if source is not None and (setting is not None or not is_run):
-        task = load_task(source, Registry.discover(plugins), setting=setting)
+    task, folder = None, find_run() if source is None else run_meant(source, setting, plugins)
+    if folder is None:
+        task = load_task(str(source), Registry.discover(plugins), setting=setting)
         folder = api.default_folder(task, setting)
-        if not (folder / "run.json").is_file():
+        if not is_run(folder):
             return api.run(task, solvers=wanted, plugins=plugins, out=folder, observer=observer)
-    else:
-        folder = find_run(source)
     run = Run(folder)
     if task is None:
         task = run.task
@@ -99,12 +97,33 @@ def complete(
     subset = {name: states for name, states in task.timing.subset.items() if name in lacking}
     timing = task.timing.model_copy(update={"subset": subset})
     task = task.model_copy(update={"solvers": lacking, "timing": timing})
-    registry = Registry.discover([*plugins, *(file for file in run.record.plugin_files if Path(file).is_file())])
+    registry = registry_of(run, plugins)
     check_names(task, registry)
     made = run.record.provenance
     done = api.measure(
-        *(task, registry, folder, observer), device=made["device"], threads=made["threads"], replace=False
+        *(task, registry, folder, observer),
+        device=made.get("device", "cpu"),
+        threads=made.get("threads"),
+        replace=False,
     )
     observer.drawing(done.task.figures)
-    draw_figures(done, registry)
+    api.present(done, registry)
     return done
+
+
+def run_meant(source: str, setting: str | None, plugins: list[Path]) -> Path | None:
+    """Return the run of a name or path, or None where a task is meant: one here comes first, a run elsewhere last."""
+    from qdynbench.errors import InputError
+    from qdynbench.plugins.registry import Registry
+    from qdynbench.record.folders import find_run, run_here
+
+    if setting is not None:
+        return None
+    if (here := run_here(source)) is not None:
+        return here
+    if os.path.exists(source) or source in Registry.discover(plugins).entries["tasks"]:
+        return None
+    try:
+        return find_run(source)
+    except InputError:  # the error about an unknown task says more
+        return None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import keyword
+import os
 import re
 import sys
 from enum import Enum
@@ -76,11 +77,12 @@ def new(
     if file.endswith(".py") and hides(module):
         raise InputError(f"{file} would hide the Python module {module!r}; choose another name")
     for one in texts:
-        if (out / one).exists():
+        if os.path.lexists(out / one):
             raise InputError(f"{out / one} exists already")
     out.mkdir(parents=True, exist_ok=True)
     for one, text in texts.items():
-        (out / one).write_text(text)
+        with (out / one).open("x") as stream:
+            stream.write(text)
     into = "" if out == Path() else f"cd {out}\n  "
     check = "" if what is What.task else f"qdynbench check {name} --plugin {file}\n  "
     Console(soft_wrap=True, highlight=False, markup=False).print(

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -11,17 +12,20 @@ import typer
 
 from qdynbench.contract.spec import SolverSpec
 from qdynbench.errors import InputError
+from qdynbench.text import plain
 
 if TYPE_CHECKING:
     from qdynbench.plugins.registry import Registry
+    from qdynbench.record.results import Run
 
+MOST_LINES = 10
+"""Files that are named one by one where several are left out."""
 Tolerance = Annotated[
     float | None, typer.Option("--tolerance", min=0.0, help="Error that is good enough; default: that of the task.")
 ]
 Metric = Annotated[
     str | None, typer.Option("--metric", help="Error by which solvers are compared; default: the infidelity.")
 ]
-
 Plugins = Annotated[
     list[Path] | None, typer.Option("--plugin", help="A single-file plugin, or a folder of them, to load.")
 ]
@@ -33,17 +37,15 @@ def overrides(texts: Iterable[str]) -> dict[str, Any]:
     Raises:
         InputError: not of this form.
     """
-    import yaml
+    from qdynbench.task.yaml import check_text, parse
 
     found: dict[str, Any] = {}
     for text in texts:
         key, equals, value = text.partition("=")
         if not (equals and key.strip()):
-            raise InputError(f"--set {text!r}: write key=value, such as --set times.steps=500")
-        try:
-            found[key.strip()] = yaml.safe_load(value)
-        except yaml.YAMLError as error:
-            raise InputError(f"--set {text!r}: {value!r} is not a YAML value") from error
+            raise InputError(f"--set {text[:80]!r}: write key=value, such as --set times.steps=500")
+        key = check_text(key.strip(), "--set")
+        found[key] = parse(value, f"--set {key}")
     return found
 
 
@@ -55,7 +57,7 @@ def weights(texts: Iterable[str]) -> dict[str, Path]:
     """
     found: dict[str, Path] = {}
     for text in texts:
-        match = None if Path(text).is_dir() else re.fullmatch(r"([^=\[\]]+(?:\[[^\[\]]*\])?)=(.+)", text)
+        match = None if os.path.isdir(text) else re.fullmatch(r"([^=\[\]]+(?:\[[^\[\]]*\])?)=(.+)", text)
         name, folder = ("", text) if match is None else (str(SolverSpec.parse(match[1])), match[2])
         if name in found:
             raise InputError(f"--weights {text}: give one folder for each solver, as --weights SOLVER=FOLDER")
@@ -71,3 +73,25 @@ def judged_by(metric: str | None, registry: Registry) -> None:
     """
     if metric is not None and getattr(registry.load("metrics", metric), "better", "lower") != "lower":
         raise InputError(f"--metric {metric}: solvers are compared by an error, and of this the larger is the better")
+
+
+def registry_of(run: Run, named: Iterable[Path]) -> Registry:
+    """Return the plugins with which a run is shown or gone on with, and say which of its plugin files are left out."""
+    from qdynbench.api import plugins_of
+    from qdynbench.plugins.registry import Registry
+
+    files, left_out = plugins_of(run, named)
+    say_left_out(left_out)
+    return Registry.discover(files)
+
+
+def say_left_out(lines: Sequence[str]) -> None:
+    """Say on the standard error what is left out of what is shown."""
+    from rich.console import Console
+    from rich.text import Text
+
+    console = Console(stderr=True, soft_wrap=True, highlight=False)
+    for line in lines[:MOST_LINES]:
+        console.print(Text(plain(line), "yellow"))
+    if len(lines) > MOST_LINES:
+        console.print(f"and {len(lines) - MOST_LINES} more")

@@ -17,7 +17,7 @@ from rich.text import Text
 from qdynbench.record.schema import Status
 from qdynbench.report.terminal.layout import STATUS_STYLES
 from qdynbench.runner.observer import Observer
-from qdynbench.text import count, duration, memory
+from qdynbench.text import SHOWN, count, duration, memory, plain
 
 if TYPE_CHECKING:
     from qdynbench.contract.spec import SolverSpec
@@ -115,9 +115,13 @@ class PlainObserver(Observer):
             self._say(f"drawing {', '.join(names)}")
 
     def _say(self, text: str) -> None:
+        """Print a line; what plugins have put into it is cleaned here, once for all."""
         elapsed = time.monotonic() - self._started
         self._console.print(
-            f"{elapsed:7.1f} s  {text}", markup=False, highlight=False, soft_wrap=not self._console.is_terminal
+            f"{elapsed:7.1f} s  {plain(text, SHOWN)}",
+            markup=False,
+            highlight=False,
+            soft_wrap=not self._console.is_terminal,
         )
 
 
@@ -167,7 +171,7 @@ class LiveObserver(PlainObserver):
             self._describe(f"drawing {', '.join(names)}", now=True)
 
     def _describe(self, text: str, *, now: bool = False) -> None:
-        self._progress.update(self._bar, description=escape(text.ljust(44)[:44]))
+        self._progress.update(self._bar, description=escape(plain(text, SHOWN).ljust(44)[:44]))
         if now or time.monotonic() - self._drawn > REFRESH:
             self._drawn = time.monotonic()
             self._live.update(Group(*([self._table(self._plan)] if self._plan else []), self._progress), refresh=True)

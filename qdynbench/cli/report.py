@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from qdynbench.cli.options import Metric, Tolerance
+from qdynbench.cli.options import Metric, Plugins, Tolerance
 
 
 def report(
@@ -19,27 +18,29 @@ def report(
     ] = False,
     json: Annotated[bool, typer.Option("--json", help="The answer and all findings as JSON, for programs.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="The answer alone.")] = False,
+    plugin: Plugins = None,
     tolerance: Tolerance = None,
     metric: Metric = None,
 ) -> int:
     """Show the report of a run and draw its figures anew."""
     from rich.console import Console
 
-    from qdynbench import api
     from qdynbench.analysis.answer import answer, as_json
-    from qdynbench.cli.options import judged_by
-    from qdynbench.plugins.registry import Registry
+    from qdynbench.cli.options import judged_by, registry_of, say_left_out
     from qdynbench.record.folders import find_run
     from qdynbench.record.results import Run
+    from qdynbench.report.figures.drawing import draw_figures
     from qdynbench.report.terminal.show import show, show_answer
 
     opened = Run(find_run(run), tolerance, metric)
     if metric is not None:
-        judged_by(metric, Registry.discover(file for file in opened.record.plugin_files if Path(file).is_file()))
+        judged_by(metric, registry_of(opened, plugin or []))
     if json:
         Console(soft_wrap=True).print_json(data=as_json(answer(opened)))
     elif quiet:
         show_answer(opened, Console())
     else:
-        show(opened, Console(), api.draw(opened), details=details)
+        drawn = draw_figures(opened, registry_of(opened, plugin or [])) if opened.task.figures else []
+        show(opened, Console(), drawn, details=details)
+    say_left_out(opened.damaged)
     return 0

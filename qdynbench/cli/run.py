@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -57,14 +58,14 @@ def run(
     Of a folder, all tasks are run one after the other.
     """
     from rich.console import Console
+    from rich.markup import escape
 
     from qdynbench import api
-    from qdynbench.cli import options
+    from qdynbench.cli import EXIT_FAILED, EXIT_INPUT, complain, options
     from qdynbench.cli.progress import watch
-    from qdynbench.errors import InputError
+    from qdynbench.errors import CannotWrite, InputError, QdynbenchError
     from qdynbench.plugins.registry import Registry
     from qdynbench.record.results import Run
-    from qdynbench.report.figures.drawing import draw_figures
     from qdynbench.report.terminal.show import show, show_answer
     from qdynbench.runner.fits import Choice
     from qdynbench.task.load import load_task
@@ -74,33 +75,44 @@ def run(
     if task is None:
         task = chosen_task(registry)
     folders, status = options.weights(weights or []), 0
+    options.judged_by(metric, registry)
     members = task_files(task)
-    for number, member in enumerate(members, 1):
-        if len(members) > 1:
-            console.rule(f"{member} ({number} of {len(members)})", align="left")
+
+    def measure(member: str) -> int:
         loaded = load_task(member, registry, setting=setting, overrides=changes, solvers=solver or ())
         folder = api.default_folder(loaded, setting, changes) if out is None else out
         if out is not None and len(members) > 1:
             folder = out / Path(member).stem
-        options.judged_by(metric, registry)
         if metric is not None and ("metrics", metric) not in loaded.named(registry):
             raise InputError(f"--metric {metric}: task {loaded.name!r} does not measure it; add it to its 'metrics'")
         with watch(console, every_cell=dry_run) as observer:
             if dry_run:
                 api.predict(loaded, registry, observer, device=device, threads=threads)
-                continue
+                return 0
             choice = Choice(frozenset(loaded.solvers if refit else ()), folders, keep_fit)
             done = api.measure(
                 *(loaded, registry, folder, observer), choice=choice, fresh=fresh, device=device, threads=threads
             )
             observer.drawing(done.task.figures)
-            drawn = draw_figures(done, registry)
-        shown = Run(done.folder, tolerance, metric)
+            shown = Run(done.folder, tolerance, metric)
+            drawn = api.present(shown, registry)
         if quiet:
             show_answer(shown, Console())
         else:
             show(shown, Console(), drawn, details=details)
-        status = max(status, done.exit_status)
+        options.say_left_out(shown.damaged)
+        return done.exit_status
+
+    if len(members) == 1:
+        return measure(members[0])
+    for number, member in enumerate(members, 1):
+        console.rule(escape(f"{member} ({number} of {len(members)})"), align="left")
+        try:
+            status = max(status, measure(member))
+        except CannotWrite:  # the others would not find more room
+            raise
+        except QdynbenchError as error:  # the other tasks of the folder are none the worse
+            status = max(status, complain(str(error), EXIT_INPUT if isinstance(error, InputError) else EXIT_FAILED))
     return status
 
 
@@ -117,11 +129,13 @@ def chosen_task(registry: Registry) -> str:
     from rich.text import Text
 
     from qdynbench.errors import InputError
+    from qdynbench.text import plain
 
     here = {str(path): "in this folder" for path in sorted(Path().glob("*.y*ml"))}
     tasks = {**here, **{entry.name: entry.summary for entry in registry.entries["tasks"].values()}}
-    width = max(map(len, tasks))
-    listed = "\n".join(f"{number:3}  {name:{width}}  {what}" for number, (name, what) in enumerate(tasks.items(), 1))
+    shown = [(plain(name), plain(what)) for name, what in tasks.items()]
+    width = max(len(name) for name, _ in shown)
+    listed = "\n".join(f"{number:3}  {name:{width}}  {what}" for number, (name, what) in enumerate(shown, 1))
     if not sys.stdin.isatty():
         raise InputError(f"which task? `qdynbench run TASK`, one of\n{listed}")
     console = Console(stderr=True, soft_wrap=True, highlight=False)
@@ -137,10 +151,9 @@ def task_files(task: str) -> list[str]:
     Raises:
         InputError: a folder without task files.
     """
-    folder = Path(task)
-    if not folder.is_dir():
+    if not os.path.isdir(task):  # and not Path.is_dir, which raises an error where a name is too long
         return [task]
-    found = sorted(str(path) for path in folder.glob("*.y*ml"))
+    found = sorted(str(path) for path in Path(task).glob("*.y*ml"))
     if not found:
         from qdynbench.errors import InputError
 

@@ -11,7 +11,7 @@ import typer
 from qdynbench.cli.options import Plugins
 
 if TYPE_CHECKING:
-    from qdynbench.plugins.registry import Entry
+    from qdynbench.plugins.registry import Entry, Registry
 
 
 def show(
@@ -29,7 +29,7 @@ def show(
     spec = SolverSpec.parse(name)
     registry = Registry.discover(plugin or ())
     entry = registry.find_among(("solvers", "models", "metrics", "ensembles", "figures", "tasks"), spec.name)
-    about = described(entry, spec)
+    about = described(entry, spec, registry)
     if json:
         print(json_module.dumps(about, indent=1))  # noqa: T201 - for programs: as it is, without a console's wrapping
     else:
@@ -37,7 +37,7 @@ def show(
     return 0
 
 
-def described(entry: Entry, spec: Any) -> dict[str, Any]:
+def described(entry: Entry, spec: Any, registry: Registry) -> dict[str, Any]:
     """Return all that there is to say of an entry, by heading; parameters as a list."""
     import inspect
 
@@ -47,7 +47,7 @@ def described(entry: Entry, spec: Any) -> dict[str, Any]:
     if entry.kind == "tasks":
         if spec.parameters:
             raise InputError(f"task {spec.name!r} has no parameters")
-        return about | _of_task(spec.name)
+        return about | _of_task(spec.name, registry)
     target = entry.load()
     about["description"] = inspect.getdoc(target) or ""
     if entry.kind == "solvers":
@@ -115,6 +115,7 @@ def _limits(solver: Any) -> list[str]:
     from qdynbench.contract.build import outlook
     from qdynbench.contract.learned import LearnedSolver
     from qdynbench.contract.problem import Problem
+    from qdynbench.plugins.registry import FAULTS
     from qdynbench.task.families import KickedIsing
     from qdynbench.task.models import MixedFieldIsing
 
@@ -135,7 +136,7 @@ def _limits(solver: Any) -> list[str]:
     for what, problem in probes.items():
         try:
             refusal, _ = outlook(solver, problem.blinded(solver.knowledge))
-        except Exception as error:  # a solver that has learned nothing yet may not be able to answer
+        except FAULTS as error:  # a solver that has learned nothing yet may not be able to answer
             refusal = f"{type(error).__name__}: {error}"
         if refusal is not None:
             found.setdefault(refusal, []).append(what)
@@ -145,11 +146,9 @@ def _limits(solver: Any) -> list[str]:
     return said or [f"refuses none of {', '.join(probes)}"]
 
 
-def _of_task(name: str) -> dict[str, Any]:
-    from qdynbench.plugins.registry import Registry
+def _of_task(name: str, registry: Registry) -> dict[str, Any]:
     from qdynbench.task.load import find_task, load_task
 
-    registry = Registry.discover()
     task = load_task(name, registry)
     return {
         "title": task.title,
@@ -193,20 +192,24 @@ def _print(about: dict[str, Any]) -> None:
     from rich.table import Table
     from rich.text import Text
 
+    from qdynbench.text import LONGEST_MESSAGE, legible, plain
+
     console = Console(highlight=False)
-    console.print(Text.assemble((about.pop("name"), "bold"), f" ({about.pop('kind')}): {about.pop('summary')}"))
+    summary = plain(about.pop("summary"))
+    console.print(Text.assemble((about.pop("name"), "bold"), f" ({about.pop('kind')}): {summary}"))
     if description := about.pop("description", ""):
         # Lines of one paragraph, and those of one attribute, are joined, to be wrapped at the width of the terminal.
-        console.print(Text("\n" + re.sub(r"(?<=\S)\n(?=\w|`|\(| {8})\s*", " ", description) + "\n"))
+        joined = re.sub(r"(?<=\S)\n(?=\w|`|\(| {8})\s*", " ", legible(description, LONGEST_MESSAGE))
+        console.print(Text(f"\n{joined}\n"))
     parameters, table = about.pop("parameters", None), Table(box=None, pad_edge=False, show_header=False)
     table.add_column()
     table.add_column(overflow="fold")
     if parameters is not None:
         inner = Table(box=None, pad_edge=False, show_header=False)
         for one in parameters:
-            default = "" if one["default"] == "required" else "default "
-            inner.add_row(Text(one["name"]), Text(one["type"]), Text(default + one["default"]), one.get("role", ""))
+            default = one["default"] if one["default"] == "required" else f"default {one['default']}"
+            inner.add_row(*(Text(plain(text)) for text in (one["name"], one["type"], default, one.get("role", ""))))
         table.add_row("parameters", inner if parameters else "none")
     for heading, value in about.items():
-        table.add_row(heading, Text("\n".join(value) if isinstance(value, list) else value))
+        table.add_row(heading, Text("\n".join(map(plain, value if isinstance(value, list) else [value]))))
     console.print(table)

@@ -27,6 +27,11 @@ def vector_bytes(size: int) -> float:
     return 16 * 2.0 ** min(size, LONGEST)
 
 
+def spinor_bytes(size: int) -> float:
+    """Return the bytes of one product state of `size` spins, given by its spinors, complex128."""
+    return 32.0 * size
+
+
 class Initial:
     """A batch of initial states; `len` is their number B. They must not be written to.
 

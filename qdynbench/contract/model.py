@@ -15,6 +15,9 @@ from qdynbench.errors import InputError
 from qdynbench.physics.drive import Drive
 from qdynbench.physics.operators import PauliSum
 
+MOST_TERMS = 200_000
+"""Largest number of Pauli strings of a model, over all sizes of a task; a chain of 600 spins has 180,000 pairs."""
+
 Term = tuple[float, str, tuple[int, ...]]
 """A weighted Pauli string: coefficient, letters, sites."""
 
@@ -25,7 +28,7 @@ Coupling = FiniteFloat | Annotated[list[FiniteFloat], Field(min_length=1)]
 class Model(BaseModel, ABC):
     """A family of Hamiltonians; its fields are its parameters, in units with hbar = 1."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=False)
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=False, allow_inf_nan=False)
 
     @abstractmethod
     def hamiltonian(self, size: int) -> PauliSum | Drive:
@@ -48,6 +51,16 @@ def bonds_of(size: int, boundary: Literal["open", "periodic"]) -> list[tuple[int
     """Return the pairs of neighbours of a chain; two spins share a single bond."""
     closed = boundary == "periodic" and size > 2
     return [(i, (i + 1) % size) for i in range(size if closed else size - 1)]
+
+
+def check_terms(count: int) -> None:
+    """Refuse a Hamiltonian of more than `MOST_TERMS` strings.
+
+    Raises:
+        InputError: there are too many.
+    """
+    if count > MOST_TERMS:
+        raise InputError(f"the Hamiltonians of this task have {count} terms or more, and {MOST_TERMS} are allowed")
 
 
 def without_zeros(terms: list[Term]) -> list[Term]:

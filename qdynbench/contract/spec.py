@@ -28,7 +28,7 @@ class SolverSpec:
         Raises:
             InputError: the text does not have this form.
         """
-        match = _FORM.match(text)
+        match = _FORM.match(text) if text.strip().isprintable() else None
         if match is None:
             raise InputError(f"{text!r} is not a solver: write name or name[key=value,key=value]")
         parameters: dict[str, Value] = {}

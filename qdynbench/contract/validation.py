@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
@@ -146,7 +147,11 @@ def _tensor(name: str, array: Any) -> torch.Tensor:
 
 def check_order(block: Block, position: int) -> None:
     """Refuse a block that does not start where the block before it ended."""
-    if block.start != position:
+    try:
+        start = operator.index(block.start)
+    except TypeError:
+        raise InvalidOutput(f"an integer as the start of a block expected, {_kind(block.start)} came") from None
+    if start != position:
         raise InvalidOutput(
             f"a block that starts at time index {position} expected, one that starts at {block.start} came"
         )

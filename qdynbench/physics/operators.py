@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
+_LETTERS = frozenset("XYZ")
+
+
 class PauliTerm(NamedTuple):
     """One weighted Pauli string, such as `PauliTerm(-1.05, "X", (3,))` or `PauliTerm(1.0, "ZZ", (0, 1))`."""
 
@@ -54,17 +57,21 @@ class PauliSum:
 
     def __post_init__(self) -> None:
         for term in self.terms:
-            where = f"Pauli term {term.coefficient} {term.paulis} {list(term.sites)}"
-            if not term.paulis or set(term.paulis) - set("XYZ"):
-                raise InputError(f"{where}: the string must be made of the letters X, Y and Z")
-            if len(term.paulis) != len(term.sites):
-                raise InputError(f"{where}: {len(term.paulis)} letters but {len(term.sites)} sites")
-            if len(set(term.sites)) != len(term.sites):
-                raise InputError(f"{where}: a site appears twice")
-            if any(not 0 <= site < self.size for site in term.sites):
-                raise InputError(f"{where}: sites of a chain of {self.size} run from 0 to {self.size - 1}")
-            if isinstance(term.coefficient, complex) or not math.isfinite(term.coefficient):
-                raise InputError(f"{where}: a Hermitian sum needs finite real coefficients")
+            if wrong := self._wrong(*term):
+                raise InputError(f"Pauli term {term.coefficient} {term.paulis} {list(term.sites)}: {wrong}")
+
+    def _wrong(self, coefficient: float, paulis: str, sites: tuple[int, ...]) -> str | None:
+        if not paulis or set(paulis) - _LETTERS:
+            return "the string must be made of the letters X, Y and Z"
+        if len(paulis) != len(sites):
+            return f"{len(paulis)} letters but {len(sites)} sites"
+        if len(set(sites)) != len(sites):
+            return "a site appears twice"
+        if min(sites) < 0 or max(sites) >= self.size:
+            return f"sites of a chain of {self.size} run from 0 to {self.size - 1}"
+        if isinstance(coefficient, complex) or not math.isfinite(coefficient):
+            return "a Hermitian sum needs finite real coefficients"
+        return None
 
     @classmethod
     def from_terms(cls, size: int, terms: Iterable[tuple[float, str, Iterable[int]]]) -> PauliSum:

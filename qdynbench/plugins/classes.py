@@ -45,9 +45,8 @@ def plugin_of(solver: type) -> tuple[str, Path]:
     path = platformdirs.user_cache_path("qdynbench") / "classes" / hashlib.sha256(text.encode()).hexdigest()[:16]
     path.mkdir(parents=True, exist_ok=True)
     path /= f"{name}.py"
-    if not path.is_file():
-        with written_whole(path) as stream:
-            stream.write(text.encode())
+    with written_whole(path) as stream:  # whatever lies there is not believed
+        stream.write(text.encode())
     return name, path
 
 

@@ -7,12 +7,15 @@ import hashlib
 import importlib.metadata
 import importlib.util
 import json
+import os
 from collections.abc import Iterable
 from pathlib import Path
 
 CORE = "qdynbench"
 CODE = {".py", ".safetensors", ".json", ".yaml"}
 """Suffixes of the files that determine the behaviour of a package: code, weights and data."""
+LARGEST = 20_000_000_000
+"""Bytes of files that are hashed together."""
 
 
 @functools.cache
@@ -49,12 +52,20 @@ def code_files(folder: Path) -> list[Path]:
 
 
 def hash_files(paths: Iterable[Path]) -> str:
-    """Return a hash of the names and contents of files."""
-    total = hashlib.sha256()
+    """Return a hash of the names and contents of files, which are never in memory as a whole.
+
+    Raises:
+        ValueError: they are too large, as a file may be that is mostly holes.
+    """
+    total, size = hashlib.sha256(), 0
     for path in paths:
-        content = path.read_bytes()
-        total.update(f"{path.name}:{len(content)}:".encode())
-        total.update(content)
+        with path.open("rb") as file:
+            own = os.fstat(file.fileno()).st_size
+            if (size := size + own) > LARGEST:
+                raise ValueError(f"{str(path)!r} takes the files to {size / 1e9:.3g} GB, {LARGEST / 1e9:g} are allowed")
+            total.update(os.fsencode(path.name) + f":{own}:".encode())
+            while piece := file.read(1 << 20):
+                total.update(piece)
     return total.hexdigest()[:32]
 
 

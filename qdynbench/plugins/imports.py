@@ -5,14 +5,57 @@ from __future__ import annotations
 import ast
 import functools
 import importlib.util
-import os
 import sys
 from collections.abc import Iterable, Iterator
-from importlib.machinery import PathFinder
+from importlib.machinery import (
+    EXTENSION_SUFFIXES,
+    SOURCE_SUFFIXES,
+    ExtensionFileLoader,
+    FileFinder,
+    PathFinder,
+    SourceFileLoader,
+)
 from pathlib import Path
+from types import CodeType
+
+from qdynbench.files import opened
+from qdynbench.plugins.distributions import hash_files
 
 INSTALLED = {"site-packages", "dist-packages"}
 """Folders of installed distributions, which have versions."""
+LOADED = {".py", ".so", ".pyd"}
+"""Suffixes of the files of modules."""
+LARGEST = 10_000_000
+"""Bytes of a plugin file."""
+
+
+def contents_of(file: Path) -> str:
+    """Return a hash of a plugin file and of all that it imports, see `imported`; raises OSError or ValueError."""
+    with opened(file.parent, file.name, LARGEST):
+        return hash_files([file, *imported([file])])
+
+
+class Source(SourceFileLoader):
+    """Loads a module from its source alone: what is compiled beside it may be of anything."""
+
+    def get_code(self, fullname: str) -> CodeType:
+        """Compile the source."""
+        path = self.get_filename(fullname)
+        return self.source_to_code(self.get_data(path), path)
+
+
+@functools.cache
+def from_source(folder: Path) -> None:
+    """Have all that is imported from a folder of plugin files loaded from its source."""
+
+    def finder(place: str) -> FileFinder:
+        path = Path(place)
+        if not (path.is_relative_to(folder) and path.is_dir()) or INSTALLED & set(path.parts):
+            raise ImportError
+        return FileFinder(place, (ExtensionFileLoader, EXTENSION_SUFFIXES), (Source, SOURCE_SUFFIXES))
+
+    sys.path_hooks.insert(0, finder)
+    sys.path_importer_cache.pop(str(folder), None)
 
 
 def imported(files: Iterable[Path]) -> list[Path]:
@@ -27,7 +70,7 @@ def imported(files: Iterable[Path]) -> list[Path]:
         file = waiting.pop()
         for name in _names(file, file.stat().st_mtime_ns) - names:
             names.add(name)
-            new = set(_modules(name)) - found
+            new = set(_modules(name, file.parent)) - found
             found |= new
             waiting += new
     return sorted(found - own)
@@ -47,9 +90,9 @@ def _names(file: Path, _: int) -> frozenset[str]:
     return frozenset(name.partition(".")[0] for name in absolute + plain) - sys.stdlib_module_names - {"qdynbench"}
 
 
-def _modules(name: str) -> Iterator[Path]:
-    """Yield the files of a module or package that is found where a worker finds it, unless it is installed."""
-    spec = PathFinder.find_spec(name, [os.getcwd(), *sys.path])
+def _modules(name: str, beside: Path) -> Iterator[Path]:
+    """Yield the files of a module or package, found as a worker finds it or beside a file, unless it is installed."""
+    spec = PathFinder.find_spec(name, [str(beside), *sys.path])
     if spec is None:
         try:
             spec = importlib.util.find_spec(name)  # a package that was installed from its folder may have a finder
@@ -58,7 +101,7 @@ def _modules(name: str) -> Iterator[Path]:
     if spec is None:
         return
     folders = [Path(folder) for folder in spec.submodule_search_locations or ()]
-    files = [path for folder in folders for path in folder.rglob("*.py")]
+    files = [path for folder in folders for path in folder.rglob("*") if path.suffix in LOADED]
     if not folders and spec.origin is not None:
         files = [Path(spec.origin)]
     yield from (path.resolve() for path in files if path.is_file() and not INSTALLED & set(path.parts))

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import importlib.metadata
 import importlib.util
+import os
 import sys
+import threading
 import traceback
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
@@ -17,13 +21,18 @@ import pluggy
 
 from qdynbench.contract import hookspecs
 from qdynbench.errors import InputError, suggestion
+from qdynbench.files import opened
 from qdynbench.plugins.distributions import code_files
-from qdynbench.plugins.imports import imported
+from qdynbench.plugins.imports import LARGEST, Source, contents_of, from_source, imported
 from qdynbench.text import alternatives
 
 Kind = Literal["solvers", "models", "ensembles", "metrics", "figures", "tasks", "commands"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 YARDSTICKS = ("always", "learned")
+FAULTS = (Exception, SystemExit)
+"""What the code of a plugin may raise without ending this process."""
+SLOW = 10.0
+"""Seconds of an import after which the user is told what is waited for."""
 
 
 @dataclass(frozen=True)
@@ -54,8 +63,9 @@ class Entry:
             return self.target
         module, _, attribute = self.target.partition(":")
         try:
-            return getattr(importlib.import_module(module), attribute)
-        except Exception as error:
+            with _importing(f"{self.kind[:-1]} {self.name!r} of plugin {self.plugin!r}"):
+                return getattr(importlib.import_module(module), attribute)
+        except FAULTS as error:
             raise InputError(
                 f"{self.kind[:-1]} {self.name!r} of plugin {self.plugin!r} cannot be imported from {self.target!r}: "
                 f"{type(error).__name__}: {error}\n{traceback.format_exc()}"
@@ -84,18 +94,25 @@ class Plugin:
 
 
 class Registry:
-    """All plugins with their entries."""
+    """All plugins with their entries.
+
+    Attributes:
+        contents: hashes of the single-file plugins, with all that they import, as they were when they were loaded.
+    """
 
     def __init__(self) -> None:
         self.manager = pluggy.PluginManager(hookspecs.PROJECT)
         self.manager.add_hookspecs(hookspecs)
         self.plugins: dict[str, Plugin] = {}
         self.entries: dict[Kind, dict[str, Entry]] = {kind: {} for kind in KINDS}
+        self.contents: dict[Path, str] = {}
         self._files: list[Path] = []
 
     @classmethod
-    def discover(cls, files: Iterable[str | Path] = ()) -> Registry:
-        """Load every installed plugin, and the single-file plugins in `files`; of a folder, all that it holds.
+    def discover(cls, files: Iterable[str | Path] = (), only: Collection[str] | None = None) -> Registry:
+        """Load every installed plugin, or beside the core's `only` those of some names, and the single-file plugins.
+
+        Of a folder in `files`, all single-file plugins are loaded.
 
         Raises:
             InputError: one of `files` cannot be loaded. Broken installed plugins are only recorded in `plugins`.
@@ -104,10 +121,13 @@ class Registry:
         points = importlib.metadata.entry_points(group=hookspecs.PROJECT)
         # The entries of the core come first, so that the error about a name used twice blames the plugin.
         for point in sorted(points, key=lambda point: (point.name != "builtin", point.name)):
+            if only is not None and point.name not in {"builtin", *only}:
+                continue
             version, distribution = (point.dist.version, point.dist.name) if point.dist else ("", "")
             try:
-                registry.add(point.name, point.load(), version=version, distribution=distribution)
-            except Exception as error:
+                with _importing(f"plugin {point.name!r}"):
+                    registry.add(point.name, point.load(), version=version, distribution=distribution)
+            except FAULTS as error:
                 problem = f"{type(error).__name__}: {error}"
                 registry.plugins[point.name] = Plugin(point.name, version, problem, traceback.format_exc())
         places = [Path(file).expanduser().resolve() for file in files]
@@ -137,14 +157,16 @@ class Registry:
                 hook = getattr(module, f"register_{kind}", None)
                 if hook is not None:
                     hook(_collector(kind, name, found))
+            own: dict[tuple[Kind, str], Entry] = {}
             for entry in found:
-                taken = self.entries[entry.kind].get(entry.name)
+                taken = self.entries[entry.kind].get(entry.name) or own.get((entry.kind, entry.name))
                 if taken is not None:
                     raise InputError(
                         f"plugin {name!r} registers {entry.kind[:-1]} {entry.name!r}, which plugin "
                         f"{taken.plugin!r} has already registered"
                     )
-        except Exception:
+                own[entry.kind, entry.name] = entry
+        except FAULTS:
             self.manager.unregister(name=name)
             raise
         for entry in found:
@@ -158,22 +180,25 @@ class Registry:
             InputError: the file does not exist or fails to load; the message contains the traceback.
         """
         path = path.expanduser().resolve()
-        if not path.is_file():
+        if not os.path.isfile(path):
             raise InputError(f"plugin file {str(path)!r} does not exist")
         name = f"qdynbench_file_{path.stem}".replace("-", "_")
-        spec = importlib.util.spec_from_file_location(name, path)
-        if spec is None or spec.loader is None:
+        spec = importlib.util.spec_from_file_location(name, path, loader=Source(name, str(path)))
+        if spec is None or spec.loader is None or path.suffix != ".py":
             raise InputError(f"plugin file {str(path)!r} is not a Python file")
         module = importlib.util.module_from_spec(spec)
         sys.modules[name] = module
+        from_source(path.parent)
         if str(path.parent) not in sys.path:
             sys.path.append(str(path.parent))  # at the end: nothing beside it takes the place of an installed package
         try:
-            spec.loader.exec_module(module)
-            self.add(str(path), module)
+            self.contents[path] = contents_of(path)
+            with _importing(f"plugin file {str(path)!r}"):
+                spec.loader.exec_module(module)
+                self.add(str(path), module)
         except InputError:
             raise
-        except Exception as error:
+        except FAULTS as error:
             trace = "".join(traceback.format_exception(error, limit=-3))
             raise InputError(
                 f"plugin file {str(path)!r} fails to load: {type(error).__name__}: {error}\n{trace}"
@@ -227,15 +252,33 @@ class Registry:
 def _members(path: Path) -> list[Path]:
     """Return the single-file plugins in a folder, which are the files that name `hookimpl`, or the file itself.
 
+    Links in the folder are not followed.
+
     Raises:
         InputError: a folder without any.
     """
-    if not path.is_dir():
+    if not os.path.isdir(path):
         return [path]
-    found = [file for file in sorted(path.glob("*.py")) if "hookimpl" in file.read_text(errors="replace")]
+    found = []
+    for file in sorted(path.glob("*.py")):
+        with contextlib.suppress(OSError), opened(path, file.name, LARGEST) as stream:
+            found += [file] if b"hookimpl" in stream.read() else []
     if not found:
         raise InputError(f"no Python file in the folder {str(path)!r} registers anything with hookimpl")
     return found
+
+
+@contextmanager
+def _importing(what: str) -> Iterator[None]:
+    """Import a plugin: this process stays in its folder, and the user is told what is waited for if it takes long."""
+    patience = threading.Timer(SLOW, sys.stderr.write, [f"still importing {what} after {SLOW:g} s; Ctrl-C ends it\n"])
+    patience.daemon = True
+    patience.start()
+    try:
+        with contextlib.chdir(os.curdir):
+            yield
+    finally:
+        patience.cancel()
 
 
 def _code_of(module: ModuleType) -> Path | None:
@@ -248,6 +291,8 @@ def _code_of(module: ModuleType) -> Path | None:
 
 def _collector(kind: Kind, plugin: str, found: list[Entry]) -> hookspecs.Register:
     def register(name: str, target: str | Callable[..., Any], *, summary: str, gate: str = "") -> None:
+        if not (isinstance(name, str) and isinstance(summary, str)):
+            raise InputError(f"plugin {plugin!r}: name and summary of {kind[:-1]} {name!r} have to be texts")
         if not (isinstance(target, str) or callable(target)):
             raise InputError(f"plugin {plugin!r}: the target of {kind[:-1]} {name!r} is a {type(target).__name__}")
         if gate and gate not in YARDSTICKS:

@@ -1,34 +1,51 @@
-"""Where runs are: those below the working directory, and those that were kept elsewhere."""
+"""Where runs are: those below the working directory, and those that this user has made elsewhere."""
 
 from __future__ import annotations
 
 import contextlib
+import os
 from pathlib import Path
 
+import platformdirs
+
+from qdynbench import files
 from qdynbench.errors import InputError
-from qdynbench.files import written_whole
+from qdynbench.record.store import RUN
 
 RUNS = Path("runs")
 """Where runs are kept unless a folder is given: below the working directory."""
-RECORD = "run.json"
+LARGEST_INDEX = 8_000_000
+"""Bytes of the list of runs."""
 
 
 def remember(folder: Path) -> None:
     """Keep in the user's cache where a run is, so that it is found from any working directory."""
-    known = [place for place in _remembered() if (Path(place) / RECORD).is_file()]
+    line, index = os.fsencode(folder.resolve()), _index()
+    if b"\n" in line or line in _lines():
+        return
     with contextlib.suppress(OSError):  # a cache that cannot be written is no reason to lose a run
-        _index().parent.mkdir(parents=True, exist_ok=True)
-        with written_whole(_index()) as stream:
-            stream.write("".join(f"{place}\n" for place in dict.fromkeys([*known, str(folder.resolve())])).encode())
+        index.parent.mkdir(parents=True, exist_ok=True)
+        with files.appended(index) as stream:
+            stream.write(line + b"\n")
 
 
 def all_runs() -> list[Path]:
     """Return the folders of all runs, here and elsewhere, the latest first; those here as paths from here."""
     here = Path.cwd()
-    found = {path.parent.resolve() for path in RUNS.glob(f"*/{RECORD}")}
-    found |= {folder for folder in map(Path, _remembered()) if (folder / RECORD).is_file()}
-    latest = sorted(found, key=lambda folder: (folder / RECORD).stat().st_mtime, reverse=True)
+    found = {path.parent.resolve() for path in RUNS.glob(f"*/{RUN}")}
+    found |= {Path(os.fsdecode(line)) for line in _lines()}
+    latest = sorted(filter(is_run, found), key=_changed, reverse=True)
     return [folder.relative_to(here) if folder.is_relative_to(here) else folder for folder in latest]
+
+
+def is_run(folder: Path) -> bool:
+    """Return whether a folder holds a run; there may be no such folder."""
+    return os.path.isfile(folder / RUN)  # and not Path.is_file, which raises an error where a name is too long
+
+
+def run_here(run: str | Path) -> Path | None:
+    """Return the folder of a run given by path, or by its name below `runs/`; None if there is none."""
+    return next((folder for folder in (Path(run), RUNS / run, RUNS / Path(run).stem) if is_run(folder)), None)
 
 
 def find_run(run: str | Path | None = None) -> Path:
@@ -37,28 +54,32 @@ def find_run(run: str | Path | None = None) -> Path:
     Raises:
         InputError: there is none.
     """
+    if run is not None and (here := run_here(run)) is not None:
+        return here
+    runs = all_runs()
     if run is None:
-        runs = all_runs()
         if not runs:
             raise InputError("there is no run yet; start with `qdynbench run ising_mixed`")
         return next((folder for folder in runs if not folder.is_absolute()), runs[0])
-    for folder in (Path(run), RUNS / run, RUNS / Path(run).stem):
-        if (folder / RECORD).is_file():
-            return folder
-    named = [folder for folder in all_runs() if folder.name == str(run)]
+    named = [folder for folder in runs if folder.name == str(run)]
     if not named:
         raise InputError(f"no run at {str(run)!r}; `qdynbench list runs` shows those there are")
     return named[0]
 
 
-def _index() -> Path:
-    import platformdirs
+def _changed(folder: Path) -> float:
+    try:
+        return (folder / RUN).lstat().st_mtime
+    except OSError:  # it has gone this moment
+        return 0.0
 
+
+def _index() -> Path:
     return platformdirs.user_cache_path("qdynbench") / "runs.txt"
 
 
-def _remembered() -> list[str]:
+def _lines() -> list[bytes]:
     try:
-        return _index().read_text().splitlines()
+        return list(filter(None, files.read(_index().parent, _index().name, LARGEST_INDEX).split(b"\n")))
     except OSError:
         return []

@@ -7,21 +7,27 @@ from pathlib import Path
 from typing import Any
 
 from qdynbench.errors import InputError
+from qdynbench.files import read, synced, written_whole
 from qdynbench.plugins.distributions import hash_files
 from qdynbench.record import provenance
+from qdynbench.record.schema import ManifestRecord, thinned
 
 MANIFEST = "manifest.json"
 HASH = "weights"
 """Key of the hash of the weights."""
 
 
+LARGEST = 8_000_000
+"""Bytes of a manifest."""
+
+
 def read_manifest(folder: Path) -> dict[str, Any] | None:
     """Return the manifest of a folder of weights, or None if there is no readable one."""
     try:
-        manifest = json.loads((folder / MANIFEST).read_text())
+        known = ManifestRecord.model_validate_json(read(folder, MANIFEST, LARGEST))
     except (OSError, ValueError):
         return None
-    return manifest if isinstance(manifest, dict) else None
+    return known.model_dump(mode="json", exclude_unset=True)
 
 
 def weights_of(folder: Path) -> str:
@@ -30,21 +36,26 @@ def weights_of(folder: Path) -> str:
 
 
 def write_manifest(folder: Path, manifest: dict[str, Any]) -> None:
-    """Write the manifest of a folder of weights, with a hash of these."""
-    (folder / MANIFEST).write_text(json.dumps({**manifest, HASH: weights_of(folder)}, indent=1))
+    """Write the manifest of a folder of weights, with a hash of these, and have all of it on the disk."""
+    content = json.dumps({**manifest, HASH: weights_of(folder)}, indent=1)
+    with written_whole(folder / MANIFEST) as stream:
+        stream.write(content.encode())
+    synced(folder)
 
 
-def check_weights(folder: Path, manifest: dict[str, Any]) -> None:
-    """Hold the weights in a folder to the hash in their manifest, if there is one.
+def check_weights(folder: Path, manifest: dict[str, Any]) -> str:
+    """Hold the weights in a folder to the hash in their manifest, if there is one, and return theirs.
 
     Raises:
         InputError: they are others, so that nothing in the manifest belongs to them.
     """
-    if HASH in manifest and manifest[HASH] != (found := weights_of(folder)):
+    found = weights_of(folder)
+    if manifest.get(HASH, found) != found:
         raise InputError(
             f"the weights in {str(folder)!r} are not those of their {MANIFEST}: it has the hash {manifest[HASH]}, they "
             f"have {found}. They were changed or damaged; install or copy them again, or train anew with --refit"
         )
+    return found
 
 
 def manifest_of(
@@ -78,7 +89,7 @@ def manifest_of(
         "fit_time": before["fit_time"] + fit_time,
         "built_upon": foundation,
         "notes": notes,
-        "curve": curve,
+        "curve": thinned(curve),
         "made": {
             "date": provenance.now(),
             "hardware": provenance.hardware(),
@@ -109,6 +120,5 @@ def foundation_of(folder: Path) -> dict[str, Any]:
             f"the weights in {str(folder)!r} have no {MANIFEST} that says what they had cost; a fit that builds upon "
             "them would hide that cost"
         ) from error
-    check_weights(folder, manifest)
     # Only name and hash: a manifest that is passed on with the weights must not contain paths of this machine.
-    return {"name": folder.resolve().name, "weights": weights_of(folder), **known, **costs}
+    return {"name": folder.resolve().name, "weights": check_weights(folder, manifest), **known, **costs}

@@ -17,8 +17,8 @@ import psutil
 
 from qdynbench.plugins.distributions import code_files, hash_files, required
 
-PRESENTATION = ("analysis", "report", "cli", "testing")
-"""Folders that only show, compare and check results; code that produces results imports nothing from them."""
+PRESENTATION = ("analysis", "report", "cli", "testing", "templates")
+"""Folders that show, compare and check results, or are copied; code that produces results imports nothing from them."""
 
 
 @functools.cache
@@ -49,13 +49,16 @@ def versions(distributions: Iterable[str] = ()) -> dict[str, str]:
 @functools.cache
 def commit() -> str | None:
     """Return the commit of the checkout of qdynbench, with "+changes" if it is not clean, or None."""
-    folder = Path(__file__).parent
-    command = ["git", "-C", str(folder), "describe", "--always", "--dirty=+changes", "--abbrev=12"]
+    # `describe --dirty` would write in the checkout, and leave a lock there where it is stopped.
+    asked = (["describe", "--always", "--abbrev=12"], ["status", "--porcelain", "--untracked-files=no"])
+    git = ["git", "--no-optional-locks", "-C", str(Path(__file__).parent)]
     try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=10, check=True)
+        known, changes = (
+            subprocess.run([*git, *one], capture_output=True, text=True, timeout=10, check=True).stdout for one in asked
+        )
     except (OSError, subprocess.SubprocessError):
         return None
-    return done.stdout.strip() or None
+    return known.strip() + ("+changes" if changes else "") or None
 
 
 def provenance(distributions: Iterable[str], threads: int, device: str, memory: int) -> dict[str, Any]:

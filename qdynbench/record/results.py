@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import html
+import io
 import json
 import math
+import warnings
 from collections.abc import Iterator
 from functools import cached_property
 from pathlib import Path
@@ -13,18 +15,20 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from qdynbench.errors import InputError, suggestion
-from qdynbench.files import written_whole
+from qdynbench.errors import CannotWrite, InputError, suggestion
 from qdynbench.record.ledger import Cheaper, break_even
 from qdynbench.record.schema import TRAJECTORIES, CellRecord, RunRecord, Score
-from qdynbench.record.store import Store
+from qdynbench.record.store import TABLE, Damaged, Store, why
 from qdynbench.stats import time_of
 from qdynbench.task.spec import Task
+from qdynbench.text import NOTHING
 
 if TYPE_CHECKING:
     import pandas as pd
     import xarray as xr
 
+MOST_ROWS = 100
+"""Rows of a table that a notebook shows."""
 ERROR_METRIC = "infidelity"
 """Decides by default whether two errors are equal: unlike the mean relative entropy it sees phases."""
 _OF_NUMBERS = ("metric", "step", "value", "low", "high", "unit", "resolution")
@@ -42,7 +46,8 @@ class Run:
         folder: the run directory.
         record: `run.json`.
         cells: all cells that were reached, in the order of the plan.
-        missing: number of cells that an interrupted run has not reached.
+        missing: number of cells that an interrupted run has not reached, or that cannot be read.
+        damaged: a line for each file that cannot be read; what it held is left out.
         metric: the error, at the last step, by which solvers are compared.
         tolerance: how much of it is good enough: smaller errors count as equal.
 
@@ -59,18 +64,36 @@ class Run:
         self.folder = Path(folder)
         self._store = Store.open(self.folder)
         self.record: RunRecord = self._store.read_run()
-        self.task = Task.model_validate(self.record.task, strict=False)
+        self.task: Task = self._store.read_task(self.record)
+        self.damaged: list[str] = []
         self.metric = metric or ERROR_METRIC
         usual = self.task.tolerance if self.metric == ERROR_METRIC else 0.0
         self.tolerance = usual if tolerance is None else tolerance
-        read = [self._store.read_cell(key) for key in self.record.cells]
+        read = map(self._cell, self.record.cells)
         self.cells: list[CellRecord] = [cell for cell in read if cell is not None]
-        self.missing = len(read) - len(self.cells)
+        self.missing = len(self.record.cells) - len(self.cells)
         self._errors: dict[str, NDArray[np.float64] | None] = {}
         names = {score.metric for cell in self.cells for score in cell.scores}
         if metric is not None and metric not in names:
             hint = suggestion(metric, names) or f"; it has {', '.join(sorted(names)) or 'none'}"
             raise InputError(f"{str(self.folder)!r} has no values of the metric {metric!r}{hint}")
+
+    def _cell(self, key: str) -> CellRecord | None:
+        task = self.task
+        try:
+            cell = self._store.cell(key)
+        except Damaged as error:
+            self.damaged.append(str(error))
+            return None
+        if cell is not None and not (
+            cell.solver in task.solvers
+            and cell.size in task.sizes
+            and cell.seed in task.seeds
+            and all((score.step or 1) <= task.times.steps for score in cell.scores)
+        ):
+            self.damaged.append(f"cells/{key}.json is not of this task")
+            return None
+        return cell
 
     def __repr__(self) -> str:
         solvers = ", ".join(dict.fromkeys(cell.solver for cell in self.cells))
@@ -92,14 +115,14 @@ class Run:
                     "seed": cell.seed,
                     "status": cell.status.value,
                     self.metric: math.nan if last is None else last.value,
-                    "states a call": None if timed is None else timed.batch_size,
+                    "states a call": NOTHING if timed is None else str(timed.batch_size),
                     "seconds a call": math.nan if timed is None else timed.seconds,
                 }
             )
-        table = pd.DataFrame(rows).astype({"states a call": "Int64"}, errors="ignore")
-        return f"<p>{html.escape(repr(self))}</p>" + table.to_html(
-            index=False, float_format="{:.3g}".format, na_rep="–"
+        table = pd.DataFrame(rows).to_html(
+            index=False, float_format="{:.3g}".format, na_rep=NOTHING, max_rows=MOST_ROWS
         )
+        return f"<p>{html.escape(repr(self))}</p>{table}"
 
     @property
     def exit_status(self) -> int:
@@ -108,17 +131,25 @@ class Run:
 
     def cell(self, solver: str, size: int, seed: int) -> CellRecord | None:
         """Return one cell, or None if the run does not have it."""
-        wanted = (solver, size, seed)
-        return next((cell for cell in self.cells if (cell.solver, cell.size, cell.seed) == wanted), None)
+        return self._by_case.get((solver, size, seed))
 
-    def curves_of(self, cell: CellRecord) -> dict[str, NDArray[np.float32]]:
-        """Return the curves of one cell: per sample and time `(B, T+1)`, or `(B,)` for metrics without a time axis."""
-        return self._arrays(cell, kept=False)
+    @cached_property
+    def _by_case(self) -> dict[tuple[str, int, int], CellRecord]:
+        return {(cell.solver, cell.size, cell.seed): cell for cell in reversed(self.cells)}
+
+    def curves_of(self, cell: CellRecord, *names: str) -> dict[str, NDArray[np.float32]]:
+        """Return the curves of one cell: per sample and time `(B, T+1)`, or `(B,)` for metrics without a time axis.
+
+        Args:
+            cell: the cell.
+            names: of curves; default: all.
+        """
+        return self._arrays(cell, *names)
 
     def errors_of(self, cell: CellRecord) -> NDArray[np.float64] | None:
         """Return the `metric` of each test state of a cell at the last step, shape `(B,)`; None where it has none."""
         if cell.key not in self._errors:
-            found = self._arrays(cell, only=self.metric).get(self.metric)
+            found = self._arrays(cell, self.metric).get(self.metric)
             last = None if found is None else (found if found.ndim == 1 else found[:, -1]).astype(np.float64)
             self._errors[cell.key] = last
         return self._errors[cell.key]
@@ -131,13 +162,14 @@ class Run:
         arrays = self._arrays(cell, kept=True)
         return (arrays[TRAJECTORIES[0]], arrays[TRAJECTORIES[1]]) if len(arrays) == len(TRAJECTORIES) else None
 
-    def _arrays(self, cell: CellRecord, *, kept: bool = False, only: str = "") -> dict[str, NDArray[Any]]:
-        path = self._store.curves_of(cell.key)
-        if not path.is_file():
+    def _arrays(self, cell: CellRecord, *names: str, kept: bool = False) -> dict[str, NDArray[Any]]:
+        try:
+            states, times = self.task.states, self.task.times.steps + 1
+            found = self._store.arrays(cell.key, names or None, kept=kept, states=states, times=times)
+        except Damaged as error:
+            self.damaged += [line for line in [str(error)] if line not in self.damaged]
             return {}
-        with np.load(path, allow_pickle=False) as arrays:
-            names = [name for name in arrays.files if (name in TRAJECTORIES) is kept]
-            return {name: arrays[name] for name in names if only in {"", name}}
+        return found
 
     @property
     def circumstances(self) -> dict[str, Any]:
@@ -196,14 +228,29 @@ class Run:
             part = xr.Dataset({**timed, **single}, {"time": self.task.times.grid()})
             part = part.assign_coords(xr.Coordinates.from_pandas_multiindex(index, "sample"))
             parts.append(part.expand_dims(solver=[cell.solver], size=[cell.size]))
+        warn(self.damaged)
         return xr.merge(parts, join="outer", compat="no_conflicts") if parts else xr.Dataset()
 
     def write_table(self) -> Path:
         """Write `results.parquet` and return its path."""
-        path = self._store.table
-        with written_whole(path) as stream:
+        stream = io.BytesIO()
+        try:
             self.table.to_parquet(stream, index=False)
-        return path
+        except (ValueError, TypeError, OverflowError) as error:  # values that somebody has put into a cell
+            raise CannotWrite(f"{str(self.folder / TABLE)!r} cannot be made of the cells: {why(error)}") from error
+        return self._store.write_table(stream.getvalue())
+
+    def figure_file(self, name: str) -> Path:
+        """Return where a picture of this run is to be written, `<run>/figures/<name>`.
+
+        Raises:
+            OSError: it cannot be, or somebody else's file would be replaced.
+        """
+        return self._store.figure(name)
+
+    def page_file(self) -> Path:
+        """Return where the page of this run is to be written, `<run>/page.html`; raises as `figure_file` does."""
+        return self._store.page()
 
     def _rows(self, cell: CellRecord) -> Iterator[dict[str, Any]]:
         common = cell.model_dump(include={"task", "solver", "size", "seed", "track", "reason"})
@@ -240,6 +287,12 @@ class Run:
 
 def _step(score: Score) -> int:
     return -1 if score.step is None else score.step
+
+
+def warn(lines: list[str]) -> None:
+    """Warn of each file that is left out because it cannot be read."""
+    for line in lines:
+        warnings.warn(f"{line}; it is left out", stacklevel=3)
 
 
 def _number(

@@ -4,19 +4,60 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Iterable
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
 from qdynbench.stats import typical
+from qdynbench.task.spec import Seed, SolverText
+from qdynbench.text import legible
 
 SCHEMA_VERSION = 2
 """1 had the error of the reference as a bound."""
+ECHO = "echo_infidelity"
+"""The metric that is measured in a phase of its own, see `qdynbench.scoring.echo`."""
 TRAJECTORIES = ("trajectories/prediction", "trajectories/reference")
 """Arrays of kept trajectories beside the curves of a cell; no metric can have these names."""
 
 MOST_NOTES, LONGEST_NOTE = 20, 200
 """Largest number of different notes of a solve that are kept, and of characters of each."""
+
+
+def _legible(longest: int) -> BeforeValidator:
+    return BeforeValidator(lambda value: legible(value, longest) if isinstance(value, str) else value)
+
+
+# A record may come from anybody. What it holds is bounded here, once, so that nobody who reads it has to ask again.
+Line = Annotated[str, _legible(1000)]
+"""A text from a plugin or a file, without anything that a terminal obeys."""
+Lines = Annotated[str, _legible(20_000)]
+"""A traceback, or the end of a log."""
+Key = Annotated[str, Field(pattern=r"^[A-Za-z0-9=_-][A-Za-z0-9.=_-]{0,199}$")]
+"""Names the files of a cell."""
+Count = Annotated[int, Field(ge=0, le=10**15)]
+Positive = Annotated[int, Field(ge=1, le=10**9)]
+Seconds = Annotated[float, Field(ge=0, le=1e12, allow_inf_nan=False)]
+Number = Annotated[float, Field(ge=-1e12, le=1e12, allow_inf_nan=False)]
+Rounds = Annotated[
+    list[Annotated[float, Field(ge=1e-12, le=1e12, allow_inf_nan=False)]],
+    Field(min_length=1, max_length=10_000),
+]
+"""Seconds of a call in each round of a launch."""
+Few = Field(max_length=1000)
+Names = Annotated[list[Line], Few]
+Values = Annotated[dict[Line, Any], Few]
+MOST_POINTS, MOST_VALUES, LONGEST_NAME = 500, 8, 40
+"""Points of a learning curve that are kept, values of each, and characters of their names."""
+
+
+def thinned(curve: list[dict[str, float]]) -> list[dict[str, float]]:
+    """Return a learning curve with so many points and values that a record can hold it."""
+    curve = curve[:: 1 + max(0, len(curve) - 1) // MOST_POINTS]
+    return [{name[:LONGEST_NAME]: point[name] for name in [*point][:MOST_VALUES]} for point in curve]
+
+
+Curve = Annotated[list[dict[Line, float]], Field(max_length=100_000), AfterValidator(thinned)]
+"""A learning curve."""
 
 
 class Status(enum.StrEnum):
@@ -44,7 +85,46 @@ def kept_notes(notes: Iterable[str]) -> list[str]:
 
 class _Record(BaseModel):
     # JSON has no nan; an undefined score is written as the string "NaN" and read back as nan.
-    model_config = ConfigDict(extra="forbid", ser_json_inf_nan="strings")
+    model_config = ConfigDict(extra="forbid", ser_json_inf_nan="strings", validate_assignment=True)
+
+
+class _Hardware(_Record):
+    model_config = ConfigDict(extra="allow")
+
+    processor: Line = ""
+    cores: Count | None = None
+
+
+class _Made(_Record):
+    model_config = ConfigDict(extra="allow")
+
+    started: Line = ""
+    finished: Line = ""
+    date: Line = ""
+    hardware: _Hardware = _Hardware()
+    versions: dict[Line, Line] = {}
+    commit: Line | None = None
+    threads: Annotated[int, Field(ge=1, le=10**6)] | None = None
+    device: Line = ""
+    load: Seconds = 0.0
+
+
+Made = Annotated[Values, AfterValidator(lambda made: _Made.model_validate(made).model_dump(exclude_unset=True))]
+"""Date, machine and versions: JSON data, of which what is shown is checked."""
+
+
+class _Foundation(_Record):
+    model_config = ConfigDict(extra="allow")
+
+    name: Line
+    data_time: Seconds
+    fit_time: Seconds
+
+
+Foundation = Annotated[
+    Values, AfterValidator(lambda known: _Foundation.model_validate(known).model_dump(exclude_unset=True))
+]
+"""Weights from which a fit started, with their cost."""
 
 
 class Score(_Record):
@@ -60,12 +140,12 @@ class Score(_Record):
             states and no bound.
     """
 
-    metric: str
-    step: int | None
+    metric: Line
+    step: Positive | None
     value: float
     low: float
     high: float
-    unit: str
+    unit: Line
     reference_error: float | None = None
     resolution: float | None = None
 
@@ -87,12 +167,12 @@ class ReferenceRecord(_Record):
         notes: remarks of the reference on its own result, such as that a limit was reached.
     """
 
-    solver: str
-    missing: str = ""
-    method: str = ""
-    states: int = 0
-    uncertified: str = ""
-    notes: list[str] = []
+    solver: Line
+    missing: Line = ""
+    method: Line = ""
+    states: Count = 0
+    uncertified: Line = ""
+    notes: Names = []
 
 
 class SolveTiming(_Record):
@@ -110,15 +190,15 @@ class SolveTiming(_Record):
         disturbed: number of rounds that something else slowed down, also when they were run again.
     """
 
-    batch_size: int
-    launches: list[list[float]]
-    calls: int
-    timed_states: int
-    threads: int | None = None
-    compile_time: float | None = None
-    busy: float | None = None
-    waiting: float | None = None
-    disturbed: int | None = None
+    batch_size: Positive
+    launches: Annotated[list[Rounds], Field(min_length=1, max_length=10_000)]
+    calls: Count
+    timed_states: Positive
+    threads: Positive | None = None
+    compile_time: Number | None = None
+    busy: Number | None = None
+    waiting: Number | None = None
+    disturbed: Count | None = None
 
     @property
     def seconds(self) -> float:
@@ -134,20 +214,20 @@ class SolveTiming(_Record):
 class Ledger(_Record):
     """The cost of a cell in seconds and bytes; None for phases that were not reached."""
 
-    start_up_time: float | None = None
+    start_up_time: Seconds | None = None
     """Seconds of the imports and the first `prepare` of a new process, with all that is compiled in it."""
-    starts: list[float] = []
+    starts: Annotated[list[Seconds], Field(max_length=10_000)] = []
     """The same for each launch, of which `start_up_time` is the mean."""
-    prepare_time: float | None = None
-    first_call_time: float | None = None
-    solve: list[SolveTiming] = []
-    rounds_id: str | None = None
+    prepare_time: Seconds | None = None
+    first_call_time: Seconds | None = None
+    solve: Annotated[list[SolveTiming], Few] = []
+    rounds_id: Line | None = None
     """Cells with the same id were timed in one race, so that their rounds are paired."""
-    peak_memory_host: int | None = None
-    rest_memory_host: int | None = None
+    peak_memory_host: Count | None = None
+    rest_memory_host: Count | None = None
     """Memory of the worker (interpreter, libraries, solver) before its first problem."""
-    peak_memory_device: int | None = None
-    overhead: float | None = None
+    peak_memory_device: Count | None = None
+    overhead: Number | None = None
     """Seconds that the core itself took for the cell besides the phases."""
 
 
@@ -167,19 +247,40 @@ class FitRecord(_Record):
         status, reason, details: how the fit ended.
     """
 
-    solver: str
-    source: str
-    folder: str
-    fingerprint: str = ""
-    data_time: float | None = None
-    fit_time: float | None = None
-    made: dict[str, Any] = {}
-    built_upon: dict[str, Any] | None = None
-    notes: list[str] = []
-    curve: list[dict[str, float]] = []
+    solver: SolverText
+    source: Line
+    folder: Annotated[str, Field(max_length=4096)]
+    fingerprint: Line = ""
+    data_time: Seconds | None = None
+    fit_time: Seconds | None = None
+    made: Made = {}
+    built_upon: Foundation | None = None
+    notes: Names = []
+    curve: Curve = []
     status: Status = Status.OK
-    reason: str = ""
-    details: str = ""
+    reason: Line = ""
+    details: Lines = ""
+
+
+class ManifestRecord(_Record):
+    """The manifest beside weights, as it is read back.
+
+    Attributes:
+        solver, training, data_time, fit_time, built_upon, notes, curve, made: see `qdynbench.record.manifest`.
+        weights: hash of the weights.
+    """
+
+    model_config = ConfigDict(extra="allow")
+
+    solver: Line = ""
+    training: Values = {}
+    data_time: Seconds = 0.0
+    fit_time: Seconds = 0.0
+    built_upon: Foundation | None = None
+    notes: Names = []
+    curve: Curve = []
+    made: Made = {}
+    weights: Line = ""
 
 
 class PredictedCost(_Record):
@@ -215,28 +316,28 @@ class CellRecord(_Record):
         complete: false between the accuracy of a case and its timing, so that a killed run keeps the accuracy.
     """
 
-    key: str
-    task: str
-    solver: str
-    size: int
-    seed: int
-    track: str
-    drawn: dict[str, Any] = {}
-    knowledge: str = ""
-    label: str = ""
-    accuracy: list[str] = []
-    protocol: list[str] = []
-    precision: str = ""
+    key: Key
+    task: Line
+    solver: SolverText
+    size: Positive
+    seed: Seed
+    track: Line
+    drawn: Values = {}
+    knowledge: Line = ""
+    label: Line = ""
+    accuracy: Names = []
+    protocol: Names = []
+    precision: Line = ""
     status: Status = Status.OK
-    reason: str = ""
-    details: str = ""
+    reason: Line = ""
+    details: Lines = ""
     scores: list[Score] = []
     reference: ReferenceRecord | None = None
-    left_out: list[str] = []
-    notes: list[str] = []
+    left_out: Names = []
+    notes: Names = []
     ledger: Ledger = Ledger()
     predicted: PredictedCost | None = None
-    fingerprint: str
+    fingerprint: Line
     complete: bool = False
 
 
@@ -254,9 +355,9 @@ class RunRecord(_Record):
     """
 
     schema_version: int = SCHEMA_VERSION
-    task: dict[str, Any]
-    plugin_files: list[str] = []
-    cells: list[str] = []
-    fits: dict[str, FitRecord] = {}
-    conditions: dict[str, Any] = {}
-    provenance: dict[str, Any] = {}
+    task: Values
+    plugin_files: Annotated[list[Annotated[str, Field(max_length=4096)]], Few] = []
+    cells: Annotated[list[Key], Field(max_length=100_000), AfterValidator(lambda keys: list(dict.fromkeys(keys)))] = []
+    fits: Annotated[dict[Line, FitRecord], Few] = {}
+    conditions: Values = {}
+    provenance: Made = {}

@@ -11,9 +11,17 @@ from typing import Any
 
 from qdynbench.contract.initial import vector_bytes
 from qdynbench.contract.solver import Cost
-from qdynbench.record.schema import CellRecord, FitRecord, Ledger, PredictedCost, ReferenceRecord, Status
+from qdynbench.record.schema import (
+    CellRecord,
+    FitRecord,
+    Ledger,
+    PredictedCost,
+    ReferenceRecord,
+    Status,
+    kept_notes,
+)
 from qdynbench.record.store import Store
-from qdynbench.runner.fleet import Fleet
+from qdynbench.runner.fleet import ATTEMPTS, UNKNOWN, Fleet, ScorerFailure
 from qdynbench.runner.observer import Observer
 from qdynbench.runner.plan import Cell, Plan
 from qdynbench.runner.prediction import Paces, first_guess
@@ -22,18 +30,10 @@ from qdynbench.task.load import model_of
 from qdynbench.task.pose import drawn_model, track
 from qdynbench.text import memory
 from qdynbench.workers import protocol as to
-from qdynbench.workers.process import WorkerFailure
+from qdynbench.workers.process import Worker, WorkerFailure
 
 DOUBT = 10.0
 """Factor by which a predicted time may be wrong."""
-
-
-class ScorerFailure(Exception):
-    """The scorer failed, which is no fault of the solver under test."""
-
-    def __init__(self, failure: WorkerFailure) -> None:
-        super().__init__(failure.reason)
-        self.failure = failure
 
 
 @dataclass(frozen=True)
@@ -47,6 +47,14 @@ class Answer:
 
     states: to.States
     sums: to.States
+
+    @classmethod
+    def of(cls, states: to.States, solved: to.Solved) -> Answer:
+        """Hold what a solver's process says of its answer to the form that it has to have."""
+        shape = (len(next(iter(states.values()))),)
+        if not solved.sums or any(sums.shape != shape for sums in solved.sums.values()):
+            raise WorkerFailure(Status.INVALID, "a sum for each state expected of its answer, none came", alive=True)
+        return cls(states, solved.sums)
 
 
 class CellRunner:
@@ -70,7 +78,7 @@ class CellRunner:
         Solvers are not fitted yet, so the outcome may differ. Faults are reported when the cell is run.
         """
         record = self._blank(cell, "")
-        with contextlib.suppress(WorkerFailure, ScorerFailure):
+        with contextlib.suppress(WorkerFailure):
             self._examine(cell, record)
             refusal = f"{record.status.value}: {record.reason}" if record.complete else ""
             return dataclasses.replace(cell, cost=record.predicted, refusal=refusal)
@@ -88,32 +96,39 @@ class CellRunner:
             fingerprint: hash of everything on which the result depends.
             earlier: a record with the same fingerprint from a run that was killed before the timing.
         """
-        started = time.perf_counter()
-        record = self._blank(cell, fingerprint)
         fit = fits.get(str(cell.spec))
         if fit is not None and fit.status is not Status.OK:
-            return _ended(record, fit.status, fit.reason, fit.details)
-        try:
-            self._examine(cell, record)
-            in_phases = 0.0 if record.complete else self._measure(cell, record, store, earlier)
-        except WorkerFailure as failure:
-            if record.predicted is None and record.ledger.prepare_time is None and (excess := self._vectors(cell.case)):
-                # A solver without a prediction has failed before it could ask for vectors that do not exist.
-                failure = WorkerFailure(Status.INFEASIBLE, excess, failure.details, alive=failure.alive)
-            return _ended(record, failure.as_status(), failure.reason, failure.details)
-        except ScorerFailure as lost:
-            # Messages between the two workers are lost, so neither of them can be used again.
-            self._fleet.drop(cell.spec)
-            reason, details = lost.failure.reason, lost.failure.details
-            if lost.failure.status == to.NO_REFERENCE and cell.case not in self._lost:
-                self._lost[cell.case] = reason
-                return self.accuracy(cell, store, fits, fingerprint, earlier)
-            ours = lost.failure.status == Status.INVALID
-            status = Status.INVALID if ours else Status.FAILED
-            return _ended(record, status, reason if ours else f"reference or metric: {reason}", details)
-        if not record.complete:
-            record.ledger.overhead = time.perf_counter() - started - in_phases
-        return record
+            return _ended(self._blank(cell, fingerprint), fit.status, fit.reason, fit.details)
+        deaths = 0
+        while True:
+            started = time.perf_counter()
+            record = self._blank(cell, fingerprint)
+            try:
+                self._examine(cell, record)
+                in_phases = 0.0 if record.complete else self._measure(cell, record, store, earlier)
+            except ScorerFailure as failure:
+                # Messages between the two workers are lost, so neither of them can be used again.
+                self._fleet.drop(cell.spec)
+                deaths += failure.cause.died
+                if failure.cause.status == to.NO_REFERENCE and cell.case not in self._lost:
+                    self._lost[cell.case] = failure.cause.reason
+                elif not failure.cause.died or deaths == ATTEMPTS:
+                    return _ended(record, failure.as_status(), failure.reason, failure.details)
+            except WorkerFailure as failure:
+                return self._failed(cell, record, failure)
+            else:
+                if not record.complete:
+                    record.ledger.overhead = time.perf_counter() - started - in_phases
+                return record
+
+    def _failed(self, cell: Cell, record: CellRecord, failure: WorkerFailure) -> CellRecord:
+        unasked = (
+            record.predicted is None and record.ledger.prepare_time is None and str(cell.spec) not in self._fleet.lost
+        )
+        if unasked and (excess := self._vectors(cell.case)):
+            # A solver without a prediction has failed before it could ask for vectors that do not exist.
+            return _ended(record, Status.INFEASIBLE, excess, failure.details)
+        return _ended(record, failure.as_status(), failure.reason, failure.details)
 
     def _examine(self, cell: Cell, record: CellRecord) -> None:
         """Ask whether the cell can be run and what it is predicted to cost; a cell that cannot ends here."""
@@ -130,6 +145,8 @@ class CellRunner:
     def _predicted(self, solver: str, cost: Cost | None) -> PredictedCost | None:
         if cost is None:
             return None
+        if not (cost.bytes >= 0 and cost.operations >= 0):
+            raise WorkerFailure(Status.INVALID, "its estimate is less than nothing", alive=True)
         seconds = self._paces.seconds(solver, cost.operations)
         return PredictedCost(bytes=cost.bytes, operations=cost.operations, seconds=seconds)
 
@@ -138,45 +155,44 @@ class CellRunner:
         ledger, worker = record.ledger, self._fleet.solver(cell.spec)
         self._observer.phase(cell, "prepare")
         prepared = worker.ask(to.Prepare(self._posed(cell), twice=True), seconds=self._limit)
-        ledger.prepare_time = prepared.seconds
+        ledger.prepare_time, worker.holds = max(0.0, prepared.seconds), cell.case
         self._observer.phase(cell, "first call")
         warm_up = self._ask_scorer(to.DrawStates(cell.case, Purpose.WARM_UP, 0, 1))
         ledger.first_call_time = worker.ask(to.Call(warm_up.states), seconds=self._limit).seconds
-        in_phases = prepared.first + ledger.prepare_time + ledger.first_call_time
+        in_phases = max(0.0, prepared.first) + ledger.prepare_time + ledger.first_call_time
         if earlier is not None:
             record.scores, record.left_out, record.notes = earlier.scores, earlier.left_out, earlier.notes
             record.reference, record.precision = earlier.reference, earlier.precision
             count = min(to.COMPARED, self._fleet.states, self._plan.batch)
             few = self._ask_scorer(to.DrawStates(cell.case, Purpose.TEST, 0, count))
             solved = worker.ask(to.Solve(few.states), seconds=self._limit)
-            self.answers[cell.key] = Answer(few.states, solved.sums)
+            self.answers[cell.key] = Answer.of(few.states, solved)
             return in_phases
         scoring = time.perf_counter()
         total = self._fleet.states
         for start in range(0, total, self._plan.batch):
             self._observer.phase(cell, "solve")
-            self._solve(cell, record, start, min(total, start + self._plan.batch))
+            self._solve(cell, worker, record, start, min(total, start + self._plan.batch))
         self._observer.phase(cell, "score")
-        scored = self._ask_scorer(to.FinishCell(str(store.curves_of(cell.key))))
+        scored = self._score(to.FinishCell(str(store.new_curves(cell.key))))
         record.scores, record.left_out = scored.scores, scored.left_out
         if record.reference is not None and scored.reference_notes:
             record.reference = record.reference.model_copy(update={"notes": scored.reference_notes})
         return in_phases + time.perf_counter() - scoring
 
-    def _solve(self, cell: Cell, record: CellRecord, start: int, stop: int) -> None:
+    def _solve(self, cell: Cell, worker: Worker, record: CellRecord, start: int, stop: int) -> None:
         referenced = record.reference is not None and not record.reference.missing
-        initial = self._ask_scorer(to.BeginPortion(cell.case, start, stop, referenced))
+        initial = self._score(to.BeginPortion(cell.case, start, stop, referenced))
 
         def on_event(event: to.Event) -> None:
             if isinstance(event, to.Piece):
-                self._ask_scorer(to.ScorePiece(event))
+                self._score(to.ScorePiece(event))
 
-        worker = self._fleet.solver(cell.spec)
         solved = worker.ask(to.Solve(initial.states), seconds=self._limit, on_event=on_event)
         if start == 0:
             few = {name: array[: to.COMPARED].copy() for name, array in initial.states.items()}
-            self.answers[cell.key] = Answer(few, solved.sums)
-        record.notes += [note for note in solved.notes if note not in record.notes]
+            self.answers[cell.key] = Answer.of(few, solved)
+        record.notes = kept_notes([*record.notes, *solved.notes])
         record.precision = solved.precision
 
     def learn(self, record: CellRecord) -> None:
@@ -195,10 +211,11 @@ class CellRunner:
         return to.Posed.of(self._plan.problem(cell.case).blinded(self._plan.traits[str(cell.spec)].knowledge))
 
     def _ask_scorer(self, request: to.Request[to.Answer]) -> to.Answer:
-        try:
-            return self._fleet.scorer.ask(request, seconds=self._limit)
-        except WorkerFailure as failure:
-            raise ScorerFailure(failure) from failure
+        return self._fleet.ask_scorer(request, seconds=self._limit)
+
+    def _score(self, request: to.Request[to.Answer]) -> to.Answer:
+        """Ask what only the process can answer that has begun to score the cell."""
+        return self._fleet.ask_scorer(request, seconds=self._limit, again=False)
 
     def _too_much(self, predicted: PredictedCost | None) -> str | None:
         return None if predicted is None else self._excess(predicted, predicted.seconds)
@@ -259,7 +276,7 @@ class CellRunner:
             seed=cell.case.seed,
             track=track(self._plan.task, self._plan.registry, cell.case),
             drawn=self._drawn(cell.case),
-            knowledge=traits.knowledge.value,
+            knowledge="" if traits is UNKNOWN else traits.knowledge.value,
             label=traits.label,
             accuracy=list(traits.accuracy),
             protocol=list(traits.protocol),

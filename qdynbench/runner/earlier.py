@@ -52,6 +52,7 @@ def earlier_run(store: Store, conditions: Json) -> RunRecord | None:
     if not store.has_run:
         return None
     record = store.read_run()
+    record.task = store.read_task(record).model_dump(mode="json")
     if not any(is_result(store.read_cell(key)) for key in record.cells):
         return None
     refuse_unlike(store.folder, record.conditions, conditions)

@@ -7,12 +7,11 @@ echo is missing from the cell.
 from __future__ import annotations
 
 from qdynbench.contract.problem import Knowledge
-from qdynbench.record.schema import CellRecord, Status
+from qdynbench.record.schema import ECHO, CellRecord, Status
 from qdynbench.record.store import Store
 from qdynbench.runner.fleet import Fleet
 from qdynbench.runner.observer import Observer
 from qdynbench.runner.plan import Cell, Plan
-from qdynbench.scoring.echo import ECHO
 from qdynbench.task.case import Case, Purpose
 from qdynbench.workers import protocol as to
 from qdynbench.workers.process import WorkerFailure
@@ -52,13 +51,16 @@ def wanted(plan: Plan, cell: Cell, record: CellRecord) -> bool:
 def _measure(plan: Plan, cell: Cell, record: CellRecord, fleet: Fleet, store: Store) -> None:
     limit, case = plan.task.limits.seconds, cell.case
     count = max(1, min(MOST_STATES, fleet.states, LARGEST_BATCH >> case.size))
-    drawn = fleet.scorer.ask(to.DrawStates(case, Purpose.TEST, 0, count), seconds=limit)
-    back = to.Posed.of(plan.problem(cell.case).backward())
-    returned = fleet.solver(cell.spec).ask(to.LeadBack(drawn.states, back), seconds=limit)
+    drawn = fleet.ask_scorer(to.DrawStates(case, Purpose.TEST, 0, count), seconds=limit)
+    problem, worker = plan.problem(case), fleet.solver(cell.spec)
+    if worker.holds != case:  # it has been replaced since
+        worker.ask(to.Prepare(to.Posed.of(problem), twice=False), seconds=limit)
+    worker.holds = None
+    returned = worker.ask(to.LeadBack(drawn.states, to.Posed.of(problem.backward())), seconds=limit)
     if returned.refusal is not None:
         record.notes.append(f"no echo: {returned.refusal}")
     if returned.states is None:
         return
     curves = str(store.curves_of(record.key))
-    record.scores.append(fleet.scorer.ask(to.ScoreEcho(case, returned.states, curves), seconds=limit).score)
+    record.scores.append(fleet.ask_scorer(to.ScoreEcho(case, returned.states, curves), seconds=limit).score)
     record.left_out = [name for name in record.left_out if name != ECHO]

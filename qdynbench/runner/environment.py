@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import psutil
@@ -14,7 +15,9 @@ from qdynbench.workers.process import Environment
 SHARE_OF_MEMORY = 0.8
 
 
-def environment_of(task: Task, device: str, threads: int | None, logs: Path) -> Environment:
+def environment_of(
+    task: Task, device: str, threads: int | None, logs: Path, log: Callable[[Path], None] = lambda _: None
+) -> Environment:
     """Return the environment of the workers of a run.
 
     Args:
@@ -22,6 +25,7 @@ def environment_of(task: Task, device: str, threads: int | None, logs: Path) -> 
         device: "cpu" or "cuda".
         threads: CPU threads of every solver; None for all cores.
         logs: folder for the output of the workers.
+        log: is told of each file there before it is made.
 
     Raises:
         InputError: the device is unknown or missing, or there are too many threads.
@@ -38,4 +42,4 @@ def environment_of(task: Task, device: str, threads: int | None, logs: Path) -> 
         if not torch.cuda.is_available():
             raise InputError("device 'cuda' was asked for, but torch finds no CUDA device here")
     memory = task.limits.memory or int(SHARE_OF_MEMORY * psutil.virtual_memory().total)
-    return Environment(threads=threads, device=device, memory=int(memory), logs=logs.resolve())
+    return Environment(threads=threads, device=device, memory=int(memory), logs=logs.resolve(), log=log)

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from qdynbench.contract.spec import SolverSpec
 from qdynbench.errors import InputError
 from qdynbench.plugins.registry import Registry
-from qdynbench.record import calibration, provenance
+from qdynbench.record import calibration, provenance, trust
 from qdynbench.record.schema import CellRecord, FitRecord, RunRecord, Status
 from qdynbench.record.store import Store
 from qdynbench.runner.accuracy import CellRunner
@@ -71,6 +71,8 @@ def execute(
             execution.refuse_to_replace(store)
         fits = execution.fit()
         whole, cells = joined(task, store, earlier)
+        for file in registry.files:
+            trust.remember(file, registry.contents[file])
         files = dict.fromkeys([*(earlier.plugin_files if earlier else []), *map(str, registry.files)])
         record = RunRecord(
             task=whole.model_dump(mode="json"),
@@ -116,7 +118,7 @@ class _Execution:
         made = {}
         for name, known in self._found.items():
             spec = SolverSpec.parse(name)
-            fit = known or self._fits.make(spec, self._fleet.solver(spec))
+            fit = known or self._fits.make(spec)
             made[name] = fit
             self._observer.fitted(fit)
             if fit.status is Status.OK:
@@ -185,7 +187,11 @@ class _Execution:
             return None
         if self._other_limits and record.reference is not None and record.reference.missing:
             return None
-        return record if not record.scores or store.curves_of(key).is_file() else None
+        if record.scores and not store.has_curves(
+            key, states=self.plan.task.states, times=self.plan.task.times.steps + 1
+        ):
+            return None
+        return record
 
 
 def _provenance(plan: Plan) -> dict[str, object]:

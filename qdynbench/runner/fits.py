@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import json
+import math
+import os
+import re
 import shutil
+import stat
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -15,12 +19,13 @@ import filelock
 import platformdirs
 
 from qdynbench.contract.spec import SolverSpec
-from qdynbench.errors import InputError, QdynbenchError
-from qdynbench.files import file_name, written_whole
+from qdynbench.errors import InputError
+from qdynbench.files import file_name, read, short_name, written_whole
 from qdynbench.plugins.registry import Registry
-from qdynbench.record import provenance
+from qdynbench.record import provenance, trust
 from qdynbench.record.manifest import (
     HASH,
+    LARGEST,
     MANIFEST,
     check_weights,
     costs_of,
@@ -29,16 +34,20 @@ from qdynbench.record.manifest import (
     weights_of,
     write_manifest,
 )
-from qdynbench.record.schema import FitRecord
+from qdynbench.record.schema import MOST_POINTS, FitRecord, ManifestRecord, Status, kept_notes, thinned
 from qdynbench.runner.earlier import differences
-from qdynbench.runner.fleet import Fleet
+from qdynbench.runner.fleet import Fleet, ended_by_failure
 from qdynbench.runner.observer import Observer
 from qdynbench.runner.plan import Plan, code_of
 from qdynbench.task.load import whole_model
 from qdynbench.task.spec import Task
 from qdynbench.workers import protocol as to
-from qdynbench.workers.process import Worker, WorkerFailure
+from qdynbench.workers.process import WorkerFailure
 
+PARTS = {"weights", "weights.partial", "work", "progress.json", "progress.json.partial"}
+"""What the folder of a fit holds."""
+OFTEN = 0.2
+"""Seconds between two times that a learning curve is written down."""
 OF_OTHER_CODE = "fitted by an earlier version of the solver's code, see --keep-fit"
 NO_HASH = "these weights have no hash in their manifest, so that a change of them would not be noticed"
 UNKNOWN_TRAINING = "these weights do not say what they were trained on; the tracks take the task's word for it"
@@ -46,7 +55,7 @@ UNKNOWN_TRAINING = "these weights do not say what they were trained on; the trac
 
 def cache_folder() -> Path:
     """Return the folder that keeps fits between runs; on Linux the environment variable XDG_CACHE_HOME moves it."""
-    return platformdirs.user_cache_path("qdynbench") / "fits"
+    return platformdirs.user_cache_path("qdynbench").absolute() / "fits"
 
 
 @dataclass(frozen=True)
@@ -71,36 +80,44 @@ class KeptFit:
 
 
 def kept_fits() -> list[KeptFit]:
-    """Return the fits in the cache, the latest first."""
-    found = []
-    for folder in (path for path in cache_folder().glob("*") if path.is_dir()):
-        manifest = read_manifest(folder / "weights") or {}
-        sizes = ", ".join(map(str, manifest.get("training", {}).get("sizes", [])))
-        count = manifest.get("training", {}).get("trajectories")
-        files = [path.stat() for path in folder.rglob("*") if path.is_file()]
-        latest = max((file.st_mtime for file in files), default=folder.stat().st_mtime)
-        found.append(
-            KeptFit(
-                folder=folder,
-                solver=manifest.get("solver", folder.name.rpartition("-")[0]),
-                training=f"{count} trajectories each of {sizes} spins" if sizes else "not finished",
-                seconds=manifest.get("fit_time"),
-                bytes=sum(file.st_size for file in files),
-                used=datetime.fromtimestamp(latest, UTC),
-            )
-        )
+    """Return the fits in the cache, the latest first; what holds anything else than a fit is none, nor is a link."""
+    found = [_kept(folder) for folder in cache_folder().glob("*") if _is_home(folder)]
     return sorted(found, key=lambda fit: fit.used, reverse=True)
 
 
+def _is_home(folder: Path) -> bool:
+    ours = re.fullmatch(r".+-[0-9a-f]{32}", folder.name) and folder.is_dir() and not folder.is_symlink()
+    return bool(ours) and {path.name for path in folder.iterdir()} <= PARTS
+
+
+def _kept(folder: Path) -> KeptFit:
+    manifest = read_manifest(folder / "weights") or {}
+    training = manifest.get("training", {})
+    sizes, count = training.get("sizes"), training.get("trajectories")
+    files = [path.lstat() for path in (folder, *folder.rglob("*"))]
+    return KeptFit(
+        folder=folder,
+        solver=manifest.get("solver") or folder.name.rpartition("-")[0],
+        training=f"{count} trajectories each of {', '.join(map(str, sizes))} spins"
+        if isinstance(sizes, list)
+        else "not finished",
+        seconds=manifest.get("fit_time"),
+        bytes=sum(file.st_size for file in files if stat.S_ISREG(file.st_mode)),
+        used=datetime.fromtimestamp(max(file.st_mtime for file in files), UTC),
+    )
+
+
 def remove_fit(fit: KeptFit) -> bool:
-    """Remove a fit from the cache; return False if a run is making it."""
+    """Remove a fit from the cache; return False if a run is making it, or has changed it since it was listed."""
     lock = fit.folder.with_suffix(".lock")
     try:
         with filelock.FileLock(lock, timeout=0):
-            shutil.rmtree(fit.folder)
+            if not _is_home(fit.folder) or _kept(fit.folder) != fit:
+                return False
+            shutil.rmtree(fit.folder)  # which follows no link
+            lock.unlink(missing_ok=True)
     except filelock.Timeout:
         return False
-    lock.unlink(missing_ok=True)
     return True
 
 
@@ -115,7 +132,7 @@ def home_of(
         device,
         *([] if foundation is None else [foundation]),
     ]
-    return cache_folder() / f"{prefix}-{provenance.fingerprint(parts)}"
+    return cache_folder() / f"{short_name(prefix)}-{provenance.fingerprint(parts)}"
 
 
 def training_of(task: Task, registry: Registry) -> to.Json:
@@ -176,26 +193,45 @@ class Fits:
             for name, fit in earlier.items()
             if fit.source == "given"
             and name in {str(spec) for spec in plan.learned} - choice.refit
+            and trust.holds(Path(fit.folder), fit.fingerprint)  # else the run is a stranger's, and names any folder
             and fit.fingerprint == weights_of(Path(fit.folder))
         }
         for name, folder in choice.weights.items():
             owner = self._owner(name, folder)
-            self._given[owner] = self._given_to(owner, folder)
+            self._given[owner] = given = self._given_to(owner, folder)
+            trust.remember(Path(given.folder), given.fingerprint)
 
     def find(self, spec: SolverSpec) -> FitRecord | None:
-        """Return a given, shipped or kept fit on the same training data; None if it has to be made."""
+        """Return a given, shipped or kept fit on the same training data; None if it has to be made.
+
+        What comes with a plugin and cannot be used is a failed fit.
+        """
+        try:
+            return self._find(spec)
+        except (InputError, OSError, ValueError) as error:
+            return _failed(spec, "", str(error))
+
+    def _find(self, spec: SolverSpec) -> FitRecord | None:
         if str(spec) in self._given:
             return self._given[str(spec)]
         if str(spec) in self._choice.refit:
             return None
-        shipped = [("shipped", Path(folder)) for folder in self._plan.traits[str(spec)].shipped]
         kept = self._home(spec) / "weights"
-        for source, folder in (*shipped, ("cache", kept)):
+        for folder in map(Path, self._plan.traits[str(spec)].shipped):
             manifest = read_manifest(folder)
             if manifest is not None and manifest.get("training") == self._training:
                 if HASH not in manifest:
                     manifest["notes"] = [*manifest.get("notes", []), NO_HASH]
-                return _record(spec, source, folder, manifest)
+                return _record(spec, "shipped", folder, manifest)
+        if os.path.lexists(kept):
+            try:
+                known = _record(spec, "cache", kept, _whole(kept))
+            except (InputError, OSError, ValueError) as error:
+                self._observer.noted(spec, f"the kept weights are damaged, and are made anew: {error}")
+            else:
+                with contextlib.suppress(OSError):  # so that it is known when it was last used
+                    os.utime(kept.parent, follow_symlinks=False)
+                return known
         if self._choice.keep and (manifest := self._adopt(spec, kept)) is not None:
             return _record(spec, "cache", kept, manifest)
         return None
@@ -207,16 +243,20 @@ class Fits:
     def _adopt(self, spec: SolverSpec, kept: Path) -> to.Json | None:
         """Copy the latest weights that other code of a solver has learned from the same, and return their manifest."""
         found = []
-        for folder in cache_folder().glob(f"{file_name(spec.name)}-*/weights"):
+        for folder in cache_folder().glob(f"{short_name(file_name(spec.name))}-*/weights"):
             manifest = read_manifest(folder) or {}
             same = manifest.get("solver") == str(spec) and manifest.get("training") == self._training
             if same and manifest.get("built_upon") == self._plan.foundation(spec):
-                found.append((manifest["made"]["date"], folder, manifest))
+                with contextlib.suppress(InputError, OSError, ValueError):
+                    manifest = _whole(folder)
+                    check_weights(folder, manifest)
+                    found.append((str(manifest.get("made", {}).get("date")), folder, manifest))
         if not found:
             return None
         _, folder, manifest = max(found, key=lambda one: one[0])
         manifest["notes"] = list(dict.fromkeys([*manifest.get("notes", []), OF_OTHER_CODE]))
-        shutil.copytree(folder, kept, dirs_exist_ok=True)
+        _removed(kept)
+        shutil.copytree(folder, kept)
         write_manifest(kept, manifest)
         return manifest
 
@@ -257,21 +297,25 @@ class Fits:
             manifest["notes"] = [*manifest.get("notes", []), UNKNOWN_TRAINING]
         return _record(SolverSpec.parse(name), "given", folder.resolve(), manifest)
 
-    def make(self, spec: SolverSpec, worker: Worker) -> FitRecord:
+    def make(self, spec: SolverSpec) -> FitRecord:
         """Fit a solver, or resume an interrupted fit, and return the record; a failed fit has a record as well.
 
-        A refit drops the results of earlier fits, finished or interrupted.
+        A refit drops the results of earlier fits, finished or interrupted. A fit that cannot be kept has failed.
         """
-        home = self._home(spec)
+        home = Path()
         try:
+            home = self._home(spec)
             home.parent.mkdir(parents=True, exist_ok=True)
             with self._alone(spec, home) as waited:
                 made = self.find(spec) if waited else None
-                return made or self._make(spec, worker, home)
+                return made or self._make(spec, home)
         except filelock.Timeout:
-            raise QdynbenchError(f"another run is still fitting {spec} on the same data") from None
+            return _failed(spec, home / "weights", "another run is still fitting it on the same data")
         except OSError as error:
-            raise QdynbenchError(f"cannot keep the fit of {spec} in {str(home)!r}: {error.strerror}") from error
+            self._fleet.drop(spec)  # it may be in the middle of the fit
+            return _failed(spec, home / "weights", f"it cannot be kept in {str(home)!r}: {error.strerror or error}")
+        except (InputError, ValueError) as error:  # the weights that it starts from
+            return _failed(spec, "", str(error))
 
     @contextlib.contextmanager
     def _alone(self, spec: SolverSpec, home: Path) -> Iterator[bool]:
@@ -288,21 +332,26 @@ class Fits:
         finally:
             lock.release()
 
-    def _make(self, spec: SolverSpec, worker: Worker, home: Path) -> FitRecord:
+    def _make(self, spec: SolverSpec, home: Path) -> FitRecord:
         if str(spec) in self._choice.refit:
-            shutil.rmtree(home, ignore_errors=True)
+            _removed(home)
         work, partial, weights = home / "work", home / "weights.partial", home / "weights"
-        shutil.rmtree(partial, ignore_errors=True)
+        _removed(partial)
         work.mkdir(parents=True, exist_ok=True)
         partial.mkdir()
         so_far = Progress(home / "progress.json")
         task, limits = self._plan.task, self._plan.task.limits
-        assert task.training is not None  # noqa: S101 - training_of refuses such a task; this tells the type checker
+        training = task.training
+        assert training is not None  # noqa: S101 - training_of refuses such a task; this tells the type checker
 
         def on_event(event: to.Event) -> None:
             match event:
                 case to.Need():
-                    made = self._fleet.scorer.ask(to.MakeTrajectories(event), seconds=limits.seconds)
+                    if event.size not in training.sizes or not 0 <= event.start < event.stop <= training.trajectories:
+                        raise WorkerFailure(
+                            Status.INVALID, "it asks for data that its training does not have", alive=True
+                        )
+                    made = self._fleet.ask_scorer(to.MakeTrajectories(event), seconds=limits.seconds)
                     so_far.data += made.seconds
                     worker.tell(made)
                 case to.Note():
@@ -313,15 +362,33 @@ class Fits:
                     self._observer.fitting(spec, event.fraction, event.values)
 
         request = to.Fit(
-            sizes=task.training.sizes,
+            sizes=training.sizes,
             times=task.training_times(),
-            count=task.training.trajectories,
+            count=training.trajectories,
             seed=task.seed,
             folder=str(work),
             save_to=str(partial),
         )
         try:
-            fitted = worker.ask(request, seconds=limits.fit_seconds, on_event=on_event)
+            worker = self._fleet.solver(spec)
+            with ended_by_failure(worker):  # it may wait for an answer that never comes
+                fitted = worker.ask(request, seconds=limits.fit_seconds, on_event=on_event)
+            _check_saved(partial)
+            environment = self._plan.environment
+            manifest = manifest_of(
+                str(spec),
+                self._training,
+                data_time=so_far.data,
+                fit_time=so_far.before + fitted.seconds,
+                curve=so_far.curve,
+                foundation=self._plan.foundation(spec),
+                notes=so_far.notes,
+                where={"threads": environment.threads, "device": environment.device},
+            )
+            try:
+                write_manifest(partial, manifest)
+            except ValueError as error:
+                raise WorkerFailure(Status.INVALID, f"what it has saved cannot be kept: {error}", alive=True) from error
         except WorkerFailure as failure:
             return FitRecord(
                 solver=str(spec),
@@ -333,21 +400,9 @@ class Fits:
                 reason=f"fit: {failure.reason}",
                 details=failure.details,
             )
-        environment = self._plan.environment
-        manifest = manifest_of(
-            str(spec),
-            self._training,
-            data_time=so_far.data,
-            fit_time=so_far.before + fitted.seconds,
-            curve=so_far.curve,
-            foundation=self._plan.foundation(spec),
-            notes=so_far.notes,
-            where={"threads": environment.threads, "device": environment.device},
-        )
-        write_manifest(partial, manifest)
-        shutil.rmtree(weights, ignore_errors=True)
+        _removed(weights)
         partial.rename(weights)
-        shutil.rmtree(work, ignore_errors=True)
+        _removed(work)
         so_far.path.unlink(missing_ok=True)
         return _record(spec, "fitted", weights, manifest)
 
@@ -371,41 +426,76 @@ class Progress:
         self.before, self.data = 0.0, 0.0
         self.curve: list[dict[str, float]] = []
         self.notes: list[str] = []
-        with contextlib.suppress(OSError, ValueError, KeyError, TypeError):  # nothing was interrupted
-            kept = json.loads(path.read_text())
-            self.before, self.data = float(kept["fit_time"]), float(kept["data_time"])
-            self.curve, self.notes = list(kept["curve"]), list(kept["notes"])
-        self._started = time.monotonic()
+        with contextlib.suppress(OSError, ValueError):  # nothing was interrupted, or nobody can say what it had cost
+            kept = ManifestRecord.model_validate_json(read(path.parent, path.name, LARGEST))
+            self.before, self.data, self.curve, self.notes = kept.fit_time, kept.data_time, kept.curve, kept.notes
+        self._started, self._written = time.monotonic(), -math.inf
         self._data_before = self.data
         self._resumed = bool(self.curve)
 
     def note(self, text: str) -> None:
         """Keep a note; a resumed fit may repeat earlier ones."""
-        if text not in self.notes:
-            self.notes.append(text)
+        self.notes = kept_notes([*self.notes, text])
 
     def report(self, fraction: float, values: Mapping[str, float]) -> None:
         """Add a point to the learning curve and write the file."""
         if self._resumed:
             # The resumed fit repeats what the interrupted attempt did after its last checkpoint.
-            self.curve = [point for point in self.curve if point["fraction"] < fraction]
+            self.curve = [point for point in self.curve if point.get("fraction", 1.0) < fraction]
             self._resumed = False
-        self.curve.append({"fraction": fraction, **values})
+        self.curve += thinned([{"fraction": fraction, **values}])
+        if len(self.curve) > MOST_POINTS:
+            self.curve = thinned(self.curve)
+        if time.monotonic() - self._written < OFTEN:
+            return
+        self._written = time.monotonic()
         fitting = time.monotonic() - self._started - (self.data - self._data_before)
         kept = {"fit_time": self.before + fitting, "data_time": self.data, "curve": self.curve, "notes": self.notes}
         with written_whole(self.path) as stream:
             stream.write(json.dumps(kept).encode())
 
 
+def _check_saved(folder: Path) -> None:
+    """Refuse a folder in which a manifest cannot be written beside the weights, whatever `save` has done to it."""
+    if folder.is_symlink() or not folder.is_dir():
+        raise WorkerFailure(Status.INVALID, "save has removed the folder that it has to write to", alive=True)
+    if os.path.lexists(folder / MANIFEST):
+        raise WorkerFailure(Status.INVALID, f"save has written {MANIFEST}, whose name is taken", alive=True)
+
+
+def _whole(folder: Path) -> to.Json:
+    """Return the manifest of kept weights, which are to be held to it; raises InputError or OSError."""
+    manifest = read_manifest(folder)
+    if manifest is None or not {HASH, "data_time", "fit_time"} <= manifest.keys():
+        raise InputError(f"{str(folder / MANIFEST)!r} cannot be read")
+    return manifest
+
+
+def _removed(path: Path) -> None:
+    """Remove what a fit has written, whatever has become of it; raises OSError."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def _failed(spec: SolverSpec, folder: Path | str, reason: str) -> FitRecord:
+    return FitRecord(
+        solver=str(spec), source="fitted", folder=str(folder), status=Status.FAILED, reason=f"fit: {reason}"
+    )
+
+
 def _record(spec: SolverSpec, source: str, folder: Path, manifest: to.Json) -> FitRecord:
-    check_weights(folder, manifest)
+    fingerprint = check_weights(folder, manifest)
+    if not {"data_time", "fit_time"} <= manifest.keys():
+        raise InputError(f"the weights in {str(folder)!r} have no {MANIFEST} that says what they had cost")
     return FitRecord(
         solver=str(spec),
         source=source,
         folder=str(folder),
         data_time=manifest["data_time"],
         fit_time=manifest["fit_time"],
-        fingerprint=weights_of(folder),
+        fingerprint=fingerprint,
         made=manifest.get("made", {}),
         curve=manifest.get("curve", []),
         built_upon=manifest.get("built_upon"),

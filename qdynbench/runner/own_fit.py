@@ -100,7 +100,7 @@ def own_fit(source: str | Path, solver: str, *, device: str, name: str) -> Itera
         folder.mkdir(parents=True, exist_ok=True)
         worker = Worker("scorer", name, environment)
         try:
-            request = to.LoadTask(task.model_dump_json(), environment.setting(registry.files))
+            request = to.LoadTask(task.model_dump_json(), environment.setting(registry.files, registry.plugins))
             worker.ask(request, seconds=LOAD_SECONDS)
             limit = task.limits.seconds
 

@@ -22,6 +22,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 import numpy as np
+import pydantic
 
 from qdynbench.contract.initial import vector_bytes
 from qdynbench.contract.spec import SolverSpec
@@ -50,15 +51,17 @@ STAGED_BYTES = 64e6
 """Bytes of the inputs of a round."""
 ATTEMPTS = 3
 """Number of times that a round is run while the cores are slow."""
+TRIAL_ROUNDS = 2
+"""Number of rounds in the trial, each time that it looks at a solver."""
 LONG_ROUND = 1.0
 """Seconds of a round from which on it is not run again."""
 CLOCK_DOUBT = (1.25, 3e-4, 0.02)
 """The main process sees a round take longer than the clock of the worker says: by a factor, by seconds for each call
 and by seconds, beyond which the clock of the worker is not believed."""
 
-LONG_CALL = 1e-4
-"""Seconds of a call from which on more than one thread is tried; so few that they gain nothing near it, and it does not
-matter on which side of it a single call falls."""
+LONG_CALL = 1e-3
+"""Seconds of a call from which on more than one thread is tried. Shorter ones gain at most a factor of two where every
+thread has a core, and lose one of thirty where the scheduler puts two that wait for each other on the same."""
 
 _Running = dict[tuple[str, int], Launched]
 """The workers of a launch by solver and number of threads."""
@@ -160,6 +163,8 @@ class _Entrant:
             yield
         except WorkerFailure as failure:
             self.end(failure.as_status(), failure.reason, failure.details)
+        except pydantic.ValidationError as error:  # what its process has said is of the right type, and cannot be
+            self.end(Status.INVALID, f"its figures are none: {error}")
 
     def end(self, status: Status, reason: str, details: str = "") -> None:
         self.record.status, self.record.reason, self.record.details = status, reason, details
@@ -196,7 +201,8 @@ def time_case(
             race.launch(launch, [one for one in entrants if one.racing and (not launch or launch <= one.most > 1)])
     for one in entrants:
         if one.racing:
-            _write_down(one)
+            with one.ending():
+                _write_down(one)
         one.record.ledger.rounds_id = identity
         one.record.complete = True
     overhead = max(0.0, time.perf_counter() - started - race.spent)
@@ -217,7 +223,7 @@ class _Race:
 
         @functools.cache
         def draw(purpose: Purpose, start: int, stop: int) -> to.States:  # once for all solvers and launches
-            return fleet.scorer.ask(to.DrawStates(case, purpose, start, stop), seconds=self._limit).states
+            return fleet.ask_scorer(to.DrawStates(case, purpose, start, stop), seconds=self._limit).states
 
         self._draw: Draw = draw
 
@@ -234,6 +240,7 @@ class _Race:
             for one in entrants:
                 if number == 0 and one.racing:
                     with one.ending():
+                        self._decide(one, running)
                         self._remember(one, running)
                     if self._plan.task.timing.launches > 1 and one.most > 1:
                         for lane in itertools.chain(*one.lanes.values()):
@@ -270,7 +277,10 @@ class _Race:
         knowledge = self._plan.traits[one.record.solver].knowledge
         problem = self._plan.problem(self._case, launched.threads).blinded(knowledge)
         prepared = launched.worker.ask(to.Prepare(to.Posed.of(problem), twice=False), seconds=self._limit)
-        start = launched.once + max(0.0, prepared.seconds)  # a patched clock may run backwards
+        if prepared.seconds < 0:
+            reason = "the clock of its process runs behind: by it, `prepare` ends before it has begun"
+            raise WorkerFailure(Status.INVALID, reason, alive=True)
+        start = launched.once + prepared.seconds
         launched.fresh = not launched.used
         self.spent += start if launched.fresh else prepared.seconds
         if launched.fresh:  # what `prepare` compiles is done once, and part of what it costs to start at any size
@@ -290,19 +300,30 @@ class _Race:
                     for lane in one.lanes[batch]:
                         self._warm_up(launch, one, lane, running[one.record.solver, lane.threads])
                 lanes += [(one, lane, running[one.record.solver, lane.threads].worker) for lane in one.lanes[batch]]
-        for number in range(max((lane.rounds for _, lane, _ in lanes), default=0)):
+        timing = self._plan.task.timing
+        most = min(timing.rounds, TRIAL_ROUNDS) if launch == 0 and timing.launches > 1 else timing.rounds
+        for number in range(most):
             for one, lane, worker in self._random.sample(lanes, len(lanes)):
-                if one.racing and number < lane.rounds:
+                rounds = min(lane.rounds, most)
+                if one.racing and number < rounds:
                     self._observer.phase(one.cell, f"time {batch}")
                     with one.ending():
-                        self._visit(lane, worker, last=number == lane.rounds - 1)
+                        self._visit(lane, worker, last=number == rounds - 1)
         for one, lane, worker in lanes:
             if one.racing:
                 with one.ending():
                     self._inspect(one, lane, worker, again=launch == 0)
-        for one in entrants:
-            if launch == 0 and one.racing:
-                one.lanes[batch] = [_faster(one.lanes[batch])]
+
+    def _decide(self, one: _Entrant, running: _Running) -> None:
+        """Go on with the faster number of threads, after a second look at them: at one moment, one may be disturbed."""
+        for batch, lanes in one.lanes.items():
+            for lane in lanes if len(lanes) > 1 else []:
+                worker = running[one.record.solver, lane.threads].worker
+                with _turn(worker):
+                    worker.ask(to.Stage(self._sets(one, lane), lane.states), seconds=self._limit)
+                for _ in range(min(lane.rounds, TRIAL_ROUNDS)):
+                    self._visit(lane, worker, last=False)
+            one.lanes[batch] = [_faster(lanes)]
 
     def _tried(self, one: _Entrant, batch: int, running: _Running) -> list[_Lane]:
         """Return the lanes of a first launch, warmed up: one thread, and all of them where calls are long enough."""
@@ -382,6 +403,9 @@ class _Race:
         began = time.perf_counter()
         timed = worker.ask(to.TimeRound(), seconds=self._limit)
         seconds, claimed = time.perf_counter() - began, sum(timed.seconds)
+        if len(timed.seconds) != lane.calls:
+            reason = f"the seconds of {count(lane.calls, 'call')} expected, {len(timed.seconds)} came"
+            raise WorkerFailure(Status.INVALID, reason, alive=True)
         slowed = calm.slowed(threads, worker.ask(to.Settle(math.inf, 0.0), seconds=self._limit).pace)
         factor, each, once = CLOCK_DOUBT
         lane.lags.append(seconds - factor * claimed - each * lane.calls - once)

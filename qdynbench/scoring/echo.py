@@ -10,10 +10,8 @@ import torch
 from numpy.typing import NDArray
 
 from qdynbench.physics.distances import ray_distance
-from qdynbench.record.schema import Score
+from qdynbench.record.schema import ECHO, Score
 from qdynbench.stats import mean_of
-
-ECHO = "echo_infidelity"
 
 
 class Echo:

@@ -6,7 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qdynbench.contract.build import build, outlook
-from qdynbench.contract.initial import Initial, vector_bytes
+from qdynbench.contract.initial import Initial, spinor_bytes, vector_bytes
+from qdynbench.contract.learned import LearnedSolver
 from qdynbench.contract.metric import Metric
 from qdynbench.contract.problem import Problem
 from qdynbench.contract.solver import Cost, Solver
@@ -52,16 +53,14 @@ class CaseSource:
         return 1 if self.ensemble.single else self.task.states
 
     def excess(self, case: Case, batch: int) -> str | None:
-        """Return why the initial state vectors of one call exceed the memory limit, or None; spinors never do."""
-        if self.ensemble.product:
-            return None
-        needed = min(batch, self.states) * vector_bytes(case.size)
+        """Return why the initial states of a case, which are drawn at once, exceed the memory limit, or None."""
+        product, count = self.ensemble.product, max(batch, self.states)
+        needed = count * (spinor_bytes(case.size) if product else vector_bytes(case.size))
         if needed <= self._memory:
             return None
-        return (
-            f"the ensemble {self.task.ensemble} holds no product states: state vectors of {case.size} spins take "
-            f"{memory(needed)}, limit {memory(self._memory)}"
-        )
+        what = "" if product else f"the ensemble {self.task.ensemble} holds no product states: "
+        takes = f"the {count} states of {case.size} spins, which are drawn at once, take {memory(needed)}"
+        return f"{what}{takes}, limit {memory(self._memory)}"
 
     def draw(self, case: Case, purpose: Purpose, start: int, stop: int) -> Initial:
         """Return the states `start` to `stop` for one purpose."""
@@ -77,12 +76,15 @@ class CaseSource:
         """Return a new reference solver.
 
         Raises:
-            InputError: the task has no reference, or it cannot be built as the task says.
+            InputError: the task has no reference, or one that cannot be built or is learned.
         """
         spec = self.task.reference_spec
         if spec is None:
             raise InputError("the task has no reference")
-        return build(self.registry.load("solvers", spec.name), spec.name, spec.parameters)
+        solver = build(self.registry.load("solvers", spec.name), spec.name, spec.parameters)
+        if isinstance(solver, LearnedSolver):
+            raise InputError(f"reference {str(spec)!r}: it is learned, from what the reference has to make")
+        return solver
 
     def reference_outlook(self, case: Case, batch: int) -> tuple[str | None, Cost | None]:
         """Return why a case has no reference, or None, and the predicted cost of the reference."""

@@ -13,7 +13,7 @@ from typing import Annotated, Literal, Self
 import numpy as np
 from pydantic import Field, FiniteFloat, NonNegativeFloat, PositiveFloat, PositiveInt, model_validator
 
-from qdynbench.contract.model import Coupling, Model, Term, bonds_of, spread, without_zeros
+from qdynbench.contract.model import Coupling, Model, Term, bonds_of, check_terms, spread, without_zeros
 from qdynbench.errors import InputError
 from qdynbench.physics.drive import Drive, Segment
 from qdynbench.physics.operators import PauliSum
@@ -154,6 +154,7 @@ class LongRangeIsing(Model):
 
     def hamiltonian(self, size: int) -> PauliSum:
         """Return H on `size` ions of an open chain."""
+        check_terms(size * (size - 1) // 2)
         pairs = itertools.combinations(range(size), 2)
         terms: list[Term] = [(self.J / (j - i) ** self.alpha, "ZZ", (i, j)) for i, j in pairs]
         terms += [(field, "X", (site,)) for site, field in enumerate(spread("g", self.g, size))]
@@ -199,6 +200,7 @@ class DrivenIsing(Model):
 
     def hamiltonian(self, size: int) -> Drive:
         """Return the segments."""
+        check_terms(len(self.segments) * size)
         return Drive(tuple(Segment(segment.hamiltonian(size), segment.duration) for segment in self.segments))
 
 

@@ -2,29 +2,36 @@
 
 from __future__ import annotations
 
-import copy
 import importlib.resources
 import json
-from collections.abc import Iterable, Mapping
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pydantic
 
-from qdynbench.contract.initial import vector_bytes
-from qdynbench.contract.model import Model
+from qdynbench.contract.initial import spinor_bytes, vector_bytes
+from qdynbench.contract.model import Model, check_terms
 from qdynbench.contract.spec import SolverSpec
-from qdynbench.errors import InputError, suggestion
+from qdynbench.errors import InputError
+from qdynbench.physics.drive import Drive
 from qdynbench.plugins.registry import Kind, Registry
-from qdynbench.task.override import override, with_setting
-from qdynbench.task.spec import Task
+from qdynbench.task.mistakes import Misplaced, explain, in_entry
+from qdynbench.task.override import Written
+from qdynbench.task.spec import Task, Training
 from qdynbench.task.yaml import Location, read
 
+IN_PYTHON = Path("task")
+"""Stands in messages for the file of a task that is a dict."""
 MOST_KEPT = 1e9
 """Largest number of bytes of trajectories that one run may keep."""
 LONGEST_TRAINED = 64e9
 """Largest number of bytes of one training trajectory if the task sets no memory limit; more must be a mistake."""
+MOST_PERIODS = 10_000
+"""Largest number of periods of a drive within one time step."""
 
 
 def load_task(
@@ -49,61 +56,53 @@ def load_task(
     """
     registry = registry or Registry.discover()
     if isinstance(source, Mapping):
-        path, written, lines = Path("task"), dict(source), dict[Location, int]()
+        path, file = IN_PYTHON, Written(IN_PYTHON, dict(source))
     else:
         path = find_task(source, registry)
-        written, lines = read(path)
-    data = copy.deepcopy(written)
-    if setting is not None:
-        data, lines = with_setting(written, lines, setting, path)
+        file = Written(path, *read(path))
+    written = file if setting is None else file.with_setting(setting)
     for key, value in (overrides or {}).items():
-        override(data, key, value)
-    task = _task(data, lines, path)
+        written = written.changed(key, value, f"--set {key}", f"--set {key}")
+    task = _task(written)
     for other in task.settings:  # a mistake in another setting is found now and not on the machine that it is meant for
-        _task(*with_setting(written, lines, other, path), path)
-    within = {location[1:]: line for location, line in lines.items() if location[:1] == ("model",)}
-    model_of(task.model, registry, path, within)
+        _task(file.with_setting(other), whole=False)
     if any(key.split(".")[0] == "model" for key in overrides or {}) and "title" not in (overrides or {}):
         task = task.model_copy(update={"title": ""})  # it speaks of the model of the file
     try:
         return with_solvers(with_defaults(task, registry), registry, solvers)
+    except Misplaced as error:
+        raise InputError(error.within(written)) from error
     except InputError as error:
-        location = error.location if isinstance(error, _Misplaced) else ()
-        where = f"{path}:{lines[location]}" if location and location in lines else str(path)
-        raise InputError(f"{where}: {error}") from error
+        raise InputError(f"{path}: {error}") from error
 
 
-class _Misplaced(InputError):
-    """An error in the entry of the task at `location`."""
-
-    def __init__(self, location: Location, message: str) -> None:
-        super().__init__(message)
-        self.location = location
-
-
-def _task(data: dict[str, Any], lines: Mapping[Location, int], path: Path) -> Task:
-    data.setdefault("name", path.stem)
+def _task(written: Written, *, whole: bool = True) -> Task:
+    """Return what was written as a task whose names are not checked; if not `whole`, the model is left out as well."""
+    data = {"name": written.path.stem, **written.data}
     if not data.get("solvers"):
-        raise InputError(f"{path}: a task needs at least one entry under 'solvers'")
+        raise InputError(f"{written.path}: a task needs at least one entry under 'solvers'")
+    if not whole and isinstance(data.get("model"), dict):
+        data["model"] = {}
     try:
         return Task.model_validate_json(json.dumps(data))
-    except (TypeError, ValueError) as error:
-        if isinstance(error, pydantic.ValidationError):
-            raise InputError(explain(error, path, lines, Task)) from error
-        raise InputError(f"{path}: {error}") from error
+    except pydantic.ValidationError as error:
+        raise InputError(explain(error, data, Task).within(written)) from error
+    except (TypeError, ValueError) as error:  # overrides from Python may be of any type
+        raise InputError(f"{written.path}: {error}") from error
 
 
 def with_defaults(task: Task, registry: Registry) -> Task:
     """Return the task with all parameters of its models, also those that it leaves at their defaults."""
     training = task.training
     if training is not None and training.model is not None:
-        training = training.model_copy(update={"model": whole_model(training.model, registry)})
+        whole = whole_model(training.model, registry, ("training", "model"))
+        training = training.model_copy(update={"model": whole})
     return task.model_copy(update={"model": whole_model(task.model, registry), "training": training})
 
 
-def whole_model(parameters: Mapping[str, Any], registry: Registry) -> dict[str, Any]:
-    """Return a `model` section with all parameters of its family."""
-    model = model_of(parameters, registry)
+def whole_model(parameters: Mapping[str, Any], registry: Registry, location: Location = ("model",)) -> dict[str, Any]:
+    """Return a `model` section, which stands at `location` of the task, with all parameters of its family."""
+    model = model_of(parameters, registry, location)
     return {"family": parameters["family"], **model.model_dump(mode="json")}
 
 
@@ -112,7 +111,10 @@ def with_solvers(task: Task, registry: Registry, solvers: Iterable[str]) -> Task
 
     These are persistence for every task, and the linear propagator for tasks with training data.
     """
-    chosen = [str(SolverSpec.parse(text)) for text in solvers] or list(task.solvers)
+    given = [SolverSpec.parse(text) for text in solvers]
+    for spec in given:
+        registry.find("solvers", spec.name)
+    chosen = [str(spec) for spec in given] or list(task.solvers)
     named = {SolverSpec.parse(text).name for text in chosen}
     wanted = {"always"} if task.training is None else {"always", "learned"}
     entries = registry.entries["solvers"].values()
@@ -127,11 +129,11 @@ def with_solvers(task: Task, registry: Registry, solvers: Iterable[str]) -> Task
 def find_task(source: str | Path, registry: Registry) -> Path:
     """Return the file of a task, which is given by its path or its registered name."""
     path = Path(source)
-    if path.is_file():
+    if os.path.isfile(path):  # and not path.is_file(), which raises an error where a name is too long
         return path
-    if path.suffix in {".yaml", ".yml"} or path.is_dir() or path.is_absolute():
-        what = "is a folder" if path.is_dir() else "does not exist"
-        raise InputError(f"task file {str(path)!r} {what}")
+    if path.suffix in {".yaml", ".yml"} or os.path.isdir(path) or path.is_absolute():
+        known = "is no regular file" if os.path.exists(path) else "does not exist"
+        raise InputError(f"task file {str(path)!r} {'is a folder' if os.path.isdir(path) else known}")
     target = registry.find("tasks", str(source)).target
     package, _, inner = str(target).partition(":")
     root = importlib.resources.files(package)
@@ -142,13 +144,8 @@ def find_task(source: str | Path, registry: Registry) -> Path:
     raise InputError(f"task {str(source)!r} is registered as {target!r}, but there is no such file")
 
 
-def model_of(
-    parameters: Mapping[str, Any],
-    registry: Registry,
-    path: Path | None = None,
-    lines: Mapping[Location, int] | None = None,
-) -> Model:
-    """Return the model of a `model` section; `path` and `lines` give its position in the file, for messages.
+def model_of(parameters: Mapping[str, Any], registry: Registry, location: Location = ("model",)) -> Model:
+    """Return the model of a `model` section, which stands at `location` of the task.
 
     Raises:
         InputError: the family is missing or unknown, or does not have these parameters.
@@ -156,13 +153,27 @@ def model_of(
     fields = dict(parameters)
     family = fields.pop("family", None)
     if not isinstance(family, str):
-        where = "" if path is None else f"{path}:{(lines or {}).get((), 1)}: "
-        raise InputError(f"{where}model needs a 'family'; valid names: {', '.join(sorted(registry.entries['models']))}")
-    kind: type[Model] = registry.load("models", family)
+        names = ", ".join(sorted(registry.entries["models"]))
+        raise Misplaced((location, f"model needs a 'family'; valid names: {names}"))
+    with in_entry(*location):
+        kind: type[Model] = registry.load("models", family)
     try:
-        return kind.model_validate_json(json.dumps(fields))
+        with _of_family(family, location):
+            return kind.model_validate_json(json.dumps(fields))
     except pydantic.ValidationError as error:
-        raise InputError(f"model {family!r}: {explain(error, path, lines or {}, kind)}") from error
+        raise explain(error, fields, kind, location, f"model {family!r}: ") from error
+
+
+@contextmanager
+def _of_family(family: str, location: Location) -> Iterator[None]:
+    """Turn what the code of a family raises into an error of the task: the families are plugins."""
+    try:
+        with in_entry(*location):
+            yield
+    except (InputError, pydantic.ValidationError):
+        raise
+    except (Exception, SystemExit) as error:
+        raise Misplaced((location, f"model {family!r}: {type(error).__name__}: {error}")) from error
 
 
 def check_names(task: Task, registry: Registry) -> None:
@@ -171,80 +182,61 @@ def check_names(task: Task, registry: Registry) -> None:
     Raises:
         InputError: something is wrong; the message describes the first error.
     """
-    reference = [] if task.reference_spec is None else [task.reference_spec]
-    for spec in [*task.specs, *reference, *map(SolverSpec.parse, task.timing.subset)]:
-        registry.find("solvers", spec.name)
-    for text in task.timing.subset:
-        if text not in task.solvers:
-            raise InputError(f"timing.subset names {text!r}, which is not among the solvers")
+    if task.reference_spec is not None:
+        with in_entry("reference"):
+            registry.find("solvers", task.reference_spec.name)
+    for index, spec in enumerate(task.specs):
+        with in_entry("solvers", index):
+            registry.find("solvers", spec.name)
     named: tuple[tuple[Kind, list[str]], ...] = (
         ("metrics", task.metrics if task.metrics != "all" else []),
         ("figures", task.figures),
     )
     for kind, names in named:
         for index, name in enumerate(names):
-            try:
+            with in_entry(kind, index):
                 registry.find(kind, name)
-            except InputError as error:
-                raise _Misplaced((kind, index), str(error)) from error
     if task.bytes_kept > MOST_KEPT:
-        raise _Misplaced(
-            ("keep", "trajectories"),
-            f"keep.trajectories: {task.keep.trajectories} trajectories in each cell are {task.bytes_kept / 1e9:.3g} GB "
-            f"in all, more than {MOST_KEPT / 1e9:g} GB; keep fewer",
-        )
-    registry.find("ensembles", task.ensemble)
-    _check_sizes(model_of(task.model, registry), task.sizes)
+        each, total = task.keep.trajectories, f"{task.bytes_kept / 1e9:.3g} GB in all, more than {MOST_KEPT / 1e9:g} GB"
+        message = f"keep.trajectories: {each} trajectories in each cell are {total}; keep fewer"
+        raise Misplaced((("keep", "trajectories"), message))
+    with in_entry("ensemble"):
+        registry.find("ensembles", task.ensemble)
+    _check_sizes(task.model, registry, task.sizes, task.times.dt, ("model",))
     if task.training is not None:
-        registry.find("ensembles", task.training.ensemble)
-        size, limit = max(task.training.sizes), float(task.limits.memory or LONGEST_TRAINED)
-        needed = (task.training.steps + 1) * vector_bytes(size)
+        _check_training(task, task.training, registry)
+
+
+def _check_training(task: Task, training: Training, registry: Registry) -> None:
+    with in_entry("training", "ensemble"):
+        product = registry.load("ensembles", training.ensemble).product
+    size, limit = max(training.sizes), float(task.limits.memory or LONGEST_TRAINED)
+    each = (training.steps + 1) * vector_bytes(size)
+    drawn = training.trajectories * (spinor_bytes(size) if product else vector_bytes(size))
+    for needed, key, what in (
+        (each, "sizes", f"one trajectory of {size} spins takes"),
+        (drawn, "trajectories", f"the initial states of {training.trajectories} trajectories of {size} spins take"),
+    ):
         if needed > limit:
-            takes = f"one trajectory of {size} spins takes {needed / 1e9:.3g} GB, more than {limit / 1e9:g} GB"
-            raise _Misplaced(("training", "sizes"), f"training.sizes: {takes}")
-        _check_sizes(model_of(task.training.model or task.model, registry), task.training.sizes)
+            with in_entry("training", key):
+                raise InputError(f"training.{key}: {what} {needed / 1e9:.3g} GB, more than {limit / 1e9:g} GB")
+    own = training.model is not None
+    location = ("training", "model") if own else ("model",)
+    _check_sizes(training.model or task.model, registry, training.sizes, training.dt or task.times.dt, location)
 
 
-def _check_sizes(model: Model, sizes: list[int]) -> None:
-    for size in sizes:
-        model.realised(size, np.random.default_rng(0)).hamiltonian(size)
-
-
-def explain(
-    error: pydantic.ValidationError, path: Path | None, lines: Mapping[Location, int], model: type[pydantic.BaseModel]
-) -> str:
-    """Return the errors of pydantic as lines "file:line: key: what is wrong; did you mean ...?"."""
-    found = []
-    for item in error.errors(include_url=False):
-        location = tuple(part for part in item["loc"] if not _is_branch(part))
-        line = next((lines[location[:n]] for n in range(len(location), -1, -1) if location[:n] in lines), None)
-        where = f"{path}:{line}: " if path and line else f"{path}: " if path else ""
-        key = ".".join(map(str, location))
-        if item["type"] == "extra_forbidden":
-            message = f"unknown key {key!r}{suggestion(str(location[-1]), _fields(model, location[:-1]))}"
-        elif item["type"] == "missing":
-            message = f"key {key!r} is missing"
-        else:
-            text = item["msg"].removeprefix("Value error, ")
-            text = text[:1].lower() + text[1:]
-            message = f"{key}: {text}" if key else text
-            if not isinstance(item["input"], dict | list):
-                message += f", not {item['input']!r}"
-        found.append(where + message)
-    return "\n".join(dict.fromkeys(found))
-
-
-def _is_branch(part: str | int) -> bool:
-    # For unions pydantic adds the branch to the location, such as "list[constrained-float]".
-    return isinstance(part, str) and not part.replace("_", "").isalnum()
-
-
-def _fields(model: type[pydantic.BaseModel], location: Location) -> list[str]:
-    for part in location:
-        field = model.model_fields.get(str(part))
-        options = [] if field is None else [field.annotation, *getattr(field.annotation, "__args__", ())]
-        inner = [kind for kind in options if isinstance(kind, type) and issubclass(kind, pydantic.BaseModel)]
-        if not inner:
-            return []
-        model = inner[0]
-    return list(model.model_fields)
+def _check_sizes(
+    parameters: Mapping[str, Any], registry: Registry, sizes: list[int], dt: float, location: Location
+) -> None:
+    """Build the Hamiltonian of every size, which fails where the parameters do not fit it."""
+    model, terms = model_of(parameters, registry, location), 0
+    with _of_family(parameters["family"], location):
+        for size in sizes:
+            dynamics = model.realised(size, np.random.default_rng(0)).hamiltonian(size)
+            if isinstance(dynamics, Drive):
+                if dt > MOST_PERIODS * dynamics.period:
+                    raise InputError(f"the drive repeats more than {MOST_PERIODS} times within a time step of {dt:g}")
+                terms += sum(len(segment.hamiltonian.terms) for segment in dynamics.segments)
+            else:
+                terms += len(dynamics.terms)
+            check_terms(terms)

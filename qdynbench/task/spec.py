@@ -15,12 +15,10 @@ from pydantic import (
     ConfigDict,
     Field,
     NonNegativeFloat,
-    NonNegativeInt,
-    PositiveFloat,
-    PositiveInt,
     model_validator,
 )
 
+from qdynbench.contract.initial import vector_bytes
 from qdynbench.contract.spec import SolverSpec
 from qdynbench.errors import InputError
 from qdynbench.plugins.registry import Kind, Registry
@@ -29,12 +27,21 @@ _Entry = TypeVar("_Entry", int, str)
 
 
 class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 
 
 def _range(value: Any) -> Any:
-    if isinstance(value, str) and (match := re.fullmatch(r"\s*(\d+)\s*\.\.\s*(\d+)\s*", value)):
-        return list(range(int(match[1]), int(match[2]) + 1))
+    if isinstance(value, str) and (match := re.fullmatch(r"\s*([0-9]+)\s*\.\.\s*([0-9]+)\s*", value)):
+        first, last = int(match[1]), int(match[2])
+        if not 0 <= last - first < MOST_ENTRIES:
+            raise ValueError(f"a range of 1 to {MOST_ENTRIES} numbers is needed")
+        return list(range(first, last + 1))
+    return value
+
+
+def _bytes(value: Any) -> Any:
+    if isinstance(value, str) and not re.fullmatch(r"[0-9.]+\s*[A-Za-z]*", value):
+        raise ValueError("a number of bytes with its unit is needed, such as 8 GB")
     return value
 
 
@@ -55,8 +62,35 @@ def _solver(value: str) -> str:
         raise ValueError(str(error)) from error  # so that the error is reported with its line
 
 
-Integers = Annotated[list[PositiveInt], Field(min_length=1), BeforeValidator(_range), AfterValidator(_distinct)]
+MOST = 1_000_000
+"""Largest number of anything that is counted, such as states or time steps: more is a mistake, and would never end."""
+MOST_SPINS = 1_000
+"""Largest number of spins; longer chains than any solver has been asked for."""
+MOST_ENTRIES = 1_000
+"""Largest number of entries of a list, such as that of the sizes."""
+MOST_SETTINGS = 100
+"""Largest number of settings of a task."""
+MOST_CELLS = 10_000
+"""Largest number of cells of a run, one for each size, seed and solver."""
+LONGEST = 1e7
+"""Largest number of seconds that may be allowed for something, some months."""
+
+Count = Annotated[int, Field(gt=0, le=MOST)]
+Seed = Annotated[int, Field(ge=0, lt=2**63)]
+Step = Annotated[float, Field(gt=0, le=1e6)]
+"""A time step, hbar = 1."""
+Seconds = Annotated[float, Field(gt=0, le=LONGEST)]
+Integers = Annotated[
+    list[Count], Field(min_length=1, max_length=MOST_ENTRIES), BeforeValidator(_range), AfterValidator(_distinct)
+]
 """A list of positive integers, or a range written `2..8`."""
+Sizes = Annotated[
+    list[Annotated[int, Field(gt=0, le=MOST_SPINS)]],
+    Field(min_length=1, max_length=MOST_ENTRIES),
+    BeforeValidator(_range),
+    AfterValidator(_distinct),
+]
+"""Numbers of spins, written alike."""
 
 NO_REFERENCE = "none"
 """Stands for no reference: accuracy is not measured, only the drift of what exact evolution conserves."""
@@ -75,8 +109,8 @@ def grid(dt: float, steps: int) -> NDArray[np.float64]:
 class Times(_Section):
     """The time grid: `steps` steps of `dt`, hbar = 1."""
 
-    dt: Annotated[PositiveFloat, Field(allow_inf_nan=False)]
-    steps: PositiveInt
+    dt: Step
+    steps: Count
 
     def grid(self) -> NDArray[np.float64]:
         """Return the times, shape `(steps + 1,)`, the first 0."""
@@ -96,12 +130,12 @@ class Training(_Section):
         model: model of the training data; default: that of the task.
     """
 
-    sizes: Integers
-    trajectories: PositiveInt = 1000
-    steps: PositiveInt = 100
-    dt: Annotated[PositiveFloat, Field(allow_inf_nan=False)] | None = None
+    sizes: Sizes
+    trajectories: Count = 1000
+    steps: Count = 100
+    dt: Step | None = None
     ensemble: str = "random_product"
-    noise: Annotated[NonNegativeFloat, Field(allow_inf_nan=False)] = 0.0
+    noise: NonNegativeFloat = 0.0
     model: dict[str, Any] | None = None
 
 
@@ -119,10 +153,10 @@ class Timing(_Section):
     """
 
     batch_sizes: Integers = [1]
-    launches: PositiveInt = 10
-    rounds: PositiveInt = 3
-    seconds: PositiveFloat = 5.0
-    subset: dict[SolverText, PositiveInt] = {}
+    launches: Count = 10
+    rounds: Count = 3
+    seconds: Seconds = 5.0
+    subset: dict[SolverText, Count] = {}
 
 
 class Limits(_Section):
@@ -134,9 +168,9 @@ class Limits(_Section):
         memory: resident memory of a worker process, such as `8 GB`; default: 80 % of the memory of the machine.
     """
 
-    seconds: PositiveFloat = 300.0
-    fit_seconds: PositiveFloat = 3600.0
-    memory: ByteSize | None = None
+    seconds: Seconds = 300.0
+    fit_seconds: Seconds = 3600.0
+    memory: Annotated[ByteSize, BeforeValidator(_bytes), Field(gt=0, le=10**18)] | None = None
 
 
 class Report(_Section):
@@ -156,7 +190,7 @@ class Keep(_Section):
         trajectories: number of test states whose trajectories of prediction and reference are kept, complex64.
     """
 
-    trajectories: NonNegativeInt = 0
+    trajectories: Seed = 0
 
 
 class Task(_Section):
@@ -185,28 +219,32 @@ class Task(_Section):
     name: Name
     title: str = ""
     model: dict[str, Any]
-    sizes: Integers
+    sizes: Sizes
     ensemble: str = "random_product"
     times: Times
-    states: PositiveInt = 200
-    seed: NonNegativeInt = 0
-    seeds: Annotated[list[NonNegativeInt], Field(min_length=1), AfterValidator(_distinct)] = [0]
+    states: Count = 200
+    seed: Seed = 0
+    seeds: Annotated[list[Seed], Field(min_length=1, max_length=MOST_ENTRIES), AfterValidator(_distinct)] = [0]
     training: Training | None = None
     reference: SolverText = "ed"
-    solvers: Annotated[list[SolverText], Field(min_length=1)]
-    metrics: list[str] | Literal["all"] = "all"
+    solvers: Annotated[list[SolverText], Field(min_length=1, max_length=MOST_ENTRIES)]
+    metrics: Annotated[list[str], Field(max_length=MOST_ENTRIES), AfterValidator(_different)] | Literal["all"] = "all"
     tolerance: Annotated[NonNegativeFloat, Field(lt=1)] = 0.0
-    figures: Annotated[list[Name], AfterValidator(_different)] = []
+    figures: Annotated[list[Name], Field(max_length=MOST_ENTRIES), AfterValidator(_different)] = []
     timing: Timing = Timing()
     limits: Limits = Limits()
     report: Report = Report()
     keep: Keep = Keep()
-    settings: dict[Name, dict[str, Any]] = {}
+    settings: Annotated[dict[Name, dict[str, Any]], Field(max_length=MOST_SETTINGS)] = {}
 
     @model_validator(mode="after")
     def _consistent(self) -> Task:
         if len(set(self.solvers)) != len(self.solvers):
             raise ValueError("solvers: one of them is listed twice")
+        if (cells := len(self.sizes) * len(self.seeds) * len(self.solvers)) > MOST_CELLS:
+            raise ValueError(f"sizes, seeds and solvers make {cells} cells, and a run has at most {MOST_CELLS}")
+        if unknown := [text for text in self.timing.subset if text not in self.solvers]:
+            raise ValueError(f"timing.subset: {unknown[0]!r} is not among the solvers")
         if self.training is not None and self.reference_spec is None:
             raise ValueError("training: the trajectories are made by the reference, and the task has none")
         if any(step > self.times.steps for step in self.report_steps):
@@ -229,10 +267,9 @@ class Task(_Section):
         return grid(self.training.dt or self.times.dt, self.training.steps)
 
     @property
-    def bytes_kept(self) -> int:
-        """Bytes of the trajectories that all cells of a run keep, before compression."""
-        amplitudes = sum(1 << size for size in self.sizes)
-        each = amplitudes * (self.times.steps + 1) * 2 * int(np.dtype(np.complex64).itemsize)
+    def bytes_kept(self) -> float:
+        """Bytes of the trajectories that all cells of a run keep, prediction and reference in complex64."""
+        each = sum(map(vector_bytes, self.sizes)) * (self.times.steps + 1)
         return min(self.keep.trajectories, self.states) * each * len(self.solvers) * len(self.seeds)
 
     def named(self, registry: Registry) -> list[tuple[Kind, str]]:

@@ -10,6 +10,7 @@ import math
 import select
 import socket
 import struct
+import time
 from collections.abc import Callable
 from types import UnionType
 from typing import TypeVar
@@ -19,13 +20,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qdynbench.record.schema import Score
-from qdynbench.workers.protocol import Message
+from qdynbench.workers.protocol import Line, Message
 
+_MARK = b"\xc1qdb"
+"""What a message begins with, so that stray bytes are told at once."""
 _LENGTHS = struct.Struct("!QQ")
 _ARRAY = 1
 """Code by which a message refers to an array that follows it."""
-_LONGEST = 1 << 28
-"""Largest number of bytes of a message without its arrays."""
+LONGEST, LONGEST_OF_SOLVER = 1 << 26, 1 << 20
+"""Largest number of bytes of a message without its arrays, and of one that a solver may have forged."""
+STRAY = "something other than a message came over the connection of the worker"
 _KINDS = {"bool", "int64", "float32", "float64", "complex64", "complex128"}
 
 TICK = 0.05
@@ -49,10 +53,18 @@ class Channel:
 
     def __init__(self, stream: socket.socket) -> None:
         self._stream = stream
-        self.watch: Callable[[], None] | None = None
-        """Called every `TICK` seconds while the other side is waited for; it may raise, also within a message."""
+        self._watch: Callable[[], None] | None = None
+        self._looked = 0.0
         self.largest = math.inf
         """Bytes that the arrays of a message may have."""
+        self.longest = LONGEST
+
+    def watched_by(self, watch: Callable[[], None] | None) -> None:
+        """Have a function called every `TICK` seconds from now on, also within a message; it may raise.
+
+        What is there already is read before it is called for the first time.
+        """
+        self._watch, self._looked = watch, time.monotonic()
 
     def send(self, message: Message) -> None:
         """Send one message.
@@ -66,6 +78,8 @@ class Channel:
             if isinstance(thing, np.ndarray):
                 arrays.append(np.ascontiguousarray(thing))
                 return msgspec.msgpack.Ext(_ARRAY, (len(arrays) - 1).to_bytes(4, "big"))
+            if isinstance(thing, Line):
+                return str.__str__(thing)
             if isinstance(thing, Score):
                 return thing.model_dump()
             if isinstance(thing, np.generic):
@@ -74,7 +88,7 @@ class Channel:
 
         body = msgspec.msgpack.encode(message, enc_hook=hook)
         layout = msgspec.msgpack.encode([(array.dtype.name, array.shape) for array in arrays])
-        self._flush(memoryview(_LENGTHS.pack(len(body), len(layout)) + body + layout))
+        self._flush(memoryview(_MARK + _LENGTHS.pack(len(body), len(layout)) + body + layout))
         for array in arrays:
             if array.size:
                 self._flush(_bytes_of(array))
@@ -89,9 +103,11 @@ class Channel:
             ChannelClosed: the other side is gone.
             BadMessage: something else came; no further message can be received.
         """
+        if self._read(len(_MARK)) != _MARK:
+            raise BadMessage(STRAY)
         lengths = _LENGTHS.unpack(self._read(_LENGTHS.size))
-        if max(lengths) > _LONGEST:
-            raise BadMessage(f"a message of {max(lengths)} bytes came")
+        if max(lengths) > self.longest:
+            raise BadMessage(STRAY)
         body, packed = (bytes(self._read(length)) for length in lengths)
         try:
             layout = msgspec.msgpack.decode(packed, type=Layout)
@@ -105,6 +121,8 @@ class Channel:
             def read(kind: type, thing: object) -> object:
                 if kind is Score:
                     return Score.model_validate(thing)
+                if isinstance(kind, type) and issubclass(kind, Line) and isinstance(thing, str):
+                    return kind(thing)
                 if not isinstance(thing, np.ndarray):
                     raise TypeError(f"an array expected, a {type(thing).__name__} came")
                 return thing
@@ -132,11 +150,14 @@ class Channel:
         return buffer
 
     def _wait(self, *, to_write: bool = False) -> None:
-        while self.watch is not None:
+        while self._watch is not None:
             readable, writable = ([], [self._stream]) if to_write else ([self._stream], [])
-            if any(select.select(readable, writable, [], TICK)):
+            ready = any(select.select(readable, writable, [], TICK))
+            if time.monotonic() - self._looked >= TICK:  # also where bytes come one by one
+                self._looked = time.monotonic()
+                self._watch()
+            if ready:
                 return
-            self.watch()
 
     def _flush(self, view: memoryview) -> None:
         while len(view):

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from qdynbench.workers.channel import Channel
 from qdynbench.workers.clock import Stopwatch
-from qdynbench.workers.protocol import Need, Note, Progress, Trajectories
+from qdynbench.workers.protocol import Line, Need, Note, Progress, Trajectories
 
 
 class RemoteData:
@@ -69,4 +69,4 @@ class Context:
 
     def note(self, text: str) -> None:
         """Send a remark to the main process."""
-        self.channel.send(Note(str(text)))
+        self.channel.send(Note(Line(str(text))))

@@ -25,15 +25,19 @@ import tempfile
 import threading
 import time
 import traceback
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import IO, Protocol
 
 import msgspec
+
+from qdynbench.workers import family
 
 PRELOADED = ("qdynbench.workers.scorer_side", "qdynbench.workers.solver_side", "scipy.sparse.linalg", "scipy.stats")
 """Modules that the scorer, and so the scorer of every run, imports; solvers need most of them as well."""
 HARMLESS = ("_", "COLUMNS", "LINES", "OLDPWD", "PWD", "PYTEST_", "SHLVL", "XDG_")
 """Beginnings of the names of environment variables that no library reads while it is loaded."""
+ELSEWHERE = b"/"
+"""The working folder of solvers: not the user's, where tasks and runs lie, nor one in which others may put modules."""
 PATIENCE = 120.0
 """Seconds that a launcher may take to start, or to fork."""
 SHIFT = 1 << 20
@@ -59,7 +63,13 @@ class Order(msgspec.Struct, frozen=True, tag=True):
 
 
 class Surroundings(msgspec.Struct, frozen=True):
-    """The working folder, the file mode mask and the environment variables of a worker."""
+    """What a worker is started with.
+
+    Attributes:
+        folder: its working folder.
+        mask: its file mode mask.
+        variables: its environment variables.
+    """
 
     folder: bytes
     mask: int
@@ -114,7 +124,7 @@ def start(role: str, stream: socket.socket, log: IO[bytes], variables: Mapping[s
         return Launcher.for_(variables).fork(order, stream, log, variables)
     # System libraries of macOS may crash in a forked process.
     return subprocess.Popen(
-        [sys.executable, "-m", "qdynbench.workers.worker", role, str(stream.fileno())],
+        [sys.executable, "-P", "-m", "qdynbench.workers.worker", role, str(stream.fileno())],
         pass_fds=[stream.fileno()],
         stdin=subprocess.DEVNULL,
         stdout=log,
@@ -136,7 +146,8 @@ class Launcher:
         self._log = tempfile.TemporaryFile()  # noqa: SIM115 - as long as the launcher
         with theirs:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "qdynbench.workers.launcher", str(theirs.fileno()), str(os.getpid())],
+                # Without the working folder: what lies there may be a stranger's, and called `numpy.py`.
+                [sys.executable, "-P", "-m", "qdynbench.workers.launcher", str(theirs.fileno()), str(os.getpid())],
                 pass_fds=[theirs.fileno()],
                 stdin=subprocess.DEVNULL,
                 stdout=self._log,
@@ -144,8 +155,8 @@ class Launcher:
                 env=dict(variables),
                 start_new_session=True,  # Ctrl-C reaches only the main process
             )
-        self._codes: dict[int, int] = {}
-        """Exit status of each worker that has ended."""
+        self._workers: dict[int, Forked] = {}
+        """The workers that run; the number of one that has ended may be another's."""
         atexit.register(self._end)
 
     @classmethod
@@ -163,7 +174,9 @@ class Launcher:
         """Start a worker, see `start`."""
         with self._lock, tempfile.TemporaryFile() as surroundings:
             given = {name: os.fsencode(value) for name, value in variables.items()}
-            surroundings.write(msgspec.msgpack.encode(Surroundings(os.fsencode(os.getcwd()), _mask(), given)))
+            folder = ELSEWHERE if order.role == "solver" else os.fsencode(os.getcwd())
+            found = Surroundings(folder, _mask(), given)
+            surroundings.write(msgspec.msgpack.encode(found))
             surroundings.flush()
             descriptors = [stream.fileno(), log.fileno(), surroundings.fileno()]
             try:
@@ -178,18 +191,22 @@ class Launcher:
                 raise
         if isinstance(answer, Refused):
             raise CannotStart(answer.reason)
-        self._codes.pop(answer.pid, None)  # of an earlier worker
-        return Forked(answer.pid, self)
+        self._workers[answer.pid] = worker = Forked(answer.pid, self)
+        return worker
 
-    def code(self, pid: int) -> int | None:
-        """Return the exit status of a worker, or None while it runs."""
+    def look(self) -> None:
+        """Take down the exit status of each worker that has ended."""
         with self._lock:
             try:
-                while pid not in self._codes and select.select([self._control], [], [], 0)[0]:
+                while select.select([self._control], [], [], 0)[0]:
                     self._receive()
             except (OSError, ValueError):  # closed, at this end or at the other: workers die with their launcher
-                self._codes[pid] = -signal.SIGKILL
-            return self._codes.get(pid)
+                for pid in list(self._workers):
+                    self._ended(Ended(pid, -signal.SIGKILL))
+
+    def _ended(self, message: Ended) -> None:
+        if (worker := self._workers.pop(message.pid, None)) is not None:
+            worker.code = message.code
 
     def _receive(self) -> Started | Refused | Ended:
         body = self._control.recv(_LONGEST)
@@ -197,7 +214,7 @@ class Launcher:
             raise ConnectionError("it has ended")
         message: Started | Refused | Ended = msgspec.msgpack.decode(body, type=Started | Refused | Ended)
         if isinstance(message, Ended):
-            self._codes[message.pid] = message.code
+            self._ended(message)
         return message
 
     def _why(self, error: OSError) -> str:
@@ -206,9 +223,13 @@ class Launcher:
         return f"the process that starts workers does not answer: {lines[-1] if lines else error}"
 
     def _end(self) -> None:
-        self._process.kill()
-        self._process.wait()
         self._control.close()
+        self._process.terminate()
+        try:  # it ends all workers with all that they have started
+            self._process.wait(timeout=family.PATIENCE)
+        except subprocess.TimeoutExpired:
+            family.end([self._process.pid])  # with all workers, and with all that is known of what they have started
+            self._process.wait()
 
 
 class Forked:
@@ -216,11 +237,14 @@ class Forked:
 
     def __init__(self, pid: int, launcher: Launcher) -> None:
         self.pid = pid
+        self.code: int | None = None
         self._launcher = launcher
 
     def poll(self) -> int | None:
         """Return the exit status, or None while the process runs."""
-        return self._launcher.code(self.pid)
+        if self.code is None:
+            self._launcher.look()
+        return self.code
 
     def wait(self, timeout: float | None = None) -> int:
         """Wait for the exit status; raises `subprocess.TimeoutExpired`."""
@@ -244,20 +268,40 @@ def main(descriptor: int, parent: int) -> None:
     watched = [descriptor]
     with contextlib.suppress(OSError, AttributeError):  # not every system has it
         watched.append(os.pidfd_open(parent))  # a fork of the main process would keep its end open
+    family.die_with(parent)  # whoever has started it waits for the first worker
     for name in PRELOADED:
         importlib.import_module(name)
+    family.live_on()
     gc.collect()
     gc.freeze()  # the memory of what is loaded stays shared
+    family.adopt()
+    signal.signal(signal.SIGTERM, _leave)
+    try:
+        try:
+            _serve(control, watched, parent)
+        finally:
+            signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    finally:  # also when SIGTERM comes at this very moment: it does not come twice
+        family.end_all()
+
+
+def _leave(*_: object) -> None:
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    sys.exit()
+
+
+def _serve(control: socket.socket, watched: list[int], parent: int) -> None:
+    descriptor = control.fileno()
     ended, wakeup = os.pipe()
     os.set_blocking(wakeup, False)
     signal.set_wakeup_fd(wakeup)
     signal.signal(signal.SIGCHLD, lambda *_: None)
-    launcher = os.getpid()
+    launcher, workers = os.getpid(), set[int]()
     while os.getppid() == parent:
         ready, _, _ = select.select([ended, *watched], [], [])
         if ended in ready:
             os.read(ended, 4096)
-            for message in _ended():
+            for message in _ended(workers):
                 control.send(msgspec.msgpack.encode(message))
         if descriptor in ready:
             body, descriptors, _, _ = socket.recv_fds(control, _LONGEST, 3)
@@ -273,6 +317,7 @@ def main(descriptor: int, parent: int) -> None:
                     for each in (ended, wakeup, control.detach(), *watched[1:]):
                         os.close(each)
                     _become(body, descriptors, launcher)
+                workers.add(pid)
                 control.send(msgspec.msgpack.encode(Started(pid)))
             for each in descriptors:
                 os.close(each)
@@ -282,18 +327,27 @@ _held: list[bytearray] = []
 """What moves the memory of this worker."""
 
 
-def _ended() -> Iterator[Ended]:
-    """Yield the workers that have ended since the last call."""
+def _ended(workers: set[int]) -> list[Ended]:
+    """Return the workers that have ended since the last call, after killing what they had started.
+
+    A worker adopts what it starts, and the launcher what a worker leaves: its children that are no workers.
+    """
+    found = []
     with contextlib.suppress(ChildProcessError):
-        while (found := os.waitpid(-1, os.WNOHANG))[0]:
-            yield Ended(found[0], os.waitstatus_to_exitcode(found[1]))
+        while (ended := os.waitpid(-1, os.WNOHANG))[0]:
+            if ended[0] in workers:
+                workers.remove(ended[0])
+                found.append(Ended(ended[0], os.waitstatus_to_exitcode(ended[1])))
+    family.end([pid for pid in family.children(os.getpid()) if pid not in workers])
+    return found
 
 
 def _become(body: bytes, descriptors: list[int], launcher: int) -> None:
     """Turn this fork into the worker; it never returns."""
     code = 1
     try:
-        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        for number in (signal.SIGCHLD, signal.SIGTERM):
+            signal.signal(number, signal.SIG_DFL)
         os.setsid()
         stream, log, surroundings = descriptors
         os.dup2(log, 1)
@@ -308,8 +362,6 @@ def _become(body: bytes, descriptors: list[int], launcher: int) -> None:
         os.chdir(found.folder)
         os.environ.clear()
         os.environ.update({name: os.fsdecode(value) for name, value in found.variables.items()})
-        if not sys.flags.safe_path:
-            sys.path[0] = os.fsdecode(found.folder)
         _work(order.role, stream, launcher)
         code = 0
     except SystemExit as end:

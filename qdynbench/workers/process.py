@@ -10,19 +10,23 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import UnionType
 from typing import cast
 
 import psutil
 
+from qdynbench.errors import CannotWrite, QdynbenchError
+from qdynbench.files import appended, opened, short_name
 from qdynbench.record.schema import Status
-from qdynbench.workers.channel import BadMessage, Channel, ChannelClosed, pair
+from qdynbench.record.store import guarded
+from qdynbench.workers import family
+from qdynbench.workers.channel import LONGEST, LONGEST_OF_SOLVER, BadMessage, Channel, ChannelClosed, pair
 from qdynbench.workers.launcher import CannotStart, start
-from qdynbench.workers.protocol import Answer, Event, Failed, Message, Request, Setting
+from qdynbench.workers.protocol import Answer, Event, Failed, Line, Message, Request, Setting, Trace
 
 WAITING = {
     "OMP_WAIT_POLICY": "PASSIVE",
@@ -35,11 +39,20 @@ MEMORY = {"MALLOC_MMAP_THRESHOLD_": str(32 << 20), "MALLOC_TRIM_THRESHOLD_": str
 """Sizes in bytes up to which glibc keeps freed blocks, and freed memory at the end."""
 UNSPLINTERED = "glibc.malloc.tcache_count=0"
 """Has glibc join the splinters of freed aligned blocks at once, instead of keeping them in a cache."""
+TRACES = {
+    *("_", "OLDPWD", "PWD", "INIT_CWD"),
+    *("SLURM_SUBMIT_DIR", "PBS_O_WORKDIR", "PBS_O_INITDIR", "SGE_O_WORKDIR", "SGE_CWD_PATH", "LS_SUBCWD", "LSB_OUTDIR"),
+}
+"""Environment variables of shells and batch systems that lead to the task's folder; a solver may be blind to it."""
 LEAVING_SECONDS = 5.0
 """Seconds that a worker has to end after its connection is closed."""
+LOOK = 0.25
+"""Seconds between two counts of the memory of all processes that a worker has started."""
+LONGEST_LOG = 10_000_000
+"""Bytes of a log. Of what goes beyond, the newest is kept until as much has come again."""
 
 
-class WorkerFailure(Exception):
+class WorkerFailure(QdynbenchError):
     """A request failed.
 
     Attributes:
@@ -52,9 +65,14 @@ class WorkerFailure(Exception):
     def __init__(self, status: str, reason: str, details: str = "", *, alive: bool) -> None:
         super().__init__(reason)
         self.status = status
-        self.reason = reason
-        self.details = details
+        self.reason = Line(reason)
+        self.details = Trace(details)
         self.alive = alive
+
+    @property
+    def died(self) -> bool:
+        """Whether the worker ended by itself, or something else has ended it."""
+        return self.status == Status.CRASHED and not self.alive
 
     def as_status(self) -> Status:
         """Return the status of a cell that ends with this failure."""
@@ -70,14 +88,16 @@ class Environment:
     Attributes:
         threads: number of CPU threads.
         device: "cpu" or "cuda".
-        memory: limit of resident bytes of each worker.
+        memory: limit of resident bytes of each worker with all that it starts.
         logs: folder for the standard output and error of the workers.
+        log: is told of the file of a log before it is made.
     """
 
     threads: int
     device: str
     memory: int
     logs: Path
+    log: Callable[[Path], None] = field(default=lambda _: None, compare=False)
 
     def variables(self) -> dict[str, str]:
         """Return the environment variables of a worker.
@@ -91,11 +111,12 @@ class Environment:
         threads = dict.fromkeys(names, str(self.threads))
         tunables = [one for one in os.environ.get("GLIBC_TUNABLES", "").split(":") if one not in ("", UNSPLINTERED)]
         policy = {**WAITING, **MEMORY, "GLIBC_TUNABLES": ":".join([*tunables, UNSPLINTERED])}
-        return {**os.environ, **threads, **policy, "PYTHONUNBUFFERED": "1"}
+        kept = {name: value for name, value in os.environ.items() if name not in TRACES}
+        return {**kept, **threads, **policy, "PYTHONUNBUFFERED": "1"}
 
-    def setting(self, files: tuple[Path, ...]) -> Setting:
-        """Return this environment and the single-file plugins as they are sent to a worker."""
-        return Setting([str(path) for path in files], self.threads, self.device, self.memory)
+    def setting(self, files: Iterable[Path], plugins: Iterable[str] = ()) -> Setting:
+        """Return this environment and the plugins to be loaded as they are sent to a worker, see `Setting`."""
+        return Setting([str(path) for path in files], list(plugins), self.threads, self.device, self.memory)
 
 
 Handler = Callable[[Event], None]
@@ -110,27 +131,41 @@ class Worker:
         name: of its log.
         environment: of the run.
 
+    Attributes:
+        holds: what it was prepared for last, or None; whoever prepares it sets this.
+        beside: is called from time to time while this worker is waited for.
+
     Raises:
         WorkerFailure: it cannot be started.
+        CannotWrite: its log cannot be written.
     """
 
     def __init__(self, role: str, name: str, environment: Environment) -> None:
         self.name = name
         self.environment = environment
-        self.log = environment.logs / f"{name}.log"
+        self.holds: object = None
+        self.log = environment.logs / f"{short_name(name)}.log"
+        environment.log(self.log)
         ours, theirs = pair()
-        with self.log.open("ab") as log, theirs:
-            try:
+        try:
+            with guarded(self.log), appended(self.log) as log, theirs:
                 self._process = start(role, theirs, log, environment.variables())
                 self._watched = psutil.Process(self._process.pid)
-            except (CannotStart, psutil.NoSuchProcess) as error:
-                ours.close()
-                raise WorkerFailure("crashed", f"cannot be started: {error}", alive=False) from error
+                self._log_start = log.tell()
+        except (CannotStart, psutil.NoSuchProcess) as error:
+            ours.close()
+            raise WorkerFailure("crashed", f"cannot be started: {error}", alive=False) from error
+        except CannotWrite:
+            ours.close()
+            raise
         self.channel = Channel(ours)
         self.channel.largest = environment.memory
-        self._log_start = self.log.stat().st_size
+        self.channel.longest = LONGEST_OF_SOLVER if role == "solver" else LONGEST
         self._last_used = 0
-        self._killed = False
+        self._next_look = 0.0
+        self._killed = self._gone = False
+        self._fate: WorkerFailure | None = None
+        self.beside: Callable[[Worker], None] = lambda _: None
 
     def ask(self, request: Request[Answer], *, seconds: float, on_event: Handler | None = None) -> Answer:
         """Send a request and wait for its answer.
@@ -156,44 +191,83 @@ class Worker:
         with self._lost():
             self.channel.send(message)
 
-    def answer(self, request: Request[Answer], *, seconds: float, on_event: Handler | None = None) -> Answer:
-        """Wait for the answer to a request that was sent before, see `ask`."""
-        watch = self._limit(request, seconds)
+    def answer(
+        self,
+        request: Request[Answer],
+        *,
+        seconds: float,
+        on_event: Handler | None = None,
+        since: float | None = None,
+    ) -> Answer:
+        """Wait for the answer to a request that was sent before, see `ask`; its time runs from `since`, or now."""
+        self._limit(request, seconds, since)
         while True:
-            watch()
             with self._lost():
                 message: Message = self.channel.receive(_expected(type(request)))
             if isinstance(message, Failed):
                 raise WorkerFailure(message.status, message.reason, message.details, alive=True)
             if not isinstance(message, Event):
-                self.channel.watch = None
+                self.channel.watched_by(None)
                 return cast(Answer, message)  # `_expected` allows no other type
             if on_event is not None:
                 on_event(message)
 
-    def _limit(self, request: Request[Answer], seconds: float) -> Callable[[], None]:
-        """Watch time and memory from now on, also within a message, and return the function that does."""
-        watch = functools.partial(self._watch, time.monotonic() + seconds, seconds, request.doing)
-        self.channel.watch = watch
-        return watch
+    def _limit(self, request: Request[Answer], seconds: float, since: float | None = None) -> None:
+        """Watch time and memory from now on, also within a message."""
+        begun = time.monotonic() if since is None else since
+        self.channel.watched_by(functools.partial(self._watch, begun + seconds, seconds, request.doing))
 
     def _watch(self, deadline: float, seconds: float, doing: str) -> None:
         if time.monotonic() > deadline:
             self.kill()
             raise WorkerFailure("timeout", f"{doing} took longer than {seconds:g} s", self.tail(), alive=False)
-        limit = self.environment.memory
-        try:
-            used = self._watched.memory_info().rss
-        except psutil.Error:
+        if not self.alive:
+            if self._gone:  # also when it was looked at before, so nothing is on its way that has not been read
+                raise ChannelClosed("the process has ended, and one that it has started keeps its connection")
+            self._gone = True
             return
-        self._last_used = used
+        self._hold(doing)
+        self.beside(self)
+
+    def _hold(self, doing: str) -> None:
+        """Hold log and memory to their limits."""
+        self._cut_log()
+        limit = self.environment.memory
+        self._last_used = used = self._used(limit)
         if used > limit:
             self.kill()
             reason = f"{doing} used {used / 1e9:.2f} GB, more than the limit of {limit / 1e9:.2f} GB"
             raise WorkerFailure("out_of_memory", reason, self.tail(), alive=False)
 
+    def look(self) -> None:
+        """Hold the process to its limits while it is not waited for; whoever asks it next hears of its end."""
+        if not self._killed and self.alive:
+            try:
+                self._hold("it")
+            except WorkerFailure as failure:
+                self._fate = failure
+
+    def _used(self, limit: float) -> int:
+        """Return the bytes that the worker holds, and from time to time those of all that it has started."""
+        if time.monotonic() > self._next_look:
+            used = family.resident(self._process.pid, beyond=limit)
+            self._next_look = time.monotonic() + LOOK
+            return used
+        return self.resident()
+
+    def _cut_log(self) -> None:
+        """Keep the log from growing without end; the worker appends to whatever is there."""
+        with contextlib.suppress(OSError):  # it is gone
+            if self.log.lstat().st_size > LONGEST_LOG:
+                tail, self._log_start = self.tail().encode(), 0
+                with appended(self.log) as log:
+                    log.truncate(0)
+                    log.write(b"[what came before was too much to keep]\n" + tail + b"\n")
+
     @contextmanager
     def _lost(self) -> Iterator[None]:
+        if self._fate is not None:
+            raise self._fate
         try:
             yield
         except ChannelClosed:
@@ -206,7 +280,7 @@ class Worker:
             if code == -signal.SIGKILL and self._last_used > 0.5 * self.environment.memory:
                 reason = f"the system killed the worker when it used {self._last_used / 1e9:.2f} GB"
                 raise WorkerFailure("out_of_memory", reason, self.tail(), alive=False) from None
-            how = f"ended by {signal.Signals(-code).name}" if code < 0 else f"exited with status {code}"
+            how = f"ended by {_signal_name(-code)}" if code < 0 else f"exited with status {code}"
             raise WorkerFailure("crashed", f"the worker process {how}", self.tail(), alive=False) from None
         except BadMessage as error:
             self.kill()
@@ -214,9 +288,12 @@ class Worker:
 
     def tail(self, characters: int = 2000) -> str:
         """Return the end of the output of the worker."""
-        with self.log.open("rb") as log:
-            log.seek(max(self._log_start, self.log.stat().st_size - characters))
-            return log.read().decode(errors="replace").strip()
+        with contextlib.suppress(OSError), opened(self.log.parent, self.log.name, sys.maxsize) as log:  # it may be gone
+            size = log.seek(0, os.SEEK_END)
+            begun = self._log_start if self._log_start <= size else 0  # it was cut for another worker of this name
+            log.seek(max(begun, size - characters))
+            return Trace(log.read(characters).decode(errors="replace").strip())
+        return ""
 
     @property
     def alive(self) -> bool:
@@ -247,17 +324,27 @@ class Worker:
             return 0
 
     def kill(self) -> None:
-        """End the process at once, with all processes of its group, also those that it has left behind."""
-        if self._killed:  # its number may be another's by now
+        """End the process at once, with its group; what has left the group is ended by the launcher (Linux only)."""
+        if self._killed:
             return
         self._killed = True
-        with contextlib.suppress(ProcessLookupError, PermissionError):  # nothing is left of the group
-            os.killpg(self._process.pid, signal.SIGKILL)
+        # The number of a process that has ended may be another's; on Linux the launcher has ended what it had started.
+        if self.alive or sys.platform != "linux":
+            with contextlib.suppress(ProcessLookupError, PermissionError):  # nothing is left of the group
+                os.killpg(self._process.pid, signal.SIGKILL)
         if self.alive:  # it has just begun, and has no group of its own yet
             with contextlib.suppress(ProcessLookupError):
                 os.kill(self._process.pid, signal.SIGKILL)
         self._process.wait()
         self.channel.close()
+        self._cut_log()
+
+
+def _signal_name(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:  # one of those without a name
+        return f"signal {number}"
 
 
 @functools.cache

@@ -6,7 +6,7 @@ requests the worker sends events before its answer: only those that the request 
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, Generic, TypeVar, get_args
+from typing import Annotated, Any, ClassVar, Generic, Self, TypeVar, get_args
 
 import msgspec
 import numpy as np
@@ -16,14 +16,43 @@ from qdynbench.contract.problem import Knowledge, Problem
 from qdynbench.contract.solver import Cost
 from qdynbench.physics.drive import Drive
 from qdynbench.physics.operators import PauliSum
-from qdynbench.record.schema import Score
+from qdynbench.record.schema import MOST_NOTES, Score
 from qdynbench.task.case import Case, Purpose
+from qdynbench.text import legible
 
 Vectors = NDArray[np.complex128]
 States = dict[str, Vectors]
 """Initial states as `qdynbench.contract.initial.Initial.arrays` gives them."""
 Json = dict[str, Any]
 """A JSON object."""
+# A solver's process may send anything, so that what it says is bounded here, and nobody who uses it has to ask again.
+Seconds = Annotated[float, msgspec.Meta(ge=0, le=1e12)]
+Reading = Annotated[float, msgspec.Meta(ge=-1e12, le=1e12)]
+"""Seconds in which a solver may have patched the clock, so that it runs backwards; the race says so of it."""
+Count = Annotated[int, msgspec.Meta(ge=0, le=10**15)]
+Names = Annotated[tuple[str, ...], msgspec.Meta(max_length=1000)]
+Notes = Annotated[list["Line"], msgspec.Meta(max_length=MOST_NOTES)]
+
+
+class Line(str):
+    """A text of a plugin, such as the message of an exception: cleaned and capped where it is made and where it comes.
+
+    A field of this type holds nothing that a terminal obeys or a record cannot take, whatever the other side has sent.
+    """
+
+    __slots__ = ()
+    longest = 1000
+
+    def __new__(cls, text: str) -> Self:
+        """Clean a text."""
+        return super().__new__(cls, legible(str.__str__(text), cls.longest))
+
+
+class Trace(Line):
+    """A traceback, or the end of a log."""
+
+    __slots__ = ()
+    longest = 20_000
 
 
 class Message(msgspec.Struct, frozen=True, tag=True):
@@ -62,14 +91,16 @@ class Done(Message, frozen=True):
 
 NO_REFERENCE = "no_reference"
 """Status of a failure of the scorer: the reference turned out not to take the case."""
+DISK = "disk"
+"""Status of a failure of the scorer: the disk did not take the curves."""
 
 
 class Failed(Message, frozen=True):
     """The answer to a request that raised an exception: status of the cell or "input", one line, and the traceback."""
 
-    status: str
-    reason: str
-    details: str
+    status: Line
+    reason: Line
+    details: Trace
 
 
 # Events
@@ -93,14 +124,14 @@ class Need(Event, frozen=True):
 class Progress(Event, frozen=True):
     """The progress of a fit from 0 to 1, with named values such as the loss."""
 
-    fraction: float
+    fraction: Annotated[float, msgspec.Meta(ge=-1e12, le=1e12)]
     values: dict[str, float]
 
 
 class Note(Event, frozen=True):
     """A remark of a fit."""
 
-    text: str
+    text: Line
 
 
 # Parts of messages
@@ -145,9 +176,15 @@ class Posed(msgspec.Struct, frozen=True):
 
 
 class Setting(msgspec.Struct, frozen=True):
-    """The single-file plugins, the CPU threads, the device and the limit of resident bytes of a worker."""
+    """What a worker is to load and may use.
+
+    Attributes:
+        files, plugins: the single-file plugins, and the names of the installed ones beside the core's.
+        threads, device, memory: CPU threads, device, and limit of resident bytes.
+    """
 
     files: list[str]
+    plugins: list[str]
     threads: int
     device: str
     memory: float
@@ -167,13 +204,13 @@ class Loaded(Message, frozen=True):
         starts_from: folder of the weights from which its fit starts, or None.
     """
 
-    seconds: float
+    seconds: Seconds
     knowledge: Knowledge
     learned: bool
-    label: str
-    accuracy: tuple[str, ...]
-    protocol: tuple[str, ...]
-    shipped: tuple[str, ...]
+    label: Line
+    accuracy: Names
+    protocol: Names
+    shipped: Names
     starts_from: str | None
 
 
@@ -188,7 +225,7 @@ class Load(Request[Loaded], frozen=True):
 class Examined(Message, frozen=True):
     """Why a solver refuses a problem, or None, and its predicted cost."""
 
-    refusal: str | None
+    refusal: Line | None
     cost: Cost | None
 
 
@@ -201,7 +238,7 @@ class Examine(Request[Examined], frozen=True):
 class Fitted(Message, frozen=True):
     """Seconds of a fit, without the time in which it waited for data."""
 
-    seconds: float
+    seconds: Seconds
 
 
 class Fit(Request[Fitted], frozen=True):
@@ -228,8 +265,8 @@ class Restore(Request[Done], frozen=True):
 class Prepared(Message, frozen=True):
     """Seconds of `prepare`, and of a first one before it; 0 if there was none."""
 
-    seconds: float
-    first: float
+    seconds: Reading
+    first: Reading
 
 
 class Prepare(Request[Prepared], frozen=True):
@@ -242,7 +279,7 @@ class Prepare(Request[Prepared], frozen=True):
 class Called(Message, frozen=True):
     """Seconds of one call."""
 
-    seconds: float
+    seconds: Seconds
 
 
 class Call(Request[Called], frozen=True):
@@ -264,8 +301,8 @@ class Solved(Message, frozen=True):
         sums: over all times, of the first states, by name; timed calls are compared with them.
     """
 
-    notes: list[str]
-    precision: str
+    notes: Notes
+    precision: Line
     sums: States
 
 
@@ -280,7 +317,7 @@ class Returned(Message, frozen=True):
     """The final states of an echo `(n, 2**N)`, or why there is no way back; neither if the solver has no states."""
 
     states: Vectors | None
-    refusal: str | None
+    refusal: Line | None
 
 
 class LeadBack(Request[Returned], frozen=True):
@@ -328,9 +365,9 @@ class Timed(Message, frozen=True):
         waited: seconds that threads were ready to run and had no core.
     """
 
-    seconds: list[float]
-    cpu: float
-    waited: float
+    seconds: Annotated[list[Annotated[float, msgspec.Meta(gt=0, le=1e12)]], msgspec.Meta(min_length=1)]
+    cpu: Seconds
+    waited: Seconds
 
 
 class TimeRound(Request[Timed], frozen=True):
@@ -342,7 +379,7 @@ class TimeRound(Request[Timed], frozen=True):
 class Settled(Message, frozen=True):
     """The seconds of the yardstick, see `qdynbench.workers.pace`."""
 
-    pace: float
+    pace: Seconds
 
 
 class Settle(Request[Settled], frozen=True):
@@ -374,9 +411,9 @@ class Inspect(Request[Done], frozen=True):
 class Peak(Message, frozen=True):
     """Peak memory since `Prepare` on host and device, and the memory before the first problem, in bytes."""
 
-    host: int
-    device: int | None
-    rest: int
+    host: Count
+    device: Count | None
+    rest: Count
 
 
 class PeakMemory(Request[Peak], frozen=True):
@@ -414,7 +451,7 @@ class Opened(Message, frozen=True):
         excess: why the initial states of one call cannot be drawn, or None.
     """
 
-    refusal: str | None
+    refusal: Line | None
     cost: Cost | None
     method: str
     states: int
@@ -485,7 +522,7 @@ class Scored(Message, frozen=True):
 
     scores: list[Score]
     left_out: list[str]
-    reference_notes: list[str]
+    reference_notes: list[Line]
 
 
 class FinishCell(Request[Scored], frozen=True):

@@ -16,9 +16,11 @@ from numpy.typing import NDArray
 from qdynbench.errors import InputError
 from qdynbench.files import written_whole
 from qdynbench.plugins.registry import Registry
+from qdynbench.record.schema import ECHO
+from qdynbench.record.store import guarded
 from qdynbench.scoring import certify
 from qdynbench.scoring.cell import CellScoring, ReferenceErrors
-from qdynbench.scoring.echo import ECHO, Echo
+from qdynbench.scoring.echo import Echo
 from qdynbench.scoring.source import CaseSource
 from qdynbench.task.case import Case, Purpose
 from qdynbench.task.spec import Task
@@ -66,7 +68,7 @@ class ScorerSide:
         setting = request.setting
         torch.set_num_threads(setting.threads)
         self._device = setting.device
-        task, registry = Task.model_validate_json(request.task), Registry.discover(setting.files)
+        task, registry = Task.model_validate_json(request.task), Registry.discover(setting.files, setting.plugins)
         self._source = CaseSource(task, registry, device=setting.device, threads=setting.threads, memory=setting.memory)
         if task.reference_spec is not None:
             self._source.reference_solver()  # imports and checks the reference now, not inside the first case
@@ -78,7 +80,14 @@ class ScorerSide:
         problem = self._source.problem(case, request.batch)
         excess = self._source.excess(case, request.batch)
         states = certify.states_for(problem, self._source.states)
-        return to.Opened(refusal, cost, certify.method(problem), states, certify.why_not(problem), excess)
+        return to.Opened(
+            None if refusal is None else to.Line(refusal),
+            cost,
+            certify.method(problem),
+            states,
+            certify.why_not(problem),
+            excess,
+        )
 
     def _trajectories(self, need: to.Need) -> to.Trajectories:
         watch = Stopwatch(self._device)
@@ -110,7 +119,8 @@ class ScorerSide:
         cell, self._cell = self._scoring(), None
         scores, arrays = cell.scores()
         _write(curves, arrays)
-        return to.Scored(scores, cell.left_out(), cell.reference_notes())
+        notes = [to.Line(note) for note in cell.reference_notes()]
+        return to.Scored(scores, cell.left_out(), notes)
 
     def _echo(self, request: to.ScoreEcho) -> to.EchoScored:
         initial = self._source.draw(request.case, Purpose.TEST, 0, len(request.returned))
@@ -122,5 +132,5 @@ class ScorerSide:
 
 
 def _write(path: Path, arrays: dict[str, NDArray[np.generic]]) -> None:
-    with written_whole(path) as stream:
+    with guarded(path), written_whole(path, sync=True) as stream:
         np.savez_compressed(stream, **arrays)  # type: ignore[arg-type]

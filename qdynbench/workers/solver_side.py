@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
-import os
+import dataclasses
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import assert_never
 
 import numpy as np
 import torch
 
-from qdynbench.contract.build import build, outlook
+from qdynbench.contract.build import build, declared, outlook
 from qdynbench.contract.initial import Given, Initial
 from qdynbench.contract.learned import LearnedSolver
 from qdynbench.contract.problem import Problem
 from qdynbench.contract.solver import Block, Solver
 from qdynbench.contract.spec import SolverSpec
 from qdynbench.contract.validation import checked_blocks, tensors_in
-from qdynbench.errors import InputError, Unsupported
+from qdynbench.errors import InputError, QdynbenchError, Unsupported
 from qdynbench.plugins.registry import Registry
 from qdynbench.record.schema import kept_notes
 from qdynbench.workers import memory, pace
@@ -56,7 +57,8 @@ class SolverSide:
             case to.Load():
                 return self._load(request)
             case to.Examine():
-                return to.Examined(*outlook(self._solver, request.problem.problem()))
+                refusal, cost = outlook(self._solver, request.problem.problem())
+                return to.Examined(_line(refusal), cost)
             case to.Fit():
                 return self._fit(request)
             case to.Restore():
@@ -91,21 +93,13 @@ class SolverSide:
         self._device, self._memory, self._threads = setting.device, setting.memory, setting.threads
         watch = Stopwatch()
         with watch.running():
-            solver_class = Registry.discover(setting.files).load("solvers", spec.name)
+            with _own_fault():  # the name is known to exist
+                solver_class = Registry.discover(setting.files, setting.plugins).load("solvers", spec.name)
             self._solver = solver = build(solver_class, spec.name, spec.parameters)
         self._at_rest = memory.resident()
-        learned = solver if isinstance(solver, LearnedSolver) else None
-        start = None if learned is None else learned.starts_from()
-        return to.Loaded(
-            seconds=watch.seconds,
-            knowledge=solver.knowledge,
-            learned=learned is not None,
-            label=solver.label,
-            accuracy=tuple(solver.accuracy),
-            protocol=tuple(solver.protocol),
-            shipped=() if learned is None else tuple(map(os.fspath, learned.shipped())),
-            starts_from=None if start is None else os.fspath(start),
-        )
+        with _own_fault():
+            found = dataclasses.asdict(declared(solver))
+        return to.Loaded(seconds=watch.seconds, **{**found, "label": to.Line(found["label"])})
 
     def _learned(self) -> LearnedSolver:
         if not isinstance(self._solver, LearnedSolver):
@@ -173,7 +167,7 @@ class SolverSide:
                 sums[name] = sums.get(name, 0) + found.cpu().numpy()
             for piece in pieces(block):
                 self._channel.send(piece)
-        return to.Solved(kept_notes(given.notes), precision, sums)
+        return to.Solved([to.Line(note) for note in kept_notes(given.notes)], to.Line(precision), sums)
 
     def _lead_back(self, initial: Initial, back: Problem) -> to.Returned:
         batch = self._solver.problem.batch
@@ -183,11 +177,11 @@ class SolverSide:
             return to.Returned(None, None)
         refusal, _ = outlook(self._solver, back)
         if refusal is not None:
-            return to.Returned(None, refusal)
+            return to.Returned(None, _line(refusal))
         try:
             self._solver.prepare(back)
         except Unsupported as error:
-            return to.Returned(None, str(error))
+            return to.Returned(None, to.Line(str(error)))
         ended = [states.cpu().numpy() for states in map(self._last, turned) if states is not None]
         return to.Returned(np.concatenate(ended) if ended else None, None)
 
@@ -237,6 +231,19 @@ class SolverSide:
             for _ in checked_blocks(solved, self._solver.problem, turned):
                 pass
         return to.Done()
+
+
+@contextmanager
+def _own_fault() -> Iterator[None]:
+    """Have what goes wrong be the fault of the solver, which ends its own cells, and not of the task."""
+    try:
+        yield
+    except InputError as error:
+        raise QdynbenchError(str(error)) from error
+
+
+def _line(text: str | None) -> to.Line | None:
+    return None if text is None else to.Line(text)
 
 
 def _normalised(states: torch.Tensor) -> Initial:

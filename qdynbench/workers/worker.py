@@ -5,21 +5,23 @@ ROLE is "solver" (one solver and what it may know) or "scorer" (the task, its re
 
 from __future__ import annotations
 
-import ctypes
+import fcntl
 import os
-import signal
+import resource
 import socket
 import sys
 import traceback
 from types import UnionType
 from typing import Protocol, TypeVar
 
-from qdynbench.errors import Infeasible, InputError, InvalidOutput, QdynbenchError, Unsupported
+from qdynbench.errors import CannotWrite, Infeasible, InputError, InvalidOutput, QdynbenchError, Unsupported
 from qdynbench.scoring.reference import NoReference
 from qdynbench.workers.channel import Channel, ChannelClosed
-from qdynbench.workers.protocol import NO_REFERENCE, Failed, Message
+from qdynbench.workers.family import adopt, die_with
+from qdynbench.workers.protocol import DISK, NO_REFERENCE, Failed, Line, Message, Trace
 
-PR_SET_PDEATHSIG = 1
+OUT_OF_THE_WAY = 1000
+"""Number of the descriptor of the connection, where the system allows it: nobody writes to it by accident."""
 
 
 R_contra = TypeVar("R_contra", bound=Message, contravariant=True)
@@ -40,7 +42,8 @@ class Side(Protocol[R_contra]):
 def main(role: str, descriptor: int, parent: int) -> None:
     """Serve requests on an inherited socket, as long as the process lives that has started this one."""
     die_with(parent)
-    channel = Channel(socket.socket(fileno=descriptor))
+    adopt()
+    channel = Channel(socket.socket(fileno=_moved(descriptor)))
     if role == "solver":
         from qdynbench.workers.solver_side import SolverSide
 
@@ -61,12 +64,13 @@ def serve(channel: Channel, side: Side[R]) -> None:
             except ChannelClosed:
                 return
             except Exception as error:
-                channel.send(Failed(status_of(error), describe(error), traceback.format_exc()))
+                channel.send(Failed(Line(status_of(error)), describe(error), Trace(traceback.format_exc())))
         except ChannelClosed:
             return
 
 
 STATUSES: tuple[tuple[type[Exception], str], ...] = (
+    (CannotWrite, DISK),
     (InputError, "input"),
     (InvalidOutput, "invalid"),
     (NoReference, NO_REFERENCE),
@@ -88,20 +92,25 @@ def _torch_out_of_memory(error: Exception) -> bool:
     return isinstance(error, RuntimeError) and "can't allocate memory" in str(error)
 
 
-def describe(error: Exception) -> str:
+def describe(error: Exception) -> Line:
     """Return an error as one line of text."""
-    text = str(error).strip()
+    name = type(error).__name__
+    try:
+        text = str(error).strip()
+    except Exception as other:  # the solver's own class of errors
+        text = f"its text cannot be had ({type(other).__name__})"
     if isinstance(error, QdynbenchError):
-        return text
-    return f"{type(error).__name__}: {text}" if text else type(error).__name__
+        return Line(text)
+    return Line(f"{name}: {text}" if text else name)
 
 
-def die_with(parent: int) -> None:
-    """Ask the system to end this process when its parent ends, even by SIGKILL (Linux only)."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-        if os.getppid() != parent:
-            os._exit(1)
+def _moved(descriptor: int) -> int:
+    """Move a descriptor to a high number, and from any program that this process starts."""
+    allowed, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    lowest = OUT_OF_THE_WAY if allowed == resource.RLIM_INFINITY else max(3, min(OUT_OF_THE_WAY, allowed - 8))
+    high = fcntl.fcntl(descriptor, fcntl.F_DUPFD_CLOEXEC, lowest)
+    os.close(descriptor)
+    return high
 
 
 if __name__ == "__main__":

@@ -23,7 +23,7 @@ def errors_of(folder: Path, tolerance: float = 0.0, own: float = 0.0, **values: 
     for name, found in values.items():
         cell = run.cell(name, 4, 0)
         assert cell is not None
-        np.savez(run.folder / "curves" / f"{cell.key}.npz", infidelity=found[:, None])
+        np.savez(run.folder / "curves" / f"{cell.key}.npz", infidelity=np.repeat(found[:, None], 101, axis=1))
         score = next(score for score in cell.scores if score.metric == "infidelity")
         score.value = float(found.mean())
         (run.folder / "cells" / f"{cell.key}.json").write_text(cell.model_dump_json())

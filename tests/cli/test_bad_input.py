@@ -28,6 +28,11 @@ def changed(old: str, new: str) -> str:
 CASES = {
     "unknown key": (GOOD + "staets: 3\n", ("task.yaml:6", "unknown key 'staets'", "did you mean 'states'")),
     "unknown inner key": (changed("dt:", "Dt: 1, dt:"), ("task.yaml:3", "'times.Dt'", "did you mean 'dt'")),
+    "unknown key with a dash": (GOOD + "batch-sizes: 1\n", ("task.yaml:6", "'batch-sizes'", "did you mean 'sizes'")),
+    "list for a key": (GOOD + "? [a, b]\n", ("task.yaml:6", "a key is a single word")),
+    "alias bomb": (GOOD + "a: &a [1, 1]\nb: [*a, *a]\n", ("task.yaml:7", "aliases such as *a are not read")),
+    "endless range": (changed("[2]", "2..1000000000"), ("task.yaml:2", "a range of 1 to 1000 numbers")),
+    "infinite limit": (GOOD + "limits: {seconds: .inf}\n", ("task.yaml:6", "limits.seconds", "finite")),
     "wrong type": (changed("states: 4", "states: many"), ("task.yaml:4", "states", "integer", "'many'")),
     "boolean for a number": (changed("states: 4", "states: true"), ("task.yaml:4", "states", "integer")),
     "negative dt": (changed("0.01", "-0.01"), ("task.yaml:3", "times.dt", "greater than 0", "-0.01")),
@@ -56,10 +61,10 @@ CASES = {
     "list of the wrong length": (changed("h: 0.5", "h: [1, 2, 3]"), ("h lists 3 values", "needs 2")),
     "unknown ensemble": (GOOD + "ensemble: random\n", ("unknown ensemble 'random'", "random_product")),
     "unknown reference": (GOOD + "reference: exact\n", ("unknown solver 'exact'",)),
-    "object tag": ("!!python/object/apply:os.system ['touch hacked']\n", ("task.yaml:1", "a sequence")),
+    "object tag": ("!!python/object/apply:os.system ['touch hacked']\n", ("task.yaml:1", "tags such as")),
     "object tag inside": (
         changed("states: 4", "states: !!python/object/apply:os.system ['touch hacked']"),
-        ("task.yaml:4", "could not determine a constructor"),
+        ("task.yaml:4", "tags such as", "a task is plain data"),
     ),
     "empty file": ("", ("the file is empty",)),
     "only comments": ("# nothing\n", ("the file is empty",)),
@@ -71,6 +76,10 @@ CASES = {
     "missing model": ("sizes: [2]\ntimes: {dt: 0.1, steps: 1}\nsolvers: [ed]\n", ("key 'model' is missing",)),
     "bad name": (GOOD + "name: ../../etc\n", ("task.yaml:6", "name")),
     "step beyond the grid": (GOOD + "report: {steps: [6]}\n", ("report.steps", "ends at step 5")),
+    "learned reference": (
+        GOOD + "reference: local-generator\ntraining: {sizes: [2]}\n",
+        ("reference 'local-generator': it is learned",),
+    ),
     "learned without training": (changed("[ed]", "[local-generator]"), ("no 'training' section",)),
 }
 
@@ -141,6 +150,33 @@ def test_wrong_usage_exits_with_2(qdynbench: Command, arguments: tuple[str, ...]
     assert "Usage" in done.stderr
 
 
+def test_a_wrong_task_of_a_folder_does_not_stop_the_others(qdynbench: Command, tmp_path: Path) -> None:
+    folder = tmp_path / "tasks"
+    folder.mkdir()
+    for name, text in {"a": "sizes: [", "b": GOOD, "c": GOOD + "? [a]\n", "d": GOOD}.items():
+        (folder / f"{name}.yaml").write_text(text)
+    done = qdynbench("run", "tasks", "--quiet", "--set", "timing={launches: 1}", "--out", "here")
+    assert done.returncode == 2
+    assert [line.split("/")[-1].split(":")[0] for line in done.stderr.splitlines()] == ["a.yaml", "c.yaml"]
+    assert sorted(path.parent.name for path in tmp_path.glob("here/*/results.parquet")) == ["b", "d"]
+
+
+def test_a_wrong_task_is_refused_before_anything_heavy_is_imported(tmp_path: Path) -> None:
+    (tmp_path / "task.yaml").write_text("batch-sizes: 1")
+    code = (
+        "import sys; from qdynbench.cli import main; sys.argv[1:] = ['run', 'task.yaml']\n"
+        "try: main()\nfinally: print('torch' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (2, "False\n")
+
+
+@pytest.mark.parametrize("command", [("run",), ("report",), ("compare", "ed", "krylov", "--run"), ("run", "--weights")])
+def test_a_name_that_is_too_long_for_a_file_is_refused(qdynbench: Command, command: tuple[str, ...]) -> None:
+    arguments = (*command, "a" * 300, "ising_mixed") if "--weights" in command else (*command, "a" * 300)
+    assert qdynbench(*arguments).returncode == 2
+
+
 def test_a_plugin_file_with_a_syntax_error_names_the_line(qdynbench: Command, tmp_path: Path, small_task: Path) -> None:
     (tmp_path / "broken.py").write_text("def solve(:\n")
     done = qdynbench("run", small_task, "--plugin", "broken.py")
@@ -178,6 +214,29 @@ def test_a_broken_installed_plugin_is_a_warning_and_an_error_only_by_name(
     asked = new_process("run", small_task, "--solver", "broken", PYTHONPATH=path)
     assert asked.returncode == 2
     assert "ModuleNotFoundError" in asked.stderr
+
+
+def test_a_scorer_that_cannot_be_started_is_in_the_way_of_its_own_task_alone(
+    qdynbench: Command, small_text: str, tmp_path: Path
+) -> None:
+    (tmp_path / "broken.py").write_text(
+        "from qdynbench import ProductEnsemble, hookimpl\n"
+        "class Broken(ProductEnsemble):\n"
+        "    def __init__(self):\n"
+        "        raise ValueError('no states today')\n"
+        "    def spinors(self, size, count, generator):\n"
+        "        pass\n"
+        "@hookimpl\n"
+        "def register_ensembles(register):\n"
+        "    register('broken', Broken, summary='cannot be made')\n"
+    )
+    (tmp_path / "tasks").mkdir()
+    (tmp_path / "tasks" / "a.yaml").write_text(small_text + "ensemble: broken\n")
+    (tmp_path / "tasks" / "b.yaml").write_text(small_text.replace("[2, 3]", "[2]"))
+    done = qdynbench("run", "tasks", "--quiet", "--plugin", "broken.py", "--out", "here")
+    assert "no states today" in done.stderr
+    assert done.returncode == 1
+    assert (tmp_path / "here" / "b" / "run.json").exists()
 
 
 def test_two_tasks_do_not_share_a_folder_and_two_runs_do_not_write_it(

@@ -25,7 +25,7 @@ from qdynbench import (
     TrainingData,
 )
 from qdynbench.contract.build import build, outlook, parameters_of
-from qdynbench.errors import InputError
+from qdynbench.errors import InputError, InvalidOutput, QdynbenchError
 
 FIELD = PauliSum.from_terms(2, [(0.5, "X", (0,))])
 STATIC = Problem(2, np.linspace(0, 1, 3), FIELD)
@@ -97,6 +97,11 @@ class Refusing(Still):
         raise ValueError("tolerance=1e-08 is none")
 
 
+class Demanding(Undeclared):
+    knowledge = Knowledge.TRAJECTORIES
+    order: int
+
+
 class Unsaved(LearnedSolver):
     knowledge = Knowledge.TRAJECTORIES
 
@@ -110,16 +115,47 @@ class Unsaved(LearnedSolver):
 @pytest.mark.parametrize(
     ("kind", "message"),
     [
-        (Unsaved, "solver 'x': Can't instantiate abstract class Unsaved"),
+        (Unsaved, "solver 'x': Unsaved does not define load and save"),
         (dict, "'x' is registered as a solver but <class 'dict'> is not a subclass of qdynbench.Solver"),
         (Undeclared, "solver 'x' does not declare its knowledge, such as Knowledge.HAMILTONIAN"),
         (Misdeclared, "solver 'x': accuracy names 'order', which is none of its parameters"),
-        (Refusing, "solver 'x': tolerance=1e-08 is none"),
     ],
 )
 def test_a_class_that_is_no_solver_is_refused(kind: type[Solver], message: str) -> None:
-    with pytest.raises(InputError, match=message):
+    with pytest.raises(InvalidOutput, match=message):
         build(kind, "x", {})
+
+
+def test_a_solver_may_refuse_the_parameters_that_the_user_gives() -> None:
+    with pytest.raises(InputError, match="solver 'x': tolerance=1e-08 is none"):
+        build(Refusing, "x", {"tolerance": 1e-8})
+
+
+def test_a_solver_that_cannot_be_built_at_all_is_no_fault_of_the_task() -> None:
+    # It ended the run of all others, as a wrong parameter does.
+    with pytest.raises(QdynbenchError, match="solver 'x': tolerance=1e-08 is none") as caught:
+        build(Refusing, "x", {})
+    assert not isinstance(caught.value, InputError)
+    with pytest.raises(InputError, match="solver 'x' needs a value of its parameter 'order'"):
+        build(Demanding, "x", {})
+
+
+@pytest.mark.parametrize(
+    ("name", "answer", "message"),
+    [
+        ("supports", True, "a reason or None expected from supports, a bool came"),
+        ("estimate", (1, 2), "a qdynbench.Cost or None expected from estimate, a tuple came"),
+        ("estimate", Cost("1", 1), "a number as bytes expected from estimate, a str came"),  # type: ignore[arg-type]
+        ("estimate", Cost(1, float("nan")), "a number as operations expected from estimate, nan came"),
+        ("estimate", Cost(1, 1, -1), "a number as its error expected from estimate, -1.0 came"),
+    ],
+)
+def test_an_answer_of_another_type_is_refused_by_name(name: str, answer: object, message: str) -> None:
+    # `supports` that returned True gave rows that could not be read back, and the report dropped them.
+    solver = Still()
+    solver.__dict__[name] = lambda problem: answer
+    with pytest.raises(InvalidOutput, match=message):
+        outlook(solver, STATIC)
 
 
 class Forgetful(Still):

@@ -124,6 +124,17 @@ class Patches(Honest):
         time.perf_counter = clocks._now = lambda: real() / 1000
 
 
+class Backwards(Honest):
+    """Sets the clock of its process back whenever it prepares."""
+
+    def prepare(self, problem):
+        super().prepare(problem)
+        import qdynbench.workers.clock as clocks
+
+        before = clocks._now
+        clocks._now = lambda: before() - 1000
+
+
 class Dies(Counted):
     """Ends its process in a timed call."""
 
@@ -136,5 +147,5 @@ class Dies(Counted):
 
 @hookimpl
 def register_solvers(register):
-    for kind in (Honest, Lazy, Remembers, OneAnswer, Silent, Repeats, Shortens, Patches, Dies):
+    for kind in (Honest, Lazy, Remembers, OneAnswer, Silent, Repeats, Shortens, Patches, Backwards, Dies):
         register(kind.__name__.lower(), kind, summary=kind.__doc__ or kind.__name__)

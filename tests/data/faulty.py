@@ -71,7 +71,7 @@ class Exits(Frozen):
 
 class Disconnects(Frozen):
     def solve(self, given):
-        os.closerange(3, 64)
+        os.closerange(3, 1024)
         time.sleep(1000)
         yield Block(0, self.trajectory(given))
 
@@ -184,6 +184,57 @@ class Needs(Frozen):
         yield Block(0, self.trajectory(given))
 
 
+class Unbuilt(Frozen):
+    def __post_init__(self):
+        raise ValueError("no licence")
+
+
+class Unlabelled(Frozen):
+    @property
+    def label(self):
+        raise qdynbench.InputError("no label")
+
+
+class Sumless(Frozen):
+    """Says nothing of what it has sent."""
+
+    def solve(self, given):
+        import qdynbench.workers.solver_side as side
+
+        side.sums_of = lambda _: {}
+        yield Block(0, self.trajectory(given))
+
+
+class Weightless(Frozen):
+    """Has less memory than none."""
+
+    def solve(self, given):
+        from qdynbench.workers import memory
+
+        memory.peak_host = lambda: -1
+        yield Block(0, self.trajectory(given))
+
+
+class Timeless(Frozen):
+    """Times no call."""
+
+    def solve(self, given):
+        from qdynbench.workers.solver_side import SolverSide
+
+        SolverSide._time_round = lambda _: to.Timed([], 0.0, 0.0)
+        yield Block(0, self.trajectory(given))
+
+
+class Timely(Frozen):
+    """Times other calls than those that it was asked for."""
+
+    def solve(self, given):
+        from qdynbench.workers.solver_side import SolverSide
+
+        SolverSide._time_round = lambda _: to.Timed([1e-9] * 1000, 0.0, 0.0)
+        yield Block(0, self.trajectory(given))
+
+
 @hookimpl
 def register_solvers(register):
     for kind in (
@@ -200,6 +251,12 @@ def register_solvers(register):
             Forges,
             Hurries,
             Needs,
+            Unbuilt,
+            Unlabelled,
+            Sumless,
+            Weightless,
+            Timeless,
+            Timely,
         ),
     ):
         register(kind.__name__.lower(), kind, summary=kind.__doc__ or kind.__name__)

@@ -195,7 +195,7 @@ def test_texts_from_outside_are_not_markup(tmp_path: Path) -> None:
     title = "[bold]title[/bold] \x1b[31mred"
     run = make_run(tmp_path / "run", {"ed": {4: ED}, "mine[mode=red]": {4: bad}}, {"mine[mode=red]": fit}, title=title)
     text = shown(run, 160, details=True)
-    assert text.startswith("[bold]title[/bold] [31mred\n")
+    assert text.startswith("[bold]title[/bold] red\n")
     assert text.count(f"failed: {reason}") == 2
     assert "mine[mode=red]" in text
     assert "\x1b" not in text

@@ -77,7 +77,7 @@ def test_a_comparison_measures_what_is_missing_as_the_rest_was_and_nothing_else(
     (tmp_path / "qdtest_helper.py").write_text("factor = 1.0\n")
     assert qdynbench("compare", "still", "ed", "--run", folder).returncode == 0
     next((folder / "cells").glob("still-n3*")).unlink()
-    refused = qdynbench("compare", "still", "ed", "--run", folder)
+    refused = qdynbench("compare", "still", "ed", "--run", folder, "--plugin", "still.py")
     assert refused.returncode == 2
     assert "still: 1 result in" in refused.stderr
     assert "`qdynbench run` measures them again" in refused.stderr

@@ -110,3 +110,30 @@ def test_a_failed_echo_costs_nothing_else(qdynbench: Command, small_task: Path, 
         assert cell.ledger.solve
         assert {score.metric for score in cell.scores} >= {"norm_drift"}
     assert failed in " ".join(done.stdout.split())
+
+
+FULL = """\
+from pathlib import Path
+from qdynbench import hookimpl
+from qdynbench_exact.taylor import Taylor
+
+class Fills(Taylor):
+    # Is in the way of the file of curves that the echo is added to.
+    def prepare(self, problem):
+        super().prepare(problem)
+        for curves in Path({folder!r}).rglob("*.npz"):
+            curves.with_name(curves.name + ".partial").mkdir(exist_ok=True)
+
+@hookimpl
+def register_solvers(register):
+    register("fills", Fills, summary="fills the disk")
+"""
+
+
+def test_a_disk_that_does_not_take_the_echo_ends_the_run(qdynbench: Command, small_task: Path, tmp_path: Path) -> None:
+    # The cell was complete without its echo, for good and without a message.
+    (tmp_path / "fills.py").write_text(FULL.format(folder=str(tmp_path / "run")))
+    settings = ("--set", "sizes=[2]", "--set", "reference=none", "--set", "metrics=[echo_infidelity]")
+    done = qdynbench("run", small_task, "--quiet", "--out", "run", "--plugin", "fills.py", "-s", "fills", *settings)
+    assert done.returncode == 1
+    assert "run the same command again to go on" in done.stderr.replace("\n", " ")

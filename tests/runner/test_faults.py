@@ -6,6 +6,8 @@ import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
+
 from qdynbench.record.results import Run
 from qdynbench.record.schema import Status
 
@@ -32,10 +34,16 @@ EXPECTED = {
     "expensive": (Status.INFEASIBLE, "predicted time"),
     "finishes": (Status.INVALID, "an unexpected message came: Invalid value 'FinishCell'"),
     "answers": (Status.INVALID, "an unexpected message came: Invalid value 'Timed'"),
-    "babbles": (Status.INVALID, "a message of 18446744073709551615 bytes came"),
+    "babbles": (Status.INVALID, "something other than a message came"),
     "forges": (Status.INVALID, "shape"),
     "hurries": (Status.INVALID, "an unexpected message came: Invalid value 'Piece'"),
     "needs": (Status.INVALID, "an unexpected message came: Invalid value 'Need'"),
+    "unbuilt": (Status.FAILED, "solver 'unbuilt': no licence"),
+    "unlabelled": (Status.FAILED, "no label"),
+    "sumless": (Status.INVALID, "a sum for each state expected"),
+    "weightless": (Status.INVALID, "Expected `int` >= 0"),
+    "timeless": (Status.INVALID, "Expected `array` of length >= 1"),
+    "timely": (Status.INVALID, "calls expected, 1000 came"),
 }
 
 
@@ -58,6 +66,21 @@ def test_every_fault_is_a_row_and_the_rest_finishes(qdynbench: Command, small_ta
     assert set(run.table.solver) >= {*EXPECTED, "ed"}  # no row is dropped
     assert "goodbye from the solver" in cells["exits"].details
     assert not list(tmp_path.rglob("forged*"))  # nothing that a solver asks for reaches the scorer
+
+
+def test_an_installed_plugin_that_goes_wrong_in_workers_ends_the_cells_of_no_other(
+    qdynbench: Command, small_task: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Every worker, and the scorer, had imported every installed plugin.
+    installed = tmp_path / "site" / "qdbad-1.0.dist-info"
+    installed.mkdir(parents=True)
+    (installed / "METADATA").write_text("Metadata-Version: 2.1\nName: qdbad\nVersion: 1.0\n")
+    (installed / "entry_points.txt").write_text("[qdynbench]\nqdbad = qdbad\n")
+    (tmp_path / "site" / "qdbad.py").write_text("import os, sys\nif sys.argv[0].endswith('launcher.py'): os._exit(9)\n")
+    monkeypatch.syspath_prepend(tmp_path / "site")
+    arguments = ("run", small_task, "--quiet", "--out", "run", "--set", "sizes=[2]")
+    done = qdynbench(*arguments, PYTHONPATH=str(tmp_path / "site"))
+    assert done.returncode == 0, done.stderr
 
 
 STATIC = """\

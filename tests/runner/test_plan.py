@@ -21,14 +21,15 @@ from qdynbench.workers.process import Environment
 from qdynbench.workers.protocol import Loaded
 
 PLUGIN = """\
+from pathlib import Path
 from qdynbench import Block, Knowledge, Solver, hookimpl
 
 class Marking(Solver):
     knowledge = Knowledge.TRAJECTORIES
     def prepare(self, problem):
-        open("prepared", "w")
+        Path(__file__).with_name("prepared").touch()
     def solve(self, given):
-        open("solved", "w")
+        Path(__file__).with_name("solved").touch()
         yield Block(0, given.states)
 
 @hookimpl

@@ -23,7 +23,7 @@ sizes: [3]
 ensemble: ENSEMBLE
 times: {dt: 0.05, steps: 20}
 states: 4
-solvers: [honest, lazy, remembers, oneanswer, silent, repeats, shortens, patches, dies]
+solvers: [honest, lazy, remembers, oneanswer, silent, repeats, shortens, patches, backwards, dies]
 reference: ed
 timing: {batch_sizes: [1, 4], rounds: 3, launches: 3}
 limits: {seconds: 60, memory: 2 GB}
@@ -53,6 +53,7 @@ def test_cheats_are_caught_or_timed_for_what_they_cost(qdynbench: Command, tmp_p
         "repeats": "a timed call does not yield what was scored",
         "shortens": "a timed call does not yield what was scored",
         "patches": "the clock of its process runs behind",
+        "backwards": "the clock of its process runs behind",
         "oneanswer": "the initial state expected at time index 0" if ensemble == "neel" else "does not yield",
     }
     for name, reason in expected.items():
@@ -117,4 +118,4 @@ def test_times_of_fewer_states_are_scaled_up(qdynbench: Command, tmp_path: Path)
     whole, scaled = cell.ledger.solve
     assert (whole.extrapolated, scaled.extrapolated) == (False, True)
     assert (whole.timed_states, scaled.timed_states) == (4, 4)
-    assert scaled.seconds == pytest.approx(4 * whole.seconds, rel=0.2)
+    assert scaled.seconds == pytest.approx(4 * whole.seconds, rel=0.5)  # on a busy machine as well

@@ -500,7 +500,7 @@ class FailsToFit(Propagator):
         (Returns, "yields_blocks", "write `yield` in place of `return`"),
         (YieldsStates, "yields_blocks", "write `yield Block(index, states)`"),
         (BackwardInTime, "bit_order", "backward in time"),
-        (NegativeCost, "supports_and_estimate", "bytes = -1.0"),
+        (NegativeCost, "supports_and_estimate", "from estimate, -1.0 came"),
         (SilentRefusal, "supports_and_estimate", "None or a reason, it returned ''"),
         (Overflows, "supports_and_estimate", "Error: "),
         (ParametersChange, "parameters_frozen", "'order' can be set"),

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from qdynbench import Drive, PauliSum, Problem, Segment
+from qdynbench import Drive, Knowledge, PauliSum, Problem, Segment
 from qdynbench.record.schema import Score
 from qdynbench.workers import protocol as to
 from qdynbench.workers.channel import BadMessage, Channel, ChannelClosed, pair
@@ -87,6 +87,7 @@ def test_objects_do_not_travel(ends: Ends) -> None:
         here.send(to.Piece(0, {"states": object()}))  # type: ignore[dict-item]  # the mistake
 
 
+MARK = b"\xc1qdb"
 LAYOUT = msgspec.msgpack.encode([])
 DONE = msgspec.msgpack.encode(to.Done())
 
@@ -102,6 +103,8 @@ DONE = msgspec.msgpack.encode(to.Done())
         (msgspec.msgpack.encode({"type": "Piece", "start": 0, "arrays": {"states": "0"}}), LAYOUT),
         (msgspec.msgpack.encode({"type": "Piece", "start": 0, "arrays": {"states": -1}}), LAYOUT),
         (b"\xc1 is no msgpack", LAYOUT),
+        (b"\x91" * 200_000 + b"\x90", LAYOUT),  # deeper than any stack
+        (DONE, b"\x91" * 200_000 + b"\x90"),
         (b"", LAYOUT),
         (DONE, b""),
         (DONE, msgspec.msgpack.encode([("object", [1])])),
@@ -113,16 +116,54 @@ DONE = msgspec.msgpack.encode(to.Done())
 )
 def test_anything_else_is_refused(ends: Ends, body: bytes, layout: bytes) -> None:
     here, there = ends
-    here._stream.sendall(len(body).to_bytes(8, "big") + len(layout).to_bytes(8, "big") + body + layout)
+    here._stream.sendall(MARK + len(body).to_bytes(8, "big") + len(layout).to_bytes(8, "big") + body + layout)
     with pytest.raises(BadMessage, match="an unexpected message came: "):
         there.receive(to.Done | to.Called | to.Piece)
 
 
-def test_a_length_beyond_any_message_is_refused_before_it_is_read(ends: Ends) -> None:
+@pytest.mark.parametrize(
+    "message",
+    [
+        to.Prepared(float("nan"), 0.0),
+        to.Prepared(-1e13, 0.0),
+        to.Timed([], 0.0, 0.0),
+        to.Timed([0.0], 0.0, 0.0),
+        to.Loaded(0.0, Knowledge.TRAJECTORIES, False, to.Line(""), ("x",) * 1001, (), (), None),
+        to.Solved([to.Line("x")] * 1001, to.Line(""), {}),
+        to.Peak(-1, None, 0),
+        to.Note(to.Line("x")),
+    ],
+)
+def test_what_no_record_takes_is_refused_where_it_comes(ends: Ends, message: to.Message) -> None:
     here, there = ends
-    here._stream.sendall(b"\xff" * 16)
-    with pytest.raises(BadMessage, match="a message of 18446744073709551615 bytes came"):
+    there.longest = 10 if isinstance(message, to.Note) else there.longest
+    here.send(message)
+    with pytest.raises(BadMessage):
+        there.receive(type(message))
+
+
+@pytest.mark.parametrize("stray", [b"\xff" * 16, bytes(16), b"hello\n", MARK + b"\xff" * 16])
+def test_what_is_no_message_is_refused_before_more_of_it_is_read(ends: Ends, stray: bytes) -> None:
+    here, there = ends
+    here._stream.sendall(stray)
+    with pytest.raises(BadMessage, match="something other than a message came"):
         there.receive(to.Done)
+
+
+def test_a_text_of_a_plugin_is_clean_and_short_at_both_ends(ends: Ends) -> None:
+    # Half of a surrogate pair ended the run when the record was written, and 10 MB were printed.
+    here, there = ends
+    wild = "\x1b[2J\x1b]0;title\x07half \udcff of\x00 it\u202e" + "x" * 10_000_000
+    here.send(to.Failed(to.Line("failed"), to.Line(wild), to.Trace(wild)))
+    failed = there.receive(to.Failed)
+    assert failed.reason.startswith("half   of  it xxx")
+    assert (len(failed.reason), len(failed.details)) == (1000, 20_000)
+    forged = msgspec.msgpack.encode({"type": "Note", "text": wild.replace("\udcff", "?")})
+    here._stream.sendall(MARK + len(forged).to_bytes(8, "big") + len(LAYOUT).to_bytes(8, "big"))
+    sender = threading.Thread(target=here._stream.sendall, args=(forged + LAYOUT,))
+    sender.start()
+    assert there.receive(to.Note).text.startswith("half ? of  it xxx")
+    sender.join()
 
 
 def test_an_array_among_the_parameters_of_a_model_arrives_as_an_array(ends: Ends) -> None:
@@ -148,7 +189,7 @@ def test_the_limit_of_time_holds_within_a_message() -> None:
         if len(looks) > 3:
             raise TimeoutError
 
-    channel.watch = watch
+    channel.watched_by(watch)
     theirs.sendall(b"abc")
     with pytest.raises(TimeoutError):
         channel.receive(to.Done)

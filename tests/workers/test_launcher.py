@@ -57,12 +57,17 @@ def test_a_worker_is_forked_in_the_surroundings_of_the_main_process(
     environment: Environment, workers: list[Worker], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PWD", str(tmp_path))
+    monkeypatch.setenv("SLURM_SUBMIT_DIR", str(tmp_path))
     monkeypatch.setenv("XDG_NOTE", "x" * 100_000)
     monkeypatch.setenv("XDG_ODD", os.fsdecode(b"caf\xe9"))
     workers.append(Worker("solver", "first", environment))
     pid, deadline = begun(workers[0]), time.monotonic() + 10
-    while os.readlink(f"/proc/{pid}/cwd") != str(tmp_path):
+    while os.readlink(f"/proc/{pid}/cwd") != "/":
         assert time.monotonic() < deadline
+    arguments = os.fsdecode(Path(f"/proc/{pid}/cmdline").read_bytes())
+    for text in (arguments, *environment.variables().values()):
+        assert str(tmp_path) not in text  # the solver may be blind to the task that lies there
     assert os.getsid(pid) == pid
     sockets = [name for name in os.listdir(f"/proc/{pid}/fd") if "socket" in os.readlink(f"/proc/{pid}/fd/{name}")]
     assert len(sockets) == 1  # neither that of another worker nor the launcher's
@@ -107,6 +112,33 @@ def test_an_interrupted_launch_leaves_no_answer_to_the_next(
             Worker("solver", "interrupted", environment)
     workers.append(Worker("solver", "second", environment))
     begun(workers[1])
+
+
+def test_the_number_of_a_worker_that_has_died_is_not_signalled(
+    environment: Environment, workers: list[Worker], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # It may be another's by then.
+    workers.append(Worker("solver", "first", environment))
+    old = workers[0]._process
+    os.kill(old.pid, signal.SIGSEGV)
+    old.wait(timeout=10)
+    monkeypatch.setattr(os, "killpg", lambda *_: pytest.fail("the group of another"))
+    workers[0].kill()
+
+
+def test_a_launcher_ends_all_even_if_it_is_told_to_end_meanwhile() -> None:
+    script = (
+        "import os, signal, socket\n"
+        "from qdynbench.workers import family, launcher\n"
+        "def end_all():\n"
+        "    for _ in range(2):\n"
+        "        os.kill(os.getpid(), signal.SIGTERM)\n"
+        "    print('all have ended', flush=True)\n"
+        "launcher.PRELOADED, launcher._serve, family.end_all = (), lambda *_: None, end_all\n"
+        "launcher.main(socket.socketpair()[0].detach(), os.getppid())\n"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=False)
+    assert done.stdout == "all have ended\n", done.stderr
 
 
 def test_a_library_that_cannot_be_imported_is_named(environment: Environment, tmp_path: Path) -> None:

@@ -20,7 +20,7 @@ def names() -> list[str]:
 
 
 def named(name: str, encoder: str) -> Path:
-    """Return the folder of weights that `start=name` means: a shipped one, or else a path.
+    """Return the folder of weights that `start=name` means: a shipped one, or else an absolute path.
 
     Raises:
         InputError: there is neither.
@@ -33,7 +33,7 @@ def named(name: str, encoder: str) -> Path:
     if folder.is_dir():
         return folder
     raise InputError(
-        f"start={name}: there is no such folder, and no weights of that name ship with sru"
+        f"start={name}: there is no such folder (a path has to be absolute), and no weights of that name ship with sru"
         + suggestion(shipped, names())
     )
 

@@ -31,7 +31,7 @@ def draw_figures(run: Run, registry: Registry) -> list[Drawing]:
 def draw_figure(name: str, run: Run, registry: Registry) -> Drawing:
     """Draw one figure into the run's folder; what an earlier drawing left there goes."""
     folder = run.folder / "figures"
-    faults: list[Exception] = []
+    faults: list[BaseException] = []
     table, files = None, tuple[Path, ...]()
     try:
         figure: Figure = registry.load("figures", name)()
@@ -40,13 +40,13 @@ def draw_figure(name: str, run: Run, registry: Registry) -> Drawing:
         return Drawing(name, reason=message, details=trace)
     try:
         table = figure.table(run)
-    except Exception as error:  # whatever a plugin raises: the run stands without its figure
+    except (Exception, SystemExit) as error:  # whatever a plugin raises: the run stands without its figure
         faults.append(error)
     try:
         for kind in ("png", "svg"):
-            (folder / f"{name}.{kind}").unlink(missing_ok=True)
+            run.figure_file(f"{name}.{kind}").unlink(missing_ok=True)
         files = save(figure.draw(run), folder, name)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         faults.append(error)
     traces = ["".join(traceback.format_exception(one)) for one in faults if not isinstance(one, CannotDraw)]
     return Drawing(name, files, table, "; ".join(dict.fromkeys(map(_reason, faults))), "".join(traces[:1]))
@@ -94,7 +94,7 @@ def style(chart: ChartType) -> ChartType:
     return styled
 
 
-def _reason(error: Exception) -> str:
+def _reason(error: BaseException) -> str:
     if isinstance(error, CannotDraw):
         return str(error)
     lines = str(error).strip().splitlines()

@@ -51,6 +51,8 @@ def curves(run: Run, console: Console) -> Iterator[Text]:
     errors = METRICS if mean_curves(run, "infidelity", max(sizes)) else METRICS | WITHOUT_STATES
     panels = {metric: found for metric in errors if (found := mean_curves(run, metric, max(sizes)))}
     observed = {} if errors is METRICS else observed_curves(run, max(sizes))
+    if not (panels or observed):
+        return
     beside = len(panels) + len(observed) > 1 and console.width >= 2 * NARROWEST_PANEL + 4
     width = (console.width - 4) // 2 if beside else min(console.width, 110)
     times, drawn = run.task.times.grid(), []
@@ -98,7 +100,7 @@ def mean_curves(run: Run, metric: str, size: int) -> Curves:
     """Return a metric's mean over all samples of a size for each solver, shape `(T+1,)`."""
     found: dict[str, list[NDArray[np.float32]]] = {}
     for cell in run.cells:
-        if cell.size == size and (values := run.curves_of(cell).get(metric)) is not None and values.ndim == 2:
+        if cell.size == size and (values := run.curves_of(cell, metric).get(metric)) is not None and values.ndim == 2:
             found.setdefault(cell.solver, []).append(values)
     order = [name for name in run.task.solvers if name in found]
     with warnings.catch_warnings():

@@ -143,6 +143,8 @@ def say(console: Console, lines: Iterable[Text | str]) -> None:
     """Print lines as they are: no markup, no clipping; a terminal that has no Unicode gets the nearest letters."""
     for line in lines:
         text = _text(line)
+        # Whatever has come so far, nothing commands the terminal but the styles, which count letters.
+        text.plain = "".join(letter if letter.isprintable() else " " for letter in text.plain)
         if not console.encoding.lower().startswith("utf"):
             text.plain = text.plain.translate(ASCII).encode(console.encoding, "replace").decode(console.encoding)
         console.print(text, soft_wrap=True, markup=False, highlight=False)

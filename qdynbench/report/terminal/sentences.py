@@ -21,6 +21,7 @@ from qdynbench.analysis.findings import (
     Wrong,
 )
 from qdynbench.analysis.ranking import Unsolved
+from qdynbench.analysis.resolution import Resolution
 from qdynbench.record.schema import PredictedCost, Score, Status
 from qdynbench.report.terminal.numbers import score, skill
 
@@ -237,6 +238,18 @@ def gap(found: Gap) -> str:
 def prediction(cost: PredictedCost) -> str:
     """Write what a cell was predicted to cost: `34.4 GB and 19.2 s`."""
     return f"{write.memory(cost.bytes)} and {write.duration(cost.seconds)}"
+
+
+def machine_resolves(found: Resolution) -> Iterator[str]:
+    """Say what differences of times a machine can tell apart."""
+    held, equals = found.equals
+    yield (
+        f"The interval of a ratio of two times is ±{found.typical:.1%} in half of the comparisons and at most "
+        f"±{found.widest:.1%} in 9 of 10."
+    )
+    yield f"Equals were called different in {equals - held} of {equals} comparisons; 1 in 20 is chance."
+    for slower, (seen, of) in found.found.items():
+        yield f"A slowdown of {slower:.0%} was found in {seen} of {of} comparisons."
 
 
 def averaged(seeds: Sequence[int]) -> list[str]:

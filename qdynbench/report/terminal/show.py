@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Iterable, Iterator, Sequence
 
 from rich.console import Console
 from rich.text import Text
@@ -13,11 +12,13 @@ from rich.text import Text
 from qdynbench import text as write
 from qdynbench.analysis.answer import answer
 from qdynbench.analysis.findings import Claim, Comparison, Protocol, findings
-from qdynbench.analysis.selection import cells_by_solver, score_of, states_of
+from qdynbench.analysis.selection import cells_by_solver, score_of
 from qdynbench.record.results import Run
 from qdynbench.record.schema import Status
+from qdynbench.record.store import PAGE
 from qdynbench.report.parts import Drawing
 from qdynbench.report.terminal.curves import curves
+from qdynbench.report.terminal.heading import machine_of, setting_of
 from qdynbench.report.terminal.layout import STATUS_STYLES, flow, lines_of, say, wrapped
 from qdynbench.report.terminal.notes import labels
 from qdynbench.report.terminal.sentences import paragraphs, text_of
@@ -78,43 +79,10 @@ def _section(console: Console, lines: Iterator[Text]) -> None:
 
 
 def _header(run: Run, console: Console) -> Iterator[Text]:
-    task, made = run.task, run.record.provenance
-    training = task.training
-    yield from wrapped(Text(write.plain(task.title or task.name), "bold"), console, console.width)
-    setting = [
-        _model(task.model),
-        f"{task.times.steps} steps of {task.times.dt:g}",
-        f"N = {write.spans(task.sizes)}",
-        write.plain(f"{write.count(states_of(run), 'state')} a size, {task.ensemble}"),
-        f"reference {task.reference}",
-        training and f"trained on N = {write.spans(training.sizes)}, {training.trajectories} trajectories each",
-        training and f"training noise {training.noise:g}",
-        training and training.model and training.model != task.model and f"trained on {_model(training.model)}",
-    ]
-    hardware = made.get("hardware", {})
-    machine = [
-        f"{hardware.get('processor', 'unknown machine')}, {write.count(int(hardware.get('cores') or 0), 'core')}",
-        write.count(int(made.get("threads") or 0), "thread"),
-        str(made.get("device", "")),
-        str(made.get("started", ""))[:16].replace("T", " ") + " UTC",
-        f"commit {made['commit']}" if made.get("commit") else "",
-        str(run.folder),
-    ]
-    for items in (setting, machine):
-        for line in flow([write.plain(item) for item in items if item], console.width):
+    yield from wrapped(Text(write.plain(run.task.title or run.task.name), "bold"), console, console.width)
+    for items in (setting_of(run), [*machine_of(run), write.plain(str(run.folder))]):
+        for line in flow(items, console.width):
             yield Text(line, "dim")
-
-
-def _model(parameters: Mapping[str, Any]) -> str:
-    shown = ", ".join(f"{key} {_brief(value)}" for key, value in parameters.items() if key != "family")
-    return f"{parameters.get('family', 'model')}: {shown}"
-
-
-def _brief(value: Any) -> str:
-    if isinstance(value, list):
-        shown = [] if any(isinstance(item, list) for item in value) else [_brief(item) for item in value[:3]]
-        return f"[{', '.join([*shown, '…'])}] ({len(value)})" if len(value) > len(shown) else f"[{', '.join(shown)}]"
-    return f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def _verdict(run: Run, console: Console) -> Iterator[Text]:
@@ -167,11 +135,7 @@ def _details(run: Run, drawn: Sequence[Drawing], console: Console) -> Iterator[T
             yield Text(f"  as for {said[text]}", "dim")
         else:
             said[text] = name
-            yield from (Text(f"  {_visible(line)}", "dim") for line in text.rstrip().splitlines())
-
-
-def _visible(line: str) -> str:
-    return "".join(letter if letter.isprintable() else " " for letter in line.expandtabs(4))
+            yield from (Text(f"  {line.expandtabs(4)}", "dim") for line in text.rstrip().splitlines())
 
 
 def _footer(run: Run, drawn: Sequence[Drawing], console: Console) -> Iterator[Text]:
@@ -184,6 +148,9 @@ def _footer(run: Run, drawn: Sequence[Drawing], console: Console) -> Iterator[Te
     if run.missing:
         parts.append(Text(f"{run.missing} missing", "yellow"))
     text.append_text(Text(", ").join(parts))
+    if run.damaged:
+        parts_of = write.count(len(run.damaged), "file")
+        text.append(f"; {parts_of} cannot be read, see below")
     if untimed or run.missing:
         text.append("; interrupted: the same `qdynbench run` goes on from here")
     yield from wrapped(text, console, console.width, 2)
@@ -194,6 +161,8 @@ def _footer(run: Run, drawn: Sequence[Drawing], console: Console) -> Iterator[Te
     told = any([*ended, *(fit.details for fit in run.record.fits.values()), *(one.details for one in drawn)])
     what = "every number, all curves, tracebacks" if told else "every number and all curves"
     yield Text(f"      qdynbench report {folder} --details    {what}", "dim")
+    if (run.folder / PAGE).is_file():
+        yield Text(f"page  {shlex.quote(str(run.folder / PAGE))}", "dim")
 
 
 def _pair(run: Run) -> tuple[str, str] | None:

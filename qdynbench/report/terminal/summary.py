@@ -37,18 +37,24 @@ ERROR_STYLES = {
 }
 
 
-def sentences_of(answer: Answer, console: Console) -> Iterator[Text]:
-    """Yield the answer in words."""
-    run, width = answer.run, min(console.width, WIDEST_TEXT)
-    reference = run.task.reference
+def said(answer: Answer) -> Iterator[tuple[str, str, str]]:
+    """Yield the answer in words, each a heading, a text and the style of the text."""
+    run, reference = answer.run, answer.run.task.reference
     if text := fastest(answer.fastest, reference, run.metric, run.tolerance):
-        yield from wrapped(Text(text, "bold"), console, width, 2)
+        yield "", text, "bold"
     for one in (one for one in answer.worth if one.scores):
-        yield from wrapped(Text.assemble((f"{one.solver}: ", "bold"), worth(one, reference)), console, width, 2)
+        yield one.solver, worth(one, reference), ""
     for solver, sizes in answer.wrong:
-        yield from wrapped(Text(wrong(solver, sizes), "red"), console, width, 2)
+        yield "", wrong(solver, sizes), "red"
     if text := care(answer.care):
-        yield from wrapped(Text(text, "yellow"), console, width, 2)
+        yield "", text, "yellow"
+
+
+def sentences_of(answer: Answer, console: Console) -> Iterator[Text]:
+    """Yield the answer in words, for a console."""
+    for heading, text, style in said(answer):
+        line = Text.assemble((f"{heading}: " if heading else "", "bold"), (text, style))
+        yield from wrapped(line, console, min(console.width, WIDEST_TEXT), 2)
 
 
 def summary(answer: Answer, console: Console) -> Iterator[Text]:

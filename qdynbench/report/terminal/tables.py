@@ -133,7 +133,7 @@ def _keys(run: Run, found: Sequence[Point]) -> list[Part]:
 
 
 def _metric(run: Run, metric: str, found: Sequence[Point]) -> Part:
-    longest = run.task.times.grid()[-1] * (1 - 1e-6)
+    longest = run.task.times.dt * run.task.times.steps * (1 - 1e-6)
 
     def entry(cell: CellRecord) -> Text:
         score = score_of(cell, metric)
@@ -231,7 +231,7 @@ def _notes(run: Run, found: Sequence[Point]) -> Iterator[Text]:
         listed = ", ".join(f"{write.plain(name)} {write.duration(seconds)}" for name, seconds in start_ups.items())
         notes.append(f"start-up of a process (imports, compilation, first prepare), at most: {listed}")
     yield from (Text(note, "dim") for note in notes)
-    yield from map(_fit_line, run.record.fits.values())
+    yield from map(fit_line, run.record.fits.values())
 
 
 def _width(parts: Sequence[Part]) -> int:
@@ -262,7 +262,8 @@ COST = Text.assemble(
 )
 
 
-def _fit_line(fit: FitRecord) -> Text:
+def fit_line(fit: FitRecord) -> Text:
+    """Write where weights come from and what they had cost."""
     text = Text.assemble((fit.solver, "bold"), ": ")
     if not fit.status.honest:
         return text.append_text(status_text(fit.status, fit.reason))

@@ -1,0 +1,1 @@
+"""The report of runs as one HTML file that needs no network: `page.py` renders it, `data.py` packs its numbers."""
