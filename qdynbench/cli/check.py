@@ -22,7 +22,7 @@ def check(
     ],
     plugin: Plugins = None,
 ) -> int:
-    """Check that a solver, model, metric or ensemble keeps its contract.
+    """Check a solver, model, metric or ensemble against its contract.
 
     A solver is also held to the answers that are known exactly.
     """

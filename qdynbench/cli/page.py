@@ -22,7 +22,10 @@ def page(
     tolerance: Tolerance = None,
     metric: Metric = None,
 ) -> int:
-    """Write the report of one run or several as one HTML file that opens from disk and needs no network."""
+    """Write the report of one run or several as one HTML file.
+
+    It opens from disk and needs no network.
+    """
     from rich.console import Console
 
     from qdynbench.cli.options import judged_by, registry_of, say_left_out

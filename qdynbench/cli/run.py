@@ -141,7 +141,10 @@ def chosen_task(registry: Registry) -> str:
     console = Console(stderr=True, soft_wrap=True, highlight=False)
     console.print(Text(listed))
     numbers = [str(number) for number in range(1, len(tasks) + 1)]
-    answer = Prompt.ask("Which task?", choices=numbers, show_choices=False, default="1", console=console)
+    try:
+        answer = Prompt.ask("Which task?", choices=numbers, show_choices=False, default="1", console=console)
+    except EOFError as error:
+        raise InputError("no task was chosen") from error
     return list(tasks)[int(answer) - 1]
 
 

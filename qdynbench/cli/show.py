@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json as json_module
+import os
 import re
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -15,21 +16,24 @@ if TYPE_CHECKING:
 
 
 def show(
-    name: Annotated[str, typer.Argument(help="A solver, model, metric, ensemble, figure or task.")],
+    name: Annotated[str, typer.Argument(help="A solver, model, metric, ensemble, figure or task, or a task file.")],
     plugin: Plugins = None,
     json: Annotated[bool, typer.Option("--json", help="As JSON, for programs.")] = False,
 ) -> int:
-    """Show what a solver, model, metric or task is, and what it takes.
+    """Show what a solver, model, metric or task is and takes.
 
     Of a solver: its parameters with types and defaults, what it knows, its limits and its source.
     """
     from qdynbench.contract.spec import SolverSpec
     from qdynbench.plugins.registry import Registry
 
-    spec = SolverSpec.parse(name)
     registry = Registry.discover(plugin or ())
-    entry = registry.find_among(("solvers", "models", "metrics", "ensembles", "figures", "tasks"), spec.name)
-    about = described(entry, spec, registry)
+    if os.path.isfile(name):
+        about = {"name": name, "kind": "task", "summary": "in a file", **_of_task(name, registry)}
+    else:
+        spec = SolverSpec.parse(name)
+        entry = registry.find_among(("solvers", "models", "metrics", "ensembles", "figures", "tasks"), spec.name)
+        about = described(entry, spec, registry)
     if json:
         print(json_module.dumps(about, indent=1))  # noqa: T201 - for programs: as it is, without a console's wrapping
     else:
@@ -57,7 +61,7 @@ def described(entry: Entry, spec: Any, registry: Registry) -> dict[str, Any]:
             {
                 "name": name,
                 "type": _type(field.annotation),
-                "default": "required" if field.is_required() else json_module.dumps(field.default, default=str),
+                "default": "required" if field.is_required() else str(field.default),
             }
             for name, field in target.model_fields.items()
         ]
@@ -210,6 +214,6 @@ def _print(about: dict[str, Any]) -> None:
             default = one["default"] if one["default"] == "required" else f"default {one['default']}"
             inner.add_row(*(Text(plain(text)) for text in (one["name"], one["type"], default, one.get("role", ""))))
         table.add_row("parameters", inner if parameters else "none")
-    for heading, value in about.items():
+    for heading, value in ((heading, value) for heading, value in about.items() if value):
         table.add_row(heading, Text("\n".join(map(plain, value if isinstance(value, list) else [value]))))
     console.print(table)

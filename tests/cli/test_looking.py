@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import os
 import subprocess
 import sys
 import textwrap
@@ -12,10 +13,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 
 import qdynbench as package
 from qdynbench import InputError, Run, Status, load_run
 from qdynbench.plugins.registry import Registry
+from qdynbench.record.folders import remember
 from tests.runs import Entry, ended, make_run
 
 Command = Callable[..., subprocess.CompletedProcess[str]]
@@ -54,6 +57,11 @@ def test_a_solver_says_what_it_takes_and_refuses(qdynbench: Command) -> None:
     assert "did you mean 'tolerance'" in wrong.stderr
 
 
+def test_a_task_file_can_be_shown(qdynbench: Command, small_task: Path) -> None:
+    about = json.loads(qdynbench("show", small_task, "--json").stdout)
+    assert (about["kind"], about["sizes"], about["solvers"]) == ("task", "2, 3", "ed, persistence")
+
+
 def test_lists_can_be_read_by_programs(qdynbench: Command) -> None:
     rows = json.loads(qdynbench("list", "solvers", "--json").stdout)
     assert {row["name"] for row in rows} == set(REGISTRY.entries["solvers"])
@@ -74,6 +82,46 @@ def test_a_run_is_found_from_anywhere_and_by_name(
     assert load_run("mine").folder == load_run().folder == tmp_path / "elsewhere" / "mine"
     with pytest.raises(InputError, match="no run at 'yours'"):
         load_run("yours")
+
+
+def test_a_run_elsewhere_is_compared_and_has_its_page_by_name(
+    qdynbench: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "elsewhere" / "mine"
+    make_run(folder, {name: {2: Entry(seconds=1e-3)} for name in ("ed", "numpy")})
+    remember(folder)
+    (tmp_path / "other").mkdir()
+    monkeypatch.chdir(tmp_path / "other")
+    assert qdynbench("compare", "numpy", "ed", "--run", "mine").returncode == 0
+    assert qdynbench("page", "mine", "--out", "page.html").returncode == 0
+    assert "mine" in (tmp_path / "other" / "page.html").read_text()
+    wrong = qdynbench("compare", "numpy", "ed", "--run", "yours")
+    assert "unknown task 'yours'" in wrong.stderr
+
+
+def test_what_was_remembered_is_not_believed(
+    qdynbench: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    index = tmp_path / "cache" / "qdynbench" / "runs.txt"
+    index.parent.mkdir(parents=True)
+    folder = tmp_path / "kept"
+    make_run(folder, {"ed": {2: Entry(seconds=1e-3)}})
+    record = json.loads((folder / "run.json").read_text())
+    record["task"]["name"] = "\x1b[31mred\nline, " + 1000 * "x"
+    (folder / "run.json").write_text(json.dumps(record))
+    odd = [b"\xff\xfe", b"gone", b"\0", 5000 * b"long", str(tmp_path).encode(), b"", str(folder).encode()]
+    index.write_bytes(b"\n".join(odd))
+    assert [Path(row["run"]) for row in json.loads(qdynbench("list", "runs", "--json").stdout)] == [Path("kept")]
+    for form in ([], ["--csv"], ["--json"]):
+        shown = qdynbench("list", "runs", *form)
+        assert shown.returncode == 0
+        assert "\x1b[31m" not in shown.stdout
+        assert len(shown.stdout) < 3000
+    index.unlink()
+    index.symlink_to(tmp_path / "thesis")
+    (tmp_path / "thesis").write_text("text\n")
+    remember(tmp_path / "new")
+    assert (tmp_path / "thesis").read_text() == "text\n"
 
 
 def test_a_run_says_what_it_is(tmp_path: Path) -> None:
@@ -100,12 +148,57 @@ def test_fits_are_listed_and_removed(qdynbench: Command, tmp_path: Path, small_t
     assert "no fits" in qdynbench("list", "fits").stdout
 
 
+def test_clean_removes_nothing_but_fits(qdynbench: Command, tmp_path: Path) -> None:
+    fits, digest = tmp_path / "cache" / "qdynbench" / "fits", 32 * "0"
+    outside = tmp_path / "outside"
+    for folder in (
+        outside,
+        fits / "notes",
+        fits / f"linear-{digest}" / "weights",
+        fits / f"mixed-{digest}" / "weights",
+    ):
+        folder.mkdir(parents=True)
+        (folder / "kept.txt").write_text("thesis")
+    (fits / f"linear-{digest}" / "weights" / "link").symlink_to(outside)
+    (fits / f"mixed-{digest}" / "thesis.txt").write_text("thesis")
+    (fits / f"link-{digest}").symlink_to(outside)
+    for manifest in ("{", '{"training": {"sizes": 3}, "solver": "\\u001b[31m"}'):
+        (fits / f"linear-{digest}" / "weights" / "manifest.json").write_text(manifest)
+        (listed,) = json.loads(qdynbench("list", "fits", "--json").stdout)
+        assert Path(listed["folder"]).name == f"linear-{digest}"
+        assert "\x1b[31m" not in qdynbench("list", "fits").stdout
+    asked = qdynbench("clean")
+    assert (asked.returncode, "--yes" in asked.stderr) == (2, True)
+    assert qdynbench("clean", "--yes").returncode == 0
+    assert not (fits / f"linear-{digest}").exists()
+    left = {str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*.txt")}
+    inner = f"cache/qdynbench/fits/mixed-{digest}"
+    assert left == {
+        "outside/kept.txt",
+        "cache/qdynbench/fits/notes/kept.txt",
+        f"{inner}/weights/kept.txt",
+        f"{inner}/thesis.txt",
+    }
+
+
+def test_a_fit_that_a_run_is_making_stays(qdynbench: Command, tmp_path: Path) -> None:
+    home = tmp_path / "cache" / "qdynbench" / "fits" / f"linear-{32 * '0'}"
+    (home / "work").mkdir(parents=True)
+    with FileLock(home.with_suffix(".lock")):
+        assert "1 fit in use stayed" in qdynbench("clean", "--yes").stdout
+    assert home.is_dir()
+
+
 def test_a_folder_of_plugins_is_loaded(qdynbench: Command, tmp_path: Path) -> None:
     assert qdynbench("new", "solver", "one", "--out", "mine").returncode == 0
     assert qdynbench("new", "model", "two", "--out", "mine").returncode == 0
     (tmp_path / "mine" / "helper.py").write_text("raise RuntimeError('this is no plugin')")
     for kind, name in (("solvers", "one"), ("models", "two")):
         assert name in {row["name"] for row in json.loads(qdynbench("list", kind, "--json", "--plugin", "mine").stdout)}
+    (tmp_path / "outside.py").write_text("from qdynbench import hookimpl\nraise RuntimeError('not followed')")
+    (tmp_path / "mine" / "link.py").symlink_to(tmp_path / "outside.py")
+    os.mkfifo(tmp_path / "mine" / "pipe.py")
+    assert qdynbench("list", "solvers", "--plugin", "mine").returncode == 0
     (tmp_path / "empty").mkdir()
     refused = qdynbench("list", "solvers", "--plugin", "empty")
     assert refused.returncode == 2
@@ -113,10 +206,12 @@ def test_a_folder_of_plugins_is_loaded(qdynbench: Command, tmp_path: Path) -> No
 
 
 def test_without_a_task_the_tasks_are_offered(qdynbench: Command, tmp_path: Path, small_task: Path) -> None:
+    (tmp_path / "\x1b[31mtask.yaml").touch()
     done = qdynbench("run")
     assert done.returncode == 2
-    assert "1  small.yaml" in done.stderr
+    assert "  small.yaml " in done.stderr
     assert "kicked_ising" in done.stderr
+    assert "\x1b[31m" not in done.stderr
 
 
 def test_the_shell_completes_commands(new_process: Command) -> None:

@@ -92,6 +92,12 @@ def test_a_name_that_would_do_harm_is_refused(
     assert not expected or set(tmp_path.iterdir()) == set(before)
 
 
+def test_nothing_is_written_through_a_link(qdynbench: Command, tmp_path: Path) -> None:
+    (tmp_path / "mine.py").symlink_to(tmp_path / "gone.py")
+    assert "exists already" in qdynbench("new", "solver", "mine").stderr
+    assert not (tmp_path / "gone.py").exists()
+
+
 @pytest.mark.parametrize("name", ["solver", "block", "torch-2", "MySolver"])
 def test_no_name_hides_what_the_file_imports(qdynbench: Command, tmp_path: Path, name: str) -> None:
     assert qdynbench("new", "solver", name, "--out", "here").returncode == 0
