@@ -17,7 +17,7 @@ from qdynbench.contract.spec import SolverSpec
 from qdynbench.errors import InputError, suggestion
 from qdynbench.files import file_name, short_name
 from qdynbench.plugins.classes import plugin_of
-from qdynbench.plugins.registry import Registry
+from qdynbench.plugins.registry import Registry, plugin_files
 from qdynbench.record import trust
 from qdynbench.record.folders import RUNS, find_run, remember
 from qdynbench.record.results import Run, warn
@@ -217,8 +217,7 @@ def plugins_of(run: Run, named: Iterable[str | Path] = ()) -> tuple[list[Path], 
 
     These are the `named` ones, and those of the run that this user has run here as they are now.
     """
-    files = [Path(file).expanduser().resolve() for file in named]
-    left_out = []
+    files, left_out = plugin_files(named), []
     for text in run.record.plugin_files:
         file = Path(text)
         if file in files:

@@ -130,9 +130,8 @@ class Registry:
             except FAULTS as error:
                 problem = f"{type(error).__name__}: {error}"
                 registry.plugins[point.name] = Plugin(point.name, version, problem, traceback.format_exc())
-        places = [Path(file).expanduser().resolve() for file in files]
-        for member in dict.fromkeys(member for place in places for member in _members(place)):
-            registry.add_file(member)
+        for file in plugin_files(files):
+            registry.add_file(file)
         return registry
 
     @property
@@ -249,14 +248,19 @@ class Registry:
         return self.plugins[entry.plugin].distribution
 
 
-def _members(path: Path) -> list[Path]:
-    """Return the single-file plugins in a folder, which are the files that name `hookimpl`, or the file itself.
+def plugin_files(named: Iterable[str | Path]) -> list[Path]:
+    """Return single-file plugins, each once; of a folder, all its files that name `hookimpl`.
 
-    Links in the folder are not followed.
+    Links in a folder are not followed.
 
     Raises:
         InputError: a folder without any.
     """
+    places = [Path(place).expanduser().resolve() for place in named]
+    return list(dict.fromkeys(file for place in places for file in _members(place)))
+
+
+def _members(path: Path) -> list[Path]:
     if not os.path.isdir(path):
         return [path]
     found = []

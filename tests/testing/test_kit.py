@@ -28,7 +28,7 @@ from qdynbench import (
     moments,
     observables,
 )
-from qdynbench.errors import InputError
+from qdynbench.errors import InputError, InvalidOutput
 from qdynbench.physics.entanglement import half_chain_entropy
 from qdynbench.testing import CheckResult, ConformanceTests, behaviour, oracles, passed, run_checks
 from qdynbench.testing.exercise import ExactTrajectories, FitRecorder, uniform_chain
@@ -618,5 +618,5 @@ class KnowsByName(Chebyshev):
 def test_what_is_declared_is_held_to() -> None:
     with pytest.raises(InputError, match="order=0: input should be greater than or equal to 1"):
         run_checks(Constrained, {"order": 0}, name="constrained")
-    with pytest.raises(InputError, match=r"knowledge is 'hamiltonian' and none of Knowledge\.HAMILTONIAN"):
+    with pytest.raises(InvalidOutput, match=r"knowledge is 'hamiltonian' and none of Knowledge\.HAMILTONIAN"):
         run_checks(KnowsByName, {})
