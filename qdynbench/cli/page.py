@@ -44,7 +44,7 @@ def page(
     path = out or (opened[0].page_file() if len(opened) == 1 else Path(PAGE))
     if path.is_dir() or not path.parent.is_dir():
         raise InputError(f"--out {path}: {'a folder' if path.is_dir() else 'its folder does not exist'}; name a file")
-    write_page(opened, path, summaries_of(Registry.discover()))
+    write_page(opened, path, summaries_of(Registry.discover(plugin or ())))
     for run in opened:
         say_left_out(run.damaged)
     Console().print(str(path), soft_wrap=True, markup=False, highlight=False)
