@@ -23,6 +23,10 @@ _HOME = {name: home for home, name in re.findall(r"^from (\S+) import (\w+) as",
 __all__ = sorted(_HOME)  # noqa: PLE0605 - type checkers read the stub
 
 
+def __dir__() -> list[str]:
+    return [*__all__, "__version__", "testing", "toolkit"]
+
+
 def __getattr__(name: str) -> Any:
     # Read when asked for, so that `import qdynbench` costs nothing and the command line starts fast.
     if name not in _HOME:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import json
 import tempfile
 import traceback
@@ -11,11 +12,14 @@ from typing import Any
 
 from qdynbench.analysis.comparison import contests
 from qdynbench.analysis.findings import Comparison
+from qdynbench.contract.solver import Solver
 from qdynbench.contract.spec import SolverSpec
 from qdynbench.errors import InputError, suggestion
 from qdynbench.files import file_name, short_name
-from qdynbench.plugins.registry import Registry
+from qdynbench.plugins.classes import plugin_of
+from qdynbench.plugins.registry import Registry, plugin_files
 from qdynbench.record import trust
+from qdynbench.record.folders import RUNS, find_run, remember
 from qdynbench.record.results import Run, warn
 from qdynbench.record.store import Store
 from qdynbench.report.figures.drawing import draw_figures
@@ -30,16 +34,16 @@ from qdynbench.task.load import load_task, with_solvers
 from qdynbench.task.spec import Task
 from qdynbench.text import SHOWN, plain
 
-__all__ = ["compare", "draw", "load_run", "load_task", "plan", "run"]
+Asked = str | type[Solver] | Iterable[str | type[Solver]]
+"""Solvers by name, or classes."""
 
-RUNS = Path("runs")
-"""Where runs are kept unless a folder is given: below the working directory."""
+__all__ = ["compare", "draw", "load_run", "load_task", "plan", "run"]
 
 
 def plan(
-    task: str | Path | Task,
+    task: str | Path | Mapping[str, Any] | Task,
     *,
-    solvers: Iterable[str] = (),
+    solvers: Asked = (),
     setting: str | None = None,
     overrides: Mapping[str, Any] | None = None,
     plugins: Iterable[str | Path] = (),
@@ -52,9 +56,10 @@ def plan(
     Raises:
         InputError: something asked for does not exist or cannot be run as written.
     """
-    registry = Registry.discover(plugins)
+    names, files = _asked(solvers)
+    registry = Registry.discover([*plugins, *files])
     return predict(
-        _task(task, registry, setting, overrides, solvers),
+        _task(task, registry, setting, overrides, names),
         registry,
         observer or Observer(),
         device=device,
@@ -71,9 +76,9 @@ def predict(
 
 
 def run(
-    task: str | Path | Task,
+    task: str | Path | Mapping[str, Any] | Task,
     *,
-    solvers: Iterable[str] = (),
+    solvers: Asked = (),
     setting: str | None = None,
     overrides: Mapping[str, Any] | None = None,
     plugins: Iterable[str | Path] = (),
@@ -93,8 +98,9 @@ def run(
     `page.html` is written.
 
     Args:
-        task: path of a task file, name of a registered task, or a task.
-        solvers: run these and not the task's, such as `["sru", "ed[precision=single]"]`.
+        task: path of a task file, name of a registered task, what a task file holds as a dict, or a task.
+        solvers: run these and not the task's, such as `["sru", "ed[precision=single]"]`; a class of your own stands for
+            itself with its defaults, also one from a notebook, and is named as it is.
         setting: one of the named sets of values in the task file, such as "full".
         overrides: values by dotted key, such as `{"times.steps": 500}`.
         plugins: single-file plugins.
@@ -110,8 +116,9 @@ def run(
     Raises:
         InputError: something asked for does not exist, cannot be run as written, or would replace results.
     """
-    registry = Registry.discover(plugins)
-    task = _task(task, registry, setting, overrides, solvers)
+    names, files = _asked(solvers)
+    registry = Registry.discover([*plugins, *files])
+    task = _task(task, registry, setting, overrides, names)
     folder = Path(out) if out is not None else default_folder(task, setting, overrides)
     observer = observer or Observer()
     again = frozenset((task.solvers if refit else ()) if isinstance(refit, bool) else refit)
@@ -147,6 +154,7 @@ def measure(
 ) -> Run:
     """Run a task as `run` does, but for drawing its figures; without `replace` no result is measured again."""
     with Store.create(folder, task, fresh=fresh) as store:
+        remember(folder)
         environment = environment_of(task, device, threads, store.logs, store.log)
         execute(task, registry, environment, store, observer, choice, replace=replace)
         done = Run(folder)
@@ -154,8 +162,15 @@ def measure(
     return done
 
 
+def _asked(solvers: Asked) -> tuple[list[str], list[Path]]:
+    """Return the names of solvers, and plugin files for those that are classes."""
+    listed = [solvers] if isinstance(solvers, str | type) else list(solvers)
+    made = {one: plugin_of(one) for one in listed if isinstance(one, type)}
+    return [made[one][0] if isinstance(one, type) else one for one in listed], [file for _, file in made.values()]
+
+
 def _task(
-    task: str | Path | Task,
+    task: str | Path | Mapping[str, Any] | Task,
     registry: Registry,
     setting: str | None,
     overrides: Mapping[str, Any] | None,
@@ -189,7 +204,7 @@ def draw(run: Run | str | Path, *, plugins: Iterable[str | Path] = ()) -> list[D
         run: a run or its folder.
         plugins: single-file plugins to be used, whoever made them.
     """
-    opened = run if isinstance(run, Run) else Run(run)
+    opened = run if isinstance(run, Run) else load_run(run)
     if not opened.task.figures:
         return []
     files, left_out = plugins_of(opened, plugins)
@@ -202,8 +217,7 @@ def plugins_of(run: Run, named: Iterable[str | Path] = ()) -> tuple[list[Path], 
 
     These are the `named` ones, and those of the run that this user has run here as they are now.
     """
-    files = [Path(file).expanduser().resolve() for file in named]
-    left_out = []
+    files, left_out = plugin_files(named), []
     for text in run.record.plugin_files:
         file = Path(text)
         if file in files:
@@ -218,17 +232,20 @@ def plugins_of(run: Run, named: Iterable[str | Path] = ()) -> tuple[list[Path], 
     return files, left_out
 
 
-def load_run(folder: str | Path) -> Run:
+def load_run(run: str | Path | None = None) -> Run:
     """Read a run; nothing that lies in it or that it names is executed.
 
     A cell that cannot be read is left out with a warning, see `Run.damaged`.
 
+    Args:
+        run: its folder, or its name as in `qdynbench list runs`; default: the latest.
+
     Raises:
-        InputError: there is none in this folder.
+        InputError: there is none.
     """
-    run = Run(folder)
-    warn(run.damaged)
-    return run
+    opened = Run(find_run(run))
+    warn(opened.damaged)
+    return opened
 
 
 class Compared(Comparison):
@@ -239,6 +256,12 @@ class Compared(Comparison):
 
         return "\n".join(text_of(found) for found in self.findings.values())
 
+    def __repr__(self) -> str:
+        return str(self)
+
+    def _repr_html_(self) -> str:
+        return f"<pre>{html.escape(str(self))}</pre>"
+
 
 def compare(run: Run | str | Path, *solvers: str) -> Compared:
     """Compare the first solver with each of the others on a run.
@@ -246,7 +269,7 @@ def compare(run: Run | str | Path, *solvers: str) -> Compared:
     Raises:
         InputError: fewer than two solvers, or one that the run does not have.
     """
-    opened = run if isinstance(run, Run) else Run(run)
+    opened = run if isinstance(run, Run) else load_run(run)
     first, *others = dict.fromkeys(str(SolverSpec.parse(name)) for name in solvers) or [""]
     if not others:
         raise InputError("compare needs at least two different solvers")

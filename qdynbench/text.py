@@ -170,3 +170,9 @@ def _last_digit(half: float) -> int:
     """Return the power of ten that an uncertainty is rounded to: one digit, two when the first would be a 1."""
     exponent = _exponent(float(f"{half:.1e}"))
     return exponent - 1 if f"{half:.1e}".startswith("1") else exponent
+
+
+def alternatives(words: Iterable[str]) -> str:
+    """Return words as `a, b or c`."""
+    *others, last = words
+    return f"{', '.join(others)} or {last}" if others else last

@@ -31,7 +31,10 @@ def calibrate(
     times: Annotated[int, typer.Option("--times", min=1, help="Race so many times, each with other seeds.")] = 1,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")] = False,
 ) -> int:
-    """Race copies of one solver and known slowdowns, and say what this machine can tell apart at its present load."""
+    """Find out what differences of times this machine can tell apart.
+
+    Copies of one solver and known slowdowns are raced at its present load.
+    """
     import dataclasses
     import tempfile
 

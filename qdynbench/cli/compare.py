@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from qdynbench.cli.options import Metric, Tolerance
+from qdynbench.cli.options import Metric, Plugins, Tolerance
 
 if TYPE_CHECKING:
     from qdynbench.record.results import Run
@@ -23,12 +23,15 @@ def compare(
     setting: Annotated[
         str | None, typer.Option("--setting", help="With a task as --run: a named set of values in its file.")
     ] = None,
-    plugin: Annotated[list[Path] | None, typer.Option("--plugin", help="A single-file plugin to load.")] = None,
+    plugin: Plugins = None,
     tolerance: Tolerance = None,
     metric: Metric = None,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")] = False,
 ) -> int:
-    """Compare solvers on a run: cost ratios with intervals, errors, break-even and a verdict. Runs what is missing."""
+    """Compare solvers on a run: ratios, errors, break-even, verdict.
+
+    Ratios of cost have intervals. What the run lacks is measured first.
+    """
     from rich.console import Console
 
     from qdynbench import api
@@ -62,10 +65,11 @@ def complete(
         InputError: no such run or task, an unknown solver, or a run that this machine and version cannot go on with.
     """
     from qdynbench import api
-    from qdynbench.cli.options import registry_of, run_folder
+    from qdynbench.cli.options import registry_of
     from qdynbench.contract.spec import SolverSpec
     from qdynbench.errors import InputError
     from qdynbench.plugins.registry import Registry
+    from qdynbench.record.folders import find_run, is_run
     from qdynbench.record.results import Run
     from qdynbench.runner.earlier import refuse_unlike
     from qdynbench.runner.plan import asked
@@ -74,15 +78,12 @@ def complete(
     wanted = list(dict.fromkeys(str(SolverSpec.parse(text)) for text in solvers))
     if source is None and setting is not None:
         raise InputError(f"--setting {setting} belongs to a task; name it with --run")
-    is_run = source is None or any(os.path.isfile(Path(place) / "run.json") for place in (source, api.RUNS / source))
-    task = None
-    if source is not None and (setting is not None or not is_run):
-        task = load_task(source, Registry.discover(plugins), setting=setting)
+    task, folder = None, find_run() if source is None else run_meant(source, setting, plugins)
+    if folder is None:
+        task = load_task(str(source), Registry.discover(plugins), setting=setting)
         folder = api.default_folder(task, setting)
-        if not (folder / "run.json").is_file():
+        if not is_run(folder):
             return api.run(task, solvers=wanted, plugins=plugins, out=folder, observer=observer)
-    else:
-        folder = run_folder(source)
     run = Run(folder)
     if task is None:
         task = run.task
@@ -108,3 +109,21 @@ def complete(
     observer.drawing(done.task.figures)
     api.present(done, registry)
     return done
+
+
+def run_meant(source: str, setting: str | None, plugins: list[Path]) -> Path | None:
+    """Return the run of a name or path, or None where a task is meant: one here comes first, a run elsewhere last."""
+    from qdynbench.errors import InputError
+    from qdynbench.plugins.registry import Registry
+    from qdynbench.record.folders import find_run, run_here
+
+    if setting is not None:
+        return None
+    if (here := run_here(source)) is not None:
+        return here
+    if os.path.exists(source) or source in Registry.discover(plugins).entries["tasks"]:
+        return None
+    try:
+        return find_run(source)
+    except InputError:  # the error about an unknown task says more
+        return None

@@ -9,8 +9,8 @@ def info() -> int:
     from rich.table import Table
     from rich.text import Text
 
-    from qdynbench.api import RUNS
     from qdynbench.record import provenance
+    from qdynbench.record.folders import RUNS
     from qdynbench.runner.fits import cache_folder
     from qdynbench.text import memory
 

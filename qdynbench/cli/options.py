@@ -12,7 +12,6 @@ import typer
 
 from qdynbench.contract.spec import SolverSpec
 from qdynbench.errors import InputError
-from qdynbench.task.yaml import check_text, parse
 from qdynbench.text import plain
 
 if TYPE_CHECKING:
@@ -27,6 +26,9 @@ Tolerance = Annotated[
 Metric = Annotated[
     str | None, typer.Option("--metric", help="Error by which solvers are compared; default: the infidelity.")
 ]
+Plugins = Annotated[
+    list[Path] | None, typer.Option("--plugin", help="A single-file plugin, or a folder of them, to load.")
+]
 
 
 def overrides(texts: Iterable[str]) -> dict[str, Any]:
@@ -35,6 +37,8 @@ def overrides(texts: Iterable[str]) -> dict[str, Any]:
     Raises:
         InputError: not of this form.
     """
+    from qdynbench.task.yaml import check_text, parse
+
     found: dict[str, Any] = {}
     for text in texts:
         key, equals, value = text.partition("=")
@@ -91,30 +95,3 @@ def say_left_out(lines: Sequence[str]) -> None:
         console.print(Text(plain(line), "yellow"))
     if len(lines) > MOST_LINES:
         console.print(f"and {len(lines) - MOST_LINES} more")
-
-
-def run_folder(run: str | None) -> Path:
-    """Return the folder of a run given by path or by name, or of the latest run below `runs/`.
-
-    Raises:
-        InputError: there is none.
-    """
-    from qdynbench.api import RUNS
-
-    if run is not None:
-        for folder in (Path(run), RUNS / run, RUNS / Path(run).stem):
-            if os.path.isfile(folder / "run.json"):
-                return folder
-        raise InputError(f"no run at {run!r}; `qdynbench list runs` shows those there are")
-    runs = all_runs()
-    if not runs:
-        raise InputError("there is no run yet below runs/; start with `qdynbench run ising_mixed`")
-    return runs[0]
-
-
-def all_runs() -> list[Path]:
-    """Return the folders of all runs below `runs/`, the latest first."""
-    from qdynbench.api import RUNS
-
-    found = [path for path in RUNS.glob("*/run.json") if path.is_file()]
-    return [path.parent for path in sorted(found, key=lambda path: path.lstat().st_mtime, reverse=True)]

@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Annotated
-
-import typer
+from qdynbench.cli.options import Plugins
 
 
-def plugins(
-    plugin: Annotated[list[Path] | None, typer.Option("--plugin", help="A single-file plugin to load.")] = None,
-) -> int:
-    """Show the plugins that were found, what each registers, and why a broken one could not be loaded."""
+def plugins(plugin: Plugins = None) -> int:
+    """Show what was found, what registers what, and what is broken."""
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text

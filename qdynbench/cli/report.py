@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from qdynbench.cli.options import Metric, Tolerance
+from qdynbench.cli.options import Metric, Plugins, Tolerance
 
 
 def report(
@@ -19,7 +18,7 @@ def report(
     ] = False,
     json: Annotated[bool, typer.Option("--json", help="The answer and all findings as JSON, for programs.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="The answer alone.")] = False,
-    plugin: Annotated[list[Path] | None, typer.Option("--plugin", help="A single-file plugin to load.")] = None,
+    plugin: Plugins = None,
     tolerance: Tolerance = None,
     metric: Metric = None,
 ) -> int:
@@ -27,12 +26,13 @@ def report(
     from rich.console import Console
 
     from qdynbench.analysis.answer import answer, as_json
-    from qdynbench.cli.options import judged_by, registry_of, run_folder, say_left_out
+    from qdynbench.cli.options import judged_by, registry_of, say_left_out
+    from qdynbench.record.folders import find_run
     from qdynbench.record.results import Run
     from qdynbench.report.figures.drawing import draw_figures
     from qdynbench.report.terminal.show import show, show_answer
 
-    opened = Run(run_folder(run), tolerance, metric)
+    opened = Run(find_run(run), tolerance, metric)
     if metric is not None:
         judged_by(metric, registry_of(opened, plugin or []))
     if json:

@@ -4,15 +4,23 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from qdynbench.cli.options import Metric, Tolerance
+from qdynbench.cli.options import Metric, Plugins, Tolerance
+
+if TYPE_CHECKING:
+    from qdynbench.plugins.registry import Registry
 
 
 def run(
-    task: Annotated[str, typer.Argument(help="A task file, a folder of them, or the name of a shipped task.")],
+    task: Annotated[
+        str | None,
+        typer.Argument(
+            help="A task file, a folder of them, or the name of a shipped task; without it they are listed."
+        ),
+    ] = None,
     solver: Annotated[
         list[str] | None, typer.Option("--solver", "-s", help="Run this solver and not the task's; may be repeated.")
     ] = None,
@@ -32,7 +40,7 @@ def run(
     fresh: Annotated[
         bool, typer.Option("--fresh", help="Delete the run in the folder, and measure all of it anew.")
     ] = False,
-    plugin: Annotated[list[Path] | None, typer.Option("--plugin", help="A single-file plugin to load.")] = None,
+    plugin: Plugins = None,
     out: Annotated[
         Path | None,
         typer.Option("--out", "-o", help="Run directory; default runs/<task name>[-<setting>][-<key=value>]."),
@@ -45,7 +53,10 @@ def run(
     details: Annotated[bool, typer.Option("--details", help="End with all tables, curves and tracebacks.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress; the answer alone.")] = False,
 ) -> int:
-    """Run a task: every solver on every case, accuracy and cost. Of a folder, all tasks one after the other."""
+    """Run a task: every solver on every case, accuracy and cost.
+
+    Of a folder, all tasks are run one after the other.
+    """
     from rich.console import Console
     from rich.markup import escape
 
@@ -61,6 +72,8 @@ def run(
 
     console = Console(stderr=True, quiet=quiet)
     registry, changes = Registry.discover(plugin or ()), options.overrides(set_ or [])
+    if task is None:
+        task = chosen_task(registry)
     folders, status = options.weights(weights or []), 0
     options.judged_by(metric, registry)
     members = task_files(task)
@@ -101,6 +114,38 @@ def run(
         except QdynbenchError as error:  # the other tasks of the folder are none the worse
             status = max(status, complain(str(error), EXIT_INPUT if isinstance(error, InputError) else EXIT_FAILED))
     return status
+
+
+def chosen_task(registry: Registry) -> str:
+    """Return the task that the user chooses on a terminal, from those here and those that are registered.
+
+    Raises:
+        InputError: nobody can be asked; the message lists the tasks.
+    """
+    import sys
+
+    from rich.console import Console
+    from rich.prompt import Prompt
+    from rich.text import Text
+
+    from qdynbench.errors import InputError
+    from qdynbench.text import plain
+
+    here = {str(path): "in this folder" for path in sorted(Path().glob("*.y*ml"))}
+    tasks = {**here, **{entry.name: entry.summary for entry in registry.entries["tasks"].values()}}
+    shown = [(plain(name), plain(what)) for name, what in tasks.items()]
+    width = max(len(name) for name, _ in shown)
+    listed = "\n".join(f"{number:3}  {name:{width}}  {what}" for number, (name, what) in enumerate(shown, 1))
+    if not sys.stdin.isatty():
+        raise InputError(f"which task? `qdynbench run TASK`, one of\n{listed}")
+    console = Console(stderr=True, soft_wrap=True, highlight=False)
+    console.print(Text(listed))
+    numbers = [str(number) for number in range(1, len(tasks) + 1)]
+    try:
+        answer = Prompt.ask("Which task?", choices=numbers, show_choices=False, default="1", console=console)
+    except EOFError as error:
+        raise InputError("no task was chosen") from error
+    return list(tasks)[int(answer) - 1]
 
 
 def task_files(task: str) -> list[str]:

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from qdynbench.cli.options import Plugins
+
 if TYPE_CHECKING:
     from qdynbench.record.results import Run
     from qdynbench.record.schema import Score
@@ -28,11 +30,14 @@ def verify(
     set_: Annotated[
         list[str] | None, typer.Option("--set", help="Change a key of the task, such as states=50.")
     ] = None,
-    plugin: Annotated[list[Path] | None, typer.Option("--plugin", help="A single-file plugin to load.")] = None,
+    plugin: Plugins = None,
     threads: Annotated[int | None, typer.Option("--threads", help="CPU threads; default: all cores.")] = None,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")] = False,
 ) -> int:
-    """Train a learned solver again and compare with the weights that it came with: hash, errors, time of training."""
+    """Train a learned solver again and compare with its weights.
+
+    They are compared by hash, errors and time of training.
+    """
     import tempfile
 
     from rich.console import Console

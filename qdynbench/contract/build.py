@@ -39,13 +39,16 @@ def build(solver_class: type[Solver], name: str, parameters: Mapping[str, object
         )
     if not hasattr(solver_class, "knowledge"):
         raise InvalidOutput(f"solver {name!r} does not declare its knowledge, such as Knowledge.HAMILTONIAN")
+    if not isinstance(solver_class.knowledge, Knowledge):
+        names = ", ".join(f"Knowledge.{one.name}" for one in Knowledge)
+        raise InvalidOutput(f"solver {name!r}: knowledge is {solver_class.knowledge!r} and none of {names}")
     if missing := sorted(solver_class.__abstractmethods__):
         raise InvalidOutput(f"solver {name!r}: {solver_class.__name__} does not define {' and '.join(missing)}")
     known = parameters_of(solver_class)
     for attribute in ("accuracy", "protocol"):
         if unknown := [each for each in _names(attribute, getattr(solver_class, attribute)) if each not in known]:
             raise InvalidOutput(f"solver {name!r}: {attribute} names {unknown[0]!r}, which is none of its parameters")
-    hints = typing.get_type_hints(solver_class)
+    hints = typing.get_type_hints(solver_class, include_extras=True)
     values = {}
     for key, value in parameters.items():
         if key not in known:

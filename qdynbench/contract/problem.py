@@ -65,7 +65,7 @@ class Problem:
         if isinstance(self.dynamics, Drive):
             raise Unsupported("the model is driven, and this solver evolves under one Hamiltonian")
         if self.dynamics is None:
-            raise TypeError("a blind solver has no Hamiltonian")
+            raise TypeError("its `knowledge` keeps the Hamiltonian from it: only Knowledge.HAMILTONIAN is given one")
         return self.dynamics
 
     @property

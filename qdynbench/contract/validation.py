@@ -96,7 +96,9 @@ def iterated(blocks: Iterable[Block]) -> Iterator[Block]:
     try:
         return iter(blocks)
     except TypeError:
-        raise InvalidOutput(f"an iterator of blocks expected from solve, {_kind(blocks)} came") from None
+        hint = "; write `yield` in place of `return`" if isinstance(blocks, Block) else ""
+        hint = "; `yield` the blocks" if blocks is None else hint
+        raise InvalidOutput(f"an iterator of blocks expected from solve, {_kind(blocks)} came{hint}") from None
 
 
 def tensors_of(block: Block) -> Tensors:
@@ -108,7 +110,8 @@ def tensors_of(block: Block) -> Tensors:
         InvalidOutput: it is no block, it is empty, or it holds something other than numerical arrays.
     """
     if not isinstance(block, Block):
-        raise InvalidOutput(f"a qdynbench.Block expected from solve, {_kind(block)} came")
+        hint = "; write `yield Block(index, states)`" if hasattr(block, "shape") else ""
+        raise InvalidOutput(f"a qdynbench.Block expected from solve, {_kind(block)} came{hint}")
     given: Mapping[str, Any] = block.observables
     if block.states is not None:
         beside = {name: given[name] for name in BESIDE_STATES if name in given}

@@ -11,9 +11,6 @@ import os
 from collections.abc import Iterable
 from pathlib import Path
 
-from packaging.requirements import Requirement
-from packaging.utils import canonicalize_name
-
 CORE = "qdynbench"
 CODE = {".py", ".safetensors", ".json", ".yaml"}
 """Suffixes of the files that determine the behaviour of a package: code, weights and data."""
@@ -27,6 +24,9 @@ def required(name: str) -> dict[str, str]:
 
     A distribution that is installed from a folder may change while its version stays, so a hash of its code is added.
     """
+    from packaging.requirements import Requirement
+    from packaging.utils import canonicalize_name
+
     found: dict[str, str] = {}
     waiting = [name]
     name = canonicalize_name(name)
@@ -70,6 +70,8 @@ def hash_files(paths: Iterable[Path]) -> str:
 
 
 def _state(distribution: importlib.metadata.Distribution) -> str:
+    from packaging.utils import canonicalize_name
+
     origin = json.loads(distribution.read_text("direct_url.json") or "{}")
     name = canonicalize_name(distribution.name).replace("-", "_")
     if "dir_info" in origin and name != CORE and (spec := importlib.util.find_spec(name)) is not None:
@@ -82,5 +84,7 @@ def _state(distribution: importlib.metadata.Distribution) -> str:
 
 def _wanted(text: str, *, extras: bool) -> bool:
     """Return whether a requirement counts here; those of an extra (a peer) count for the plugin itself."""
+    from packaging.requirements import Requirement
+
     marker = Requirement(text).marker
     return marker is None or marker.evaluate({"extra": ""}) or (extras and "extra" in str(marker))

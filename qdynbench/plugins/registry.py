@@ -10,7 +10,7 @@ import os
 import sys
 import threading
 import traceback
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,8 +21,10 @@ import pluggy
 
 from qdynbench.contract import hookspecs
 from qdynbench.errors import InputError, suggestion
+from qdynbench.files import opened
 from qdynbench.plugins.distributions import code_files
-from qdynbench.plugins.imports import Source, contents_of, from_source, imported
+from qdynbench.plugins.imports import LARGEST, Source, contents_of, from_source, imported
+from qdynbench.text import alternatives
 
 Kind = Literal["solvers", "models", "ensembles", "metrics", "figures", "tasks", "commands"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
@@ -110,6 +112,8 @@ class Registry:
     def discover(cls, files: Iterable[str | Path] = (), only: Collection[str] | None = None) -> Registry:
         """Load every installed plugin, or beside the core's `only` those of some names, and the single-file plugins.
 
+        Of a folder in `files`, all single-file plugins are loaded.
+
         Raises:
             InputError: one of `files` cannot be loaded. Broken installed plugins are only recorded in `plugins`.
         """
@@ -126,7 +130,7 @@ class Registry:
             except FAULTS as error:
                 problem = f"{type(error).__name__}: {error}"
                 registry.plugins[point.name] = Plugin(point.name, version, problem, traceback.format_exc())
-        for file in dict.fromkeys(Path(file).expanduser().resolve() for file in files):
+        for file in plugin_files(files):
             registry.add_file(file)
         return registry
 
@@ -207,10 +211,15 @@ class Registry:
         Raises:
             InputError: the name is unknown; the message contains the nearest name and the broken plugins.
         """
-        table = self.entries[kind]
-        if name in table:
-            return table[name]
-        message = f"unknown {kind[:-1]} {name!r}{suggestion(name, table)}"
+        return self.find_among((kind,), name)
+
+    def find_among(self, kinds: Sequence[Kind], name: str) -> Entry:
+        """Return the entry of a name in the first of these tables that has it; errors as in `find`."""
+        for kind in kinds:
+            if name in self.entries[kind]:
+                return self.entries[kind][name]
+        valid = [other for kind in kinds for other in self.entries[kind]]
+        message = f"unknown {alternatives(kind[:-1] for kind in kinds)} {name!r}{suggestion(name, valid)}"
         for plugin in self.plugins.values():
             if plugin.problem:
                 message += f"\nplugin {plugin.name!r} could not be loaded: {plugin.problem}"
@@ -237,6 +246,30 @@ class Registry:
     def distribution_of(self, entry: Entry) -> str:
         """Return the distribution that an entry came with; nothing for a single-file plugin."""
         return self.plugins[entry.plugin].distribution
+
+
+def plugin_files(named: Iterable[str | Path]) -> list[Path]:
+    """Return single-file plugins, each once; of a folder, all its files that name `hookimpl`.
+
+    Links in a folder are not followed.
+
+    Raises:
+        InputError: a folder without any.
+    """
+    places = [Path(place).expanduser().resolve() for place in named]
+    return list(dict.fromkeys(file for place in places for file in _members(place)))
+
+
+def _members(path: Path) -> list[Path]:
+    if not os.path.isdir(path):
+        return [path]
+    found = []
+    for file in sorted(path.glob("*.py")):
+        with contextlib.suppress(OSError), opened(path, file.name, LARGEST) as stream:
+            found += [file] if b"hookimpl" in stream.read() else []
+    if not found:
+        raise InputError(f"no Python file in the folder {str(path)!r} registers anything with hookimpl")
+    return found
 
 
 @contextmanager

@@ -17,8 +17,8 @@ import psutil
 
 from qdynbench.plugins.distributions import code_files, hash_files, required
 
-PRESENTATION = ("analysis", "report", "cli", "testing")
-"""Folders that only show, compare and check results; code that produces results imports nothing from them."""
+PRESENTATION = ("analysis", "report", "cli", "testing", "templates")
+"""Folders that show, compare and check results, or are copied; code that produces results imports nothing from them."""
 
 
 @functools.cache

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import io
 import json
 import math
@@ -16,15 +17,18 @@ from numpy.typing import NDArray
 
 from qdynbench.errors import CannotWrite, InputError, suggestion
 from qdynbench.record.ledger import Cheaper, break_even
-from qdynbench.record.schema import TRAJECTORIES, CellRecord, RunRecord
+from qdynbench.record.schema import TRAJECTORIES, CellRecord, RunRecord, Score
 from qdynbench.record.store import TABLE, Damaged, Store, why
 from qdynbench.stats import time_of
 from qdynbench.task.spec import Task
+from qdynbench.text import NOTHING
 
 if TYPE_CHECKING:
     import pandas as pd
     import xarray as xr
 
+MOST_ROWS = 100
+"""Rows of a table that a notebook shows."""
 ERROR_METRIC = "infidelity"
 """Decides by default whether two errors are equal: unlike the mean relative entropy it sees phases."""
 _OF_NUMBERS = ("metric", "step", "value", "low", "high", "unit", "resolution")
@@ -90,6 +94,35 @@ class Run:
             self.damaged.append(f"cells/{key}.json is not of this task")
             return None
         return cell
+
+    def __repr__(self) -> str:
+        solvers = ", ".join(dict.fromkeys(cell.solver for cell in self.cells))
+        reached = f"{len(self.cells)} of {len(self.record.cells)} cells"
+        return f"Run({str(self.folder)!r}: task {self.task.name}, {reached}, solvers {solvers or 'none'})"
+
+    def _repr_html_(self) -> str:
+        """Return how a notebook shows the run: a row for each cell."""
+        import pandas as pd
+
+        rows = []
+        for cell in self.cells:
+            last = max((one for one in cell.scores if one.metric == self.metric), key=_step, default=None)
+            timed = max(cell.ledger.solve, key=lambda one: one.batch_size, default=None)
+            rows.append(
+                {
+                    "solver": cell.solver,
+                    "spins": cell.size,
+                    "seed": cell.seed,
+                    "status": cell.status.value,
+                    self.metric: math.nan if last is None else last.value,
+                    "states a call": NOTHING if timed is None else str(timed.batch_size),
+                    "seconds a call": math.nan if timed is None else timed.seconds,
+                }
+            )
+        table = pd.DataFrame(rows).to_html(
+            index=False, float_format="{:.3g}".format, na_rep=NOTHING, max_rows=MOST_ROWS
+        )
+        return f"<p>{html.escape(repr(self))}</p>{table}"
 
     @property
     def exit_status(self) -> int:
@@ -250,6 +283,10 @@ class Run:
         yield "first_call_time", cell.ledger.first_call_time, "s"
         yield "peak_memory_host", cell.ledger.peak_memory_host, "B"
         yield "peak_memory_device", cell.ledger.peak_memory_device, "B"
+
+
+def _step(score: Score) -> int:
+    return -1 if score.step is None else score.step
 
 
 def warn(lines: list[str]) -> None:

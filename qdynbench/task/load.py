@@ -24,6 +24,8 @@ from qdynbench.task.override import Written
 from qdynbench.task.spec import Task, Training
 from qdynbench.task.yaml import Location, read
 
+IN_PYTHON = Path("task")
+"""Stands in messages for the file of a task that is a dict."""
 MOST_KEPT = 1e9
 """Largest number of bytes of trajectories that one run may keep."""
 LONGEST_TRAINED = 64e9
@@ -33,7 +35,7 @@ MOST_PERIODS = 10_000
 
 
 def load_task(
-    source: str | Path,
+    source: str | Path | Mapping[str, Any],
     registry: Registry | None = None,
     *,
     setting: str | None = None,
@@ -43,7 +45,7 @@ def load_task(
     """Return a task after checking it.
 
     Args:
-        source: path of a YAML file, or the name of a registered task.
+        source: path of a YAML file, the name of a registered task, or what such a file holds as a dict.
         registry: the plugins; default: all that are installed.
         setting: one of the named sets of values in the file, as from `--setting`.
         overrides: values by dotted key, such as `{"times.steps": 500}`, as from `--set`.
@@ -53,8 +55,11 @@ def load_task(
         InputError: the task is wrong; the message has file, line and the nearest valid name.
     """
     registry = registry or Registry.discover()
-    path = find_task(source, registry)
-    file = Written(path, *read(path))
+    if isinstance(source, Mapping):
+        path, file = IN_PYTHON, Written(IN_PYTHON, dict(source))
+    else:
+        path = find_task(source, registry)
+        file = Written(path, *read(path))
     written = file if setting is None else file.with_setting(setting)
     for key, value in (overrides or {}).items():
         written = written.changed(key, value, f"--set {key}", f"--set {key}")

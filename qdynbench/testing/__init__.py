@@ -7,7 +7,8 @@ In a plugin's tests, one class is all it takes:
     class TestMySolver(ConformanceTests):
         solver = MySolver
 
-From Python, `run_checks(MySolver, {})` returns the list that `qdynbench check` prints.
+From Python, `run_checks(MySolver, {})` returns the list that `qdynbench check` prints; `check_model(MyModel)`,
+`check_ensemble(MyEnsemble)` and `check_metric(MyMetric)` do the same for what is no solver, and `passed` judges a list.
 
 For tests of your own:
 
@@ -23,15 +24,25 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from qdynbench.testing.kit import passed, run_checks
+    from qdynbench.testing.others import check_ensemble, check_metric, check_model
     from qdynbench.testing.outcome import CheckResult
     from qdynbench.testing.suite import ConformanceTests
 
-__all__ = ["CheckResult", "ConformanceTests", "passed", "run_checks"]
+_HOME = {
+    "CheckResult": "outcome",
+    "ConformanceTests": "suite",
+    "check_ensemble": "others",
+    "check_metric": "others",
+    "check_model": "others",
+    "passed": "kit",
+    "run_checks": "kit",
+}
+
+__all__ = ["CheckResult", "ConformanceTests", "check_ensemble", "check_metric", "check_model", "passed", "run_checks"]
 
 
 def __getattr__(name: str) -> Any:
     # pytest, which the suite needs, is not a dependency of the package.
-    if name in __all__:
-        module = "qdynbench.testing.suite" if name == "ConformanceTests" else "qdynbench.testing.kit"
-        return getattr(importlib.import_module(module), name)
+    if name in _HOME:
+        return getattr(importlib.import_module(f"qdynbench.testing.{_HOME[name]}"), name)
     raise AttributeError(f"module 'qdynbench.testing' has no attribute {name!r}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import importlib.metadata
 import math
 import os
 import subprocess
@@ -10,6 +11,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from qdynbench.contract.build import parameters_of
+from qdynbench.contract.hookspecs import PROJECT
 from qdynbench.contract.initial import Given
 from qdynbench.contract.problem import Knowledge, Problem
 from qdynbench.contract.solver import Cost
@@ -39,7 +41,8 @@ def import_cost(subject: Subject) -> str:
     found = getattr(module, "__spec__", None)
     if package == "__main__" or found is None or found.origin is None:
         raise Skip(f"{package} cannot be imported by its name")
-    if package.startswith("qdynbench_file_"):
+    registering = {point.module.partition(".")[0] for point in importlib.metadata.entry_points(group=PROJECT)}
+    if not hasattr(module, "__path__") and package not in registering:
         raise Skip("a single file is imported only where it is named")
     search = os.pathsep.join(filter(None, sys.path))
     answer = subprocess.run(

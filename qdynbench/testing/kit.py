@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import tempfile
-import traceback
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from qdynbench.errors import InvalidOutput, Unsupported
 from qdynbench.testing import behaviour, declaration, learned, oracles, output
 from qdynbench.testing.check import Check
-from qdynbench.testing.outcome import CheckResult, Failure, Skip
+from qdynbench.testing.outcome import CheckResult, outcome_of
 from qdynbench.testing.subject import Subject
 
 if TYPE_CHECKING:
@@ -88,15 +86,6 @@ def perform(check: Check, subject: Subject) -> CheckResult:
         needed = BY_NAME[name]
         if needed.applies(subject.solver_class) is None and perform(needed, subject).status != "passed":
             return CheckResult(check.name, "skipped", f"says nothing unless {name} passes")
-    try:
-        result = CheckResult(check.name, "passed", check.run(subject))
-    except (Skip, Unsupported) as reason:  # a solver may refuse a problem in any phase
-        result = CheckResult(check.name, "skipped", str(reason))
-    except (Failure, InvalidOutput) as reason:
-        result = CheckResult(check.name, "failed", str(reason))
-    except Exception as error:  # whatever a solver raises is its failure, not the kit's
-        place = traceback.extract_tb(error.__traceback__)[-1]
-        detail = f"{type(error).__name__}: {error} ({Path(place.filename).name}, line {place.lineno})"
-        result = CheckResult(check.name, "failed", detail)
+    result = outcome_of(check.name, lambda: check.run(subject))
     subject.results[check.name] = result
     return result

@@ -48,7 +48,7 @@ def rabi(subject: Subject) -> str:
     g, times = 0.7, np.linspace(0, 4, 41)
     run = subject.run(Exercise.pose(PauliSum.from_terms(1, [(g, "X", (0,))]), times, product([UP])))
     deviation = np.abs(run.observable("z")[0, :, 0].numpy() - np.cos(2 * g * times)).max()
-    return judge(run, deviation, factor=2)
+    return judge(run, deviation, factor=2, motion=moved(np.cos(2 * g * times)))
 
 
 def classical_ising(subject: Subject) -> str:
@@ -63,7 +63,9 @@ def classical_ising(subject: Subject) -> str:
     phases = torch.from_numpy(np.exp(-1j * np.outer(energies, times)))
     expected = phases[:, :, None] * exercise.initial.states[:, None]
     deviation = torch.linalg.vector_norm(run.states() - expected, dim=-1).max()
-    return judge(run, float(deviation))
+    return judge(
+        run, float(deviation), motion=float(torch.linalg.vector_norm(expected - expected[:, :1], dim=-1).max())
+    )
 
 
 def tfim_modes(size: int, coupling: float, g: float) -> tuple[np.ndarray, np.ndarray]:
@@ -87,7 +89,7 @@ def tfim_magnetization(subject: Subject) -> str:
     run, times, energy, sine = tfim_run(subject)
     expected = (1 - sine**2 + sine**2 * np.cos(2 * np.outer(times, energy))).mean(axis=1)
     deviation = np.abs(run.observable("x")[0].mean(-1).numpy() - expected).max()
-    return judge(run, deviation, factor=2)
+    return judge(run, deviation, factor=2, motion=moved(expected))
 
 
 def tfim_loschmidt(subject: Subject) -> str:
@@ -96,7 +98,7 @@ def tfim_loschmidt(subject: Subject) -> str:
     expected = np.prod(1 - sine**2 * np.sin(np.outer(times, energy)) ** 2, axis=1)
     states = run.states()[0].numpy()
     deviation = np.abs(np.abs(states @ states[0].conj()) ** 2 - expected).max()
-    return judge(run, deviation, factor=2)
+    return judge(run, deviation, factor=2, motion=moved(expected))
 
 
 def xx_neel(subject: Subject) -> str:
@@ -112,8 +114,9 @@ def xx_neel(subject: Subject) -> str:
     run = subject.run(Exercise.pose(hamiltonian, times, product([UP, DOWN] * (size // 2))))
     signs = torch.tensor([1.0, -1.0] * (size // 2), dtype=torch.float64)
     staggered = (run.observable("z")[0] * signs).mean(-1).numpy() / 2
-    deviation = np.abs(staggered - j0(2 * times) / 2).max()
-    return judge(run, deviation, factor=1, bound=float(jv(size, 2 * times[-1])))
+    expected = j0(2 * times) / 2
+    deviation = np.abs(staggered - expected).max()
+    return judge(run, deviation, factor=1, bound=float(jv(size, 2 * times[-1])), motion=moved(expected))
 
 
 def xx_open_chain(size: int, times: np.ndarray) -> np.ndarray:
@@ -147,7 +150,7 @@ def xx_neel_40(subject: Subject) -> str:
         ) from error
     deviation = float(np.abs(run.observable("z")[0].numpy() - xx_open_chain(size, times)).max())
     if run.promised is not None:
-        return judge(run, deviation, factor=2)
+        return judge(run, deviation, factor=2, motion=math.inf)
     if not deviation <= GROSS:
         raise Failure(f"a spin deviates by {deviation:.1e}, {GROSS:.1e} allowed where no error is promised")
     return f"deviates by {deviation:.1e}; no promised error, {GROSS:.1e} allowed"
@@ -162,7 +165,9 @@ def time_reversal(subject: Subject) -> str:
     there = there / torch.linalg.vector_norm(there, dim=-1, keepdim=True)
     back = subject.run(Exercise.pose(-graded_chain(size), times, Initial(there)))
     deviation = torch.linalg.vector_norm(back.states()[:, -1] - initial.states, dim=-1).max()
-    return judge(back, float(deviation), factor=3)
+    return judge(
+        back, float(deviation), factor=3, motion=float(torch.linalg.vector_norm(there - initial.states, dim=-1).max())
+    )
 
 
 def kicked_ising_selfdual(subject: Subject) -> str:
@@ -177,8 +182,9 @@ def kicked_ising_selfdual(subject: Subject) -> str:
         run = subject.run(Exercise.pose(drive, times, product([PLUS] * size)))
     except (Skip, Unsupported) as error:
         raise Skip(f"not applicable: {error}") from error
-    deviation = np.abs(run.observable("entropy")[0].numpy() - math.log(2) * times).max()
-    return judge(run, deviation, factor=64)
+    expected = math.log(2) * times
+    deviation = np.abs(run.observable("entropy")[0].numpy() - expected).max()
+    return judge(run, deviation, factor=64, motion=moved(expected))
 
 
 def tfim_2d_quench(subject: Subject) -> str:
@@ -193,7 +199,7 @@ def tfim_2d_quench(subject: Subject) -> str:
     demand_a_cost(subject, exercise)
     run = subject.run(exercise)
     deviation = np.abs(run.observable("x")[0, 1:].mean(-1).numpy() - published).max()
-    return judge(run, deviation, factor=2, bound=2e-3)
+    return judge(run, deviation, factor=2, bound=2e-3, motion=moved(np.array([1, *published])))
 
 
 def demand_a_cost(subject: Subject, exercise: Exercise) -> None:
@@ -208,9 +214,19 @@ def product(spinors: list[np.ndarray]) -> Initial:
     return initial_of(np.array([spinors]))
 
 
-def judge(run: Run, deviation: float, *, factor: float = 1, bound: float = 0.0) -> str:
-    """Hold a deviation to `factor` times the promised error, beside the oracle's own `bound` and rounding."""
+def moved(expected: np.ndarray) -> float:
+    """Return by how much a forecast that nothing moves would deviate."""
+    return float(np.abs(expected - expected[0]).max())
+
+
+def judge(run: Run, deviation: float, *, motion: float, factor: float = 1, bound: float = 0.0) -> str:
+    """Hold a deviation to `factor` times the promised error, beside the oracle's own `bound` and rounding.
+
+    A solver that promises nothing has to deviate by less than `motion`, as standing still does.
+    """
     if run.promised is None:
+        if not deviation < motion:
+            raise Failure(f"deviates by {deviation:.1e}; that nothing moves would deviate by {motion:.1e}")
         raise Skip(f"deviates by {deviation:.1e}; the solver promises no error to be held to")
     tolerance = factor * run.promised + bound + ROUNDING
     if not deviation <= tolerance:

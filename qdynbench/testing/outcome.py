@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import traceback
+from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
+
+from qdynbench.errors import InvalidOutput, Unsupported
 
 Status = Literal["passed", "failed", "skipped"]
 
@@ -29,3 +34,17 @@ class Failure(Exception):
 
 class Skip(Exception):
     """The check cannot be made; the message says why."""
+
+
+def outcome_of(name: str, run: Callable[[], str]) -> CheckResult:
+    """Make a check and return its outcome; any exception but `Skip` and `Failure` is that of what is checked."""
+    try:
+        return CheckResult(name, "passed", run())
+    except (Skip, Unsupported) as reason:  # a solver may refuse a problem in any phase
+        return CheckResult(name, "skipped", str(reason))
+    except (Failure, InvalidOutput) as reason:
+        return CheckResult(name, "failed", str(reason))
+    except Exception as error:
+        place = traceback.extract_tb(error.__traceback__)[-1]
+        detail = f"{type(error).__name__}: {error} ({Path(place.filename).name}, line {place.lineno})"
+        return CheckResult(name, "failed", detail)

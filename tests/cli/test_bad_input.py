@@ -120,6 +120,7 @@ def test_a_wrong_task_is_refused_with_its_line(qdynbench: Command, tmp_path: Pat
         (("compare", "sru"), "at least two different solvers"),
         (("compare", "sru", "sru"), "at least two different solvers"),
         (("compare", "sru", "ed"), "there is no run yet"),
+        (("run",), "which task?"),
         (("compare", "sru", "ed", "--run", "nowhere"), "unknown task 'nowhere'"),
         (("report",), "there is no run yet"),
         (("report", "nowhere"), "no run at 'nowhere'"),
@@ -142,7 +143,7 @@ def test_a_wrong_command_line_is_refused(
     assert "Traceback" not in done.stderr
 
 
-@pytest.mark.parametrize("arguments", [("run",), ("rnu",), ("run", "ising_mixed", "--frsh"), ("list", "solver")])
+@pytest.mark.parametrize("arguments", [("rnu",), ("run", "ising_mixed", "--frsh"), ("list", "solver")])
 def test_wrong_usage_exits_with_2(qdynbench: Command, arguments: tuple[str, ...]) -> None:
     done = qdynbench(*arguments)
     assert done.returncode == 2

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from qdynbench import InputError, load_task
+from qdynbench.cli.new import What, files
 from tests.conftest import Command
 
 ROOT = Path(__file__).parents[2]
@@ -27,10 +28,20 @@ SMALLER = [
 """The documents run whole tasks, the tests small ones: `.ci/run` runs the README's first command as it stands."""
 LITTLE_DATA = ["--set", "training.trajectories=30"]
 """Beside it, where no shipped weights are used: they belong to the training that the task names."""
-ELSEWHERE = ("pip install", "pre-commit", "python benchmarks", "qdynbench sru", "qdynbench calibrate", "python plugins")
+ELSEWHERE = (
+    "pip install",
+    "pre-commit",
+    "pytest -n 0 tests",
+    "python benchmarks",
+    "qdynbench sru",
+    "qdynbench calibrate",
+    "python plugins",
+)
 """Run by `.ci/run` (installation), by a test of their own, or too long for a test (benchmarks, training)."""
 
-PAGES = sorted([ROOT / "README.md", *(ROOT / "docs").rglob("*.md"), *ROOT.glob("kernels/*/README.md")])
+PAGES = sorted(
+    [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").rglob("*.md"), *ROOT.glob("kernels/*/README.md")]
+)
 LINKED = sorted([*PAGES, ROOT / "CHANGELOG.md", *ROOT.glob("plugins/*/README.md")])
 
 
@@ -134,3 +145,20 @@ def anchors(page: Path) -> set[str]:
     """Return the anchors of a page's headings, as GitHub makes them."""
     headings = re.findall(r"^#+ (.*)$", page.read_text(), re.MULTILINE)
     return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize(
+    ("what", "page"),
+    [
+        (What.solver, "solver"),
+        (What.learned_solver, "learned-solver"),
+        (What.model, "model"),
+        (What.metric, "metric"),
+        (What.ensemble, "ensemble"),
+        (What.task, "task"),
+    ],
+)
+def test_the_example_of_a_page_is_what_new_writes(what: What, page: str) -> None:
+    title, text = next(iter(files(what, "my_task" if what is What.task else f"my-{what.value}").items()))
+    shown = {block["title"]: block["body"] for block in BLOCK.finditer((ROOT / f"docs/extend/{page}.md").read_text())}
+    assert shown[title] == text

@@ -77,14 +77,23 @@ def test_opening_a_run_executes_nothing_that_it_names(
         ("compare", "new", "ed", "--run", "."),
         ("compare", "evil", "ed", "--run", "."),
         ("report", ".", "--metric", "infidelity"),
+        ("page", "."),
         ("list", "runs"),
+        ("list", "runs", "--json"),
+        ("list", "fits"),
+        ("run",),
     ):
         assert qdynbench(*arguments).returncode in (0, 2)
     opened = load_run(folder)
     assert len(opened.table) > 0 < len(opened.curves)
     assert not marker.exists()
-    assert qdynbench("report", ".", "--plugin", "evil.py").returncode == 0  # the user has asked for it
-    assert marker.exists()
+    assert repr(opened)
+    assert opened._repr_html_()
+    for asked in ("evil.py", "."):  # the user has asked for it
+        shown = qdynbench("report", ".", "--plugin", asked)
+        assert marker.exists()
+        assert ("left out" in shown.stderr) is not name.startswith("{folder}")
+        marker.unlink()
 
 
 def test_a_plugin_file_is_known_by_its_place_and_its_contents(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,12 +6,13 @@ import pickle
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
 import numpy as np
 import pytest
 import scipy.special
 import torch
+from pydantic import Field
 
 from qdynbench import (
     Block,
@@ -27,7 +28,7 @@ from qdynbench import (
     moments,
     observables,
 )
-from qdynbench.errors import InputError
+from qdynbench.errors import InputError, InvalidOutput
 from qdynbench.physics.entanglement import half_chain_entropy
 from qdynbench.testing import CheckResult, ConformanceTests, behaviour, oracles, passed, run_checks
 from qdynbench.testing.exercise import ExactTrajectories, FitRecorder, uniform_chain
@@ -259,6 +260,24 @@ def test_oracles_are_one_line_for_a_solver_that_sees_no_hamiltonian() -> None:
     assert "trajectories" in results["oracles"].detail
 
 
+class BackwardInTime(Chebyshev):
+    def prepare(self, problem: Problem) -> None:
+        super().prepare(problem)
+        self.matrix = -self.matrix
+
+
+class Returns(Chebyshev):
+    """A beginner's error: no `yield`."""
+
+    def solve(self, given: Given) -> Iterator[Block]:
+        return Block(0, given.states[:, None])  # type: ignore[return-value]
+
+
+class YieldsStates(Chebyshev):
+    def solve(self, given: Given) -> Iterator[Block]:
+        yield given.states[:, None]  # type: ignore[misc]
+
+
 class SitesFromTheOtherEnd(Chebyshev):
     """Consistent inside: only a chain without reflection symmetry tells."""
 
@@ -478,6 +497,9 @@ class FailsToFit(Propagator):
         (Random, "determinism", "two solvers under one seed differ"),
         (Remembers, "preparation", "3 spins in between"),
         (ForgetsTheProblem, "yields_blocks", "a prepare of your own begins with super().prepare(problem)"),
+        (Returns, "yields_blocks", "write `yield` in place of `return`"),
+        (YieldsStates, "yields_blocks", "write `yield Block(index, states)`"),
+        (BackwardInTime, "bit_order", "backward in time"),
         (NegativeCost, "supports_and_estimate", "from estimate, -1.0 came"),
         (SilentRefusal, "supports_and_estimate", "None or a reason, it returned ''"),
         (Overflows, "supports_and_estimate", "Error: "),
@@ -568,3 +590,33 @@ def test_shipped_weights_are_used_instead_of_a_fit(tmp_path: Path) -> None:
     assert results["fit"].detail == "shipped weights"
     assert "trains nothing" in results["fit_repeats"].detail
     assert passed(results.values())
+
+
+class Wild(Textbook):
+    """Wrong without promising anything: all phases are those of another chain."""
+
+    def prepare(self, problem: Problem) -> None:
+        super().prepare(problem)
+        self.phases = self.phases.conj() ** 3
+
+
+def test_a_solver_that_promises_nothing_may_not_be_worse_than_standing_still() -> None:
+    results = outcomes(Wild)
+    assert results["oracle_classical_ising"].status == "failed"
+    assert "that nothing moves would deviate by 2.0e+00" in results["oracle_classical_ising"].detail
+    assert outcomes(Textbook)["oracle_classical_ising"].status == "skipped"
+
+
+class Constrained(Chebyshev):
+    order: Annotated[int, Field(ge=1)] = 40
+
+
+class KnowsByName(Chebyshev):
+    knowledge = "hamiltonian"  # type: ignore[assignment]
+
+
+def test_what_is_declared_is_held_to() -> None:
+    with pytest.raises(InputError, match="order=0: input should be greater than or equal to 1"):
+        run_checks(Constrained, {"order": 0}, name="constrained")
+    with pytest.raises(InvalidOutput, match=r"knowledge is 'hamiltonian' and none of Knowledge\.HAMILTONIAN"):
+        run_checks(KnowsByName, {})
