@@ -87,11 +87,13 @@ def _names(file: Path, _: int) -> frozenset[str]:
         return frozenset()
     absolute = [node.module for node in nodes if isinstance(node, ast.ImportFrom) and not node.level and node.module]
     plain = [alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names]
-    return frozenset(name.partition(".")[0] for name in absolute + plain) - sys.stdlib_module_names - {"qdynbench"}
+    return frozenset(name.partition(".")[0] for name in absolute + plain) - {"qdynbench"}
 
 
 def _modules(name: str, beside: Path) -> Iterator[Path]:
     """Yield the files of a module or package, found as a worker finds it or beside a file, unless it is installed."""
+    if name in sys.stdlib_module_names and PathFinder.find_spec(name, [str(beside)]) is None:
+        return
     spec = PathFinder.find_spec(name, [str(beside), *sys.path])
     if spec is None:
         try:

@@ -47,9 +47,12 @@ def check_weights(folder: Path, manifest: dict[str, Any]) -> str:
     """Hold the weights in a folder to the hash in their manifest, if there is one, and return theirs.
 
     Raises:
-        InputError: they are others, so that nothing in the manifest belongs to them.
+        InputError: they cannot be read, or are others, so that nothing in the manifest belongs to them.
     """
-    found = weights_of(folder)
+    try:
+        found = weights_of(folder)
+    except (OSError, ValueError) as error:
+        raise InputError(f"the weights in {str(folder)!r} cannot be read: {error}") from error
     if manifest.get(HASH, found) != found:
         raise InputError(
             f"the weights in {str(folder)!r} are not those of their {MANIFEST}: it has the hash {manifest[HASH]}, they "

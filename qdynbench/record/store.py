@@ -43,6 +43,8 @@ LARGEST_RECORD, LARGEST_CURVES, LARGEST_LIST = 8_000_000, 1 << 36, 8_000_000
 """Bytes of a file of JSON, of a file of curves, and of the list."""
 DENSEST, LARGEST_EXCESS = 50, 64 << 20
 """Arrays are believed up to so many times the bytes of their file, and so many bytes beyond that in the whole run."""
+USUAL_CELL = 20_000
+"""Bytes of the record of a cell; those of a run may have `LARGEST_EXCESS` more in all."""
 MOST_ARRAYS = 200
 """Arrays in a file of curves."""
 ANEW = "the same `qdynbench run` makes it anew"
@@ -71,6 +73,8 @@ class Store:
         self._listed: set[str] | None = None
         self._begun = False
         self._excess: dict[tuple[str, bool], int] = {}
+        self._bytes: dict[str, int] = {}
+        self._beyond = 0
 
     @classmethod
     def create(cls, folder: Path, task: Task, *, fresh: bool) -> Store:
@@ -290,7 +294,12 @@ class Store:
         """
         name = f"cells/{key}.json"
         try:
-            record = CellRecord.model_validate_json(files.read(self.folder, name, LARGEST_RECORD))
+            content = files.read(self.folder, name, LARGEST_RECORD)
+            beyond = self._beyond + len(content) - self._bytes.get(key, USUAL_CELL)
+            if beyond > LARGEST_EXCESS:
+                raise ValueError("the cells of the run are too large together")
+            self._bytes[key], self._beyond = len(content), beyond
+            record = CellRecord.model_validate_json(content)
             if record.key != key:
                 raise ValueError(f"it is that of {record.key!r}")
         except FileNotFoundError:

@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import pydantic
+
 from qdynbench.contract.initial import vector_bytes
 from qdynbench.contract.solver import Cost
 from qdynbench.record.schema import (
@@ -116,9 +118,11 @@ class CellRunner:
                     return _ended(record, failure.as_status(), failure.reason, failure.details)
             except WorkerFailure as failure:
                 return self._failed(cell, record, failure)
+            except pydantic.ValidationError as error:  # what its process has said is of the right type, and cannot be
+                return _ended(self._blank(cell, fingerprint), Status.INVALID, f"its figures are none: {error}")
             else:
                 if not record.complete:
-                    record.ledger.overhead = time.perf_counter() - started - in_phases
+                    record.ledger.overhead = max(0.0, time.perf_counter() - started - in_phases)
                 return record
 
     def _failed(self, cell: Cell, record: CellRecord, failure: WorkerFailure) -> CellRecord:

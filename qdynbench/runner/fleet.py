@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import resource
 import sys
 import time
 from collections.abc import Iterable, Iterator
@@ -33,6 +34,8 @@ LITTLE = 200e6
 """Bytes by which a worker may have grown that is kept for the next case."""
 ROOM = 0.3
 """Part of the machine's memory that has to be free for that."""
+KEPT_OPEN = 0.5
+"""Part of the files that this process may have open that workers kept for the next case may take, one each."""
 
 
 class ScorerFailure(WorkerFailure):
@@ -163,6 +166,8 @@ class Fleet:
         name = str(spec)
         if name in self.lost:
             raise self.lost[name].with_traceback(None)
+        if fate := self._workers[name].take_fate():
+            raise fate
         if not self._workers[name].alive:
             self._launch(name)
             with ended_by_failure(worker := self._workers[name]):
@@ -196,6 +201,7 @@ class Fleet:
         """
         memory, grown = psutil.virtual_memory(), one.worker.resident() - one.rest
         room = memory.available > ROOM * memory.total and self._environment.device == "cpu"
+        room = room and len(self._launched) < resource.getrlimit(resource.RLIMIT_NOFILE)[0] * KEPT_OPEN
         if sound and one.number and one.worker.alive and grown < LITTLE and room and sys.platform == "linux":
             one.worker.pause()
             self._launched[one.solver, one.threads, one.number] = one

@@ -8,9 +8,9 @@ times, these do not count, unless it is the only one.
 
 Where calls are long, a solver is timed with one thread and with all of them, and the faster time counts. Which of the
 two it is may look otherwise while the machine is disturbed, so that the slower one of the trial stays in reserve unless
-it is plainly worse; the choice is made at the end, by all launches.
+it is plainly slower; the choice is made at the end, by all launches.
 
-One solver runs at a time: all others are paused, so that none can spin on a core while another is timed.
+One solver runs at a time: the process groups of all others are paused, so that they cannot spin on a core meanwhile.
 """
 
 from __future__ import annotations
@@ -56,8 +56,9 @@ ATTEMPTS = 3
 """Number of times that a round is run while the cores are slow."""
 TRIAL_ROUNDS = 2
 """Number of rounds in the trial, each time that it looks at a solver."""
-CLOSE = 1.25
-"""Up to so many times the seconds of the faster one, another number of threads has as many rounds."""
+PLAINLY, CLEARLY = 4.0, 1.05
+"""How many times the seconds of the other a number of threads takes that is plainly slower, and at least one that is
+clearly slower."""
 LONG_ROUND = 1.0
 """Seconds of a round from which on it is not run again."""
 CLOCK_DOUBT = (1.25, 3e-4, 0.02)
@@ -403,13 +404,18 @@ class _Race:
         settled = worker.ask(ready, seconds=self._limit + calm.patience)
         self.spent += min(settled.waited, calm.patience)
         calm.waited_for(threads, settled.pace)
+        came: list[tuple[float, to.Event]] = []
         began = time.perf_counter()
-        timed = worker.ask(to.TimeRound(), seconds=self._limit)
-        seconds, claimed = time.perf_counter() - began, sum(timed.seconds)
+        after = worker.ask(
+            to.TimeRound(), seconds=self._limit, on_event=lambda event: came.append((time.perf_counter(), event))
+        )
+        slowed = calm.slowed(threads, after.pace)
+        if len(came) != 1 or not isinstance(timed := came[0][1], to.Timed):
+            raise WorkerFailure(Status.INVALID, f"the times of one round expected, {len(came)} came", alive=True)
+        seconds, claimed = came[0][0] - began, sum(timed.seconds)
         if len(timed.seconds) != lane.calls:
             reason = f"the seconds of {count(lane.calls, 'call')} expected, {len(timed.seconds)} came"
             raise WorkerFailure(Status.INVALID, reason, alive=True)
-        slowed = calm.slowed(threads, timed.pace)
         factor, each, once = CLOCK_DOUBT
         lane.lags.append(seconds - factor * claimed - each * lane.calls - once)
         lane.cpu, lane.waited = lane.cpu + timed.cpu, lane.waited + timed.waited
@@ -453,25 +459,30 @@ def calls_of(seconds: float, most: int) -> int:
 
 
 def _kept(lanes: list[_Lane]) -> list[_Lane]:
-    """End the trial of a batch size: return the faster lane by its best round, and what is in reserve.
-
-    One that is nearly as fast keeps its rounds. One that is plainly worse, so that its round would take longer than all
-    rounds of the faster one, is left out.
-    """
+    """End the trial of a batch size: return the faster lane by its best round, and one in reserve with one round."""
     first, *others = sorted(lanes, key=lambda lane: min(lane.launches[0]))
     for lane in lanes:
         lane.tried()
-    most = first.rounds * first.calls * first.expected
-    kept = [lane for lane in others if lane.calls * lane.expected <= most]
+    kept = [lane for lane in others if lane.expected <= PLAINLY * first.expected]
     for lane in kept:
-        lane.rounds = lane.rounds if lane.expected < CLOSE * first.expected else 1
+        lane.rounds = 1
     return [first, *kept]
+
+
+def _faster(lanes: list[_Lane]) -> _Lane:
+    """Return the first lane unless another is clearly faster.
+
+    Equals would else be told apart by chance, in favour of solvers that have two lanes.
+    """
+    first, *others = lanes
+    best = min(others, key=lambda lane: lane.typical, default=first)
+    return best if CLEARLY * best.typical < first.typical else first
 
 
 def _write_down(one: _Entrant) -> None:
     """Complete the ledger of a solver, unless its clock contradicts that of the main process."""
-    lanes = [lane for lanes in one.lanes.values() for lane in lanes]
-    for lane in lanes:
+    faster = [_faster(lanes) for lanes in one.lanes.values()]
+    for lane in faster:
         excess = float(np.median(lane.lags))
         if excess > 0:
             states = count(lane.batch, "state")
@@ -479,7 +490,6 @@ def _write_down(one: _Entrant) -> None:
             one.end(Status.INVALID, reason)
             return
     ledger = one.record.ledger
-    faster = [min(lanes, key=lambda lane: lane.typical) for lanes in one.lanes.values()]
     ledger.solve = [lane.timing() for lane in faster]
     ledger.starts = one.starts[faster[-1].threads]
     ledger.start_up_time = float(np.mean(ledger.starts))

@@ -147,8 +147,8 @@ class Timing(_Section):
         launches: number of worker processes of each solver, one after the other, that times rest on. A trial comes
             first, whose times do not count; with one launch alone that is all there is.
         rounds: number of timing rounds of a launch at each batch size; the rounds of all solvers alternate.
-        seconds: what all rounds of one solver at one batch size may take. A slow solver has fewer rounds and launches,
-            at least 3 launches; only one if a launch alone takes more than ten times as long.
+        seconds: what all rounds of one solver at one batch size may take with one number of threads. A slow solver has
+            fewer rounds and launches, at least 3; only one launch if that alone takes more than ten times as long.
         subset: numbers of states, by solver, on which larger batches are timed; the extrapolated times are marked.
     """
 

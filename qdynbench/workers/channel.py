@@ -151,8 +151,9 @@ class Channel:
 
     def _wait(self, *, to_write: bool = False) -> None:
         while self._watch is not None:
-            readable, writable = ([], [self._stream]) if to_write else ([self._stream], [])
-            ready = any(select.select(readable, writable, [], TICK))
+            poll = select.poll()  # `select` takes no descriptor beyond 1023
+            poll.register(self._stream, select.POLLOUT if to_write else select.POLLIN)
+            ready = bool(poll.poll(1000 * TICK))
             if time.monotonic() - self._looked >= TICK:  # also where bytes come one by one
                 self._looked = time.monotonic()
                 self._watch()

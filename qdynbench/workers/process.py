@@ -247,6 +247,11 @@ class Worker:
             except WorkerFailure as failure:
                 self._fate = failure
 
+    def take_fate(self) -> WorkerFailure | None:
+        """Return, once, why the process was ended while nobody waited for it; None if it was not."""
+        fate, self._fate = self._fate, None
+        return fate
+
     def _used(self, limit: float) -> int:
         """Return the bytes that the worker holds, and from time to time those of all that it has started."""
         if time.monotonic() > self._next_look:

@@ -368,26 +368,25 @@ class Ready(Request[Settled], frozen=True):
     patience: float
 
 
-class Timed(Message, frozen=True):
-    """The seconds of each call of a round.
+class Timed(Event, frozen=True):
+    """The seconds of each call of a round; it comes at its end, before the yardstick is looked at.
 
     Attributes:
         seconds: of each call.
         cpu: seconds of CPU time of all threads during the round.
         waited: seconds that threads were ready to run and had no core.
-        pace: seconds of the yardstick after it.
     """
 
     seconds: Annotated[list[Annotated[float, msgspec.Meta(gt=0, le=1e12)]], msgspec.Meta(min_length=1)]
     cpu: Seconds
     waited: Seconds
-    pace: Seconds
 
 
-class TimeRound(Request[Timed], frozen=True):
-    """Time a call for each input that was made ready."""
+class TimeRound(Request[Settled], frozen=True):
+    """Time a call for each input that was made ready, and look at the yardstick after them."""
 
     doing = "time"
+    events = (Timed,)
 
 
 class Inspect(Request[Done], frozen=True):

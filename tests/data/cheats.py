@@ -135,6 +135,17 @@ class Backwards(Honest):
         clocks._now = lambda: before() - 1000
 
 
+class Forwards(Honest):
+    """Sets the clock of its process on by 20,000 years whenever it prepares."""
+
+    def prepare(self, problem):
+        super().prepare(problem)
+        import qdynbench.workers.clock as clocks
+
+        before = clocks._now
+        clocks._now = lambda: before() + 9e11
+
+
 class Dies(Counted):
     """Ends its process in a timed call."""
 
@@ -147,5 +158,5 @@ class Dies(Counted):
 
 @hookimpl
 def register_solvers(register):
-    for kind in (Honest, Lazy, Remembers, OneAnswer, Silent, Repeats, Shortens, Patches, Backwards, Dies):
+    for kind in (Honest, Lazy, Remembers, OneAnswer, Silent, Repeats, Shortens, Patches, Backwards, Forwards, Dies):
         register(kind.__name__.lower(), kind, summary=kind.__doc__ or kind.__name__)

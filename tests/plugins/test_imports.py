@@ -51,3 +51,11 @@ def test_a_single_file_imports_its_neighbour_and_may_be_named_twice(
     (tmp_path / "qdtest_beside.py").write_text("x = 1\n")
     (tmp_path / "mine.py").write_text("import qdtest_beside\n")
     assert Registry.discover(["mine.py", tmp_path / "mine.py"]).files == (tmp_path / "mine.py",)
+
+
+def test_a_module_that_only_other_systems_have_counts_where_it_lies_beside(tmp_path: Path) -> None:
+    plugin = tmp_path / "plugin.py"
+    plugin.write_text("try:\n    import msvcrt\nexcept ImportError:\n    pass\nimport json\n")
+    assert imported([plugin]) == []
+    (tmp_path / "msvcrt.py").write_text("")
+    assert imported([plugin]) == [(tmp_path / "msvcrt.py").resolve()]

@@ -249,3 +249,14 @@ def test_a_run_without_a_task_is_not_gone_on_with(tmp_path: Path, task: dict[str
     store.write_run(RUN.model_copy(update={"task": task}))
     with pytest.raises(InputError, match="`qdynbench run --fresh` replaces it"):
         earlier_run(store, {})
+
+
+def test_records_of_a_run_take_no_more_than_their_budget(tmp_path: Path) -> None:
+    store = written(tmp_path)
+    for number in range(12):
+        text = CELL.model_copy(update={"key": f"a{number}"}).model_dump_json()
+        (tmp_path / "cells" / f"a{number}.json").write_text(text + " " * 7_000_000)
+    found = []
+    with pytest.raises(Damaged, match="the cells of the run are too large together"):
+        found.extend(store.cell(f"a{number}") for number in range(12))
+    assert store.cell("a0")

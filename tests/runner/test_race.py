@@ -23,7 +23,7 @@ sizes: [3]
 ensemble: ENSEMBLE
 times: {dt: 0.05, steps: 20}
 states: 4
-solvers: [honest, lazy, remembers, oneanswer, silent, repeats, shortens, patches, backwards, dies]
+solvers: [honest, lazy, remembers, oneanswer, silent, repeats, shortens, patches, backwards, forwards, dies]
 reference: ed
 timing: {batch_sizes: [1, 4], rounds: 3, launches: 3}
 limits: {seconds: 60, memory: 2 GB}
@@ -47,6 +47,7 @@ def test_cheats_are_caught_or_timed_for_what_they_cost(qdynbench: Command, tmp_p
         for timing in cells[name].ledger.solve:
             assert WORK < timing.seconds < 10 * WORK
             assert [len(rounds) for rounds in timing.launches] == [3, 3, 3]
+    assert "forwards" in cells  # it has only made itself slow
     assert cells["dies"].status is Status.CRASHED
     assert cells["dies"].scores
     assert not cells["dies"].ledger.solve

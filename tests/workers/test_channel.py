@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import fcntl
+import resource
+import socket
 import threading
 from collections.abc import Iterator
 
@@ -126,8 +129,8 @@ def test_anything_else_is_refused(ends: Ends, body: bytes, layout: bytes) -> Non
     [
         to.Prepared(float("nan"), 0.0),
         to.Prepared(-1e13, 0.0),
-        to.Timed([], 0.0, 0.0, 0.0),
-        to.Timed([0.0], 0.0, 0.0, 0.0),
+        to.Timed([], 0.0, 0.0),
+        to.Timed([0.0], 0.0, 0.0),
         to.Loaded(0.0, Knowledge.TRAJECTORIES, False, to.Line(""), ("x",) * 1001, (), (), None),
         to.Solved([to.Line("x")] * 1001, to.Line(""), {}),
         to.Peak(-1, None, 0),
@@ -203,3 +206,17 @@ def test_arrays_beyond_the_limit_are_refused_before_they_are_read(ends: Ends) ->
     here.send(to.Piece(0, {"z": np.zeros((1, 1, 100))}))
     with pytest.raises(BadMessage, match="memory limit"):
         there.receive(to.Piece)
+
+
+def test_descriptors_may_have_any_number() -> None:
+    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if limits[1] < 1200:
+        pytest.skip("this machine does not allow as many open files")
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(limits[0], 1200), limits[1]))
+    ours, theirs = socket.socketpair()
+    with ours, theirs, socket.socket(fileno=fcntl.fcntl(ours.fileno(), fcntl.F_DUPFD, 1100)) as high:
+        here, there = Channel(theirs), Channel(high)
+        there.watched_by(lambda: None)
+        here.send(to.Done())
+        assert there.receive(to.Done) == to.Done()
+    resource.setrlimit(resource.RLIMIT_NOFILE, limits)
