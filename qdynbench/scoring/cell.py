@@ -56,8 +56,8 @@ class Portion:
             tensors: states `(B, k, 2**N)` as "states", and observables by name.
 
         Raises:
-            InvalidOutput: they do not continue the trajectory, or it does not begin with the initial states. The process
-                of the solver has checked that, but with states that the solver can write to.
+            InvalidOutput: they do not continue the trajectory, or do not begin with the initial states. The process of
+                the solver has checked that, but what comes from there is not trusted, and the solver can write to them.
         """
         observables = {name: tensor for name, tensor in tensors.items() if name != "states"}
         block = Block(start, tensors.get("states"), observables)
