@@ -177,8 +177,9 @@ def test_texts_reach_neither_the_terminal_nor_the_record_as_commands(folder: Pat
 
 def test_scores_beyond_all_are_written(folder: Path, qdynbench: Command) -> None:
     # Rounded to one digit they are no number any more, and the report ended in a traceback.
-    numbers = {"scores__0__value": 1e308, "scores__0__high": 1.7e308, "ledger__solve__0__launches__0__0": 1e-12}
-    edit(folder / "cells" / "cell-1-n3-s0.json", **numbers)
+    cell = folder / "cells" / "cell-1-n3-s0.json"
+    for number in range(len(json.loads(cell.read_text())["scores"])):
+        edit(cell, **{f"scores__{number}__value": 1e308, f"scores__{number}__high": 1.7e308})
     for arguments in ((), ("--details",), ("--json",), ("--quiet",)):
         shown = qdynbench("report", folder, *arguments)
         assert (shown.returncode, shown.stderr) == (0, "")
