@@ -21,6 +21,8 @@ SHOWN = 300
 """Characters of a reason in a terminal; the record has more."""
 LONGEST_MESSAGE = 10_000
 """Characters of a message, with the traceback of a plugin that does not load."""
+LARGEST_ROUNDED = 1e300
+"""Largest number that is rounded at a digit that its interval decides."""
 BYTE_UNITS = ((1e15, "PB"), (1e12, "TB"), (1e9, "GB"), (1e6, "MB"), (1e3, "kB"))
 
 
@@ -35,7 +37,7 @@ def with_interval(value: float, low: float, high: float, digits: int = 4) -> str
     half = max(high - value, value - low)
     if not half > abs(value) * 0.5 * 10.0 ** (1 - digits):
         return significant(value, 3)
-    if half >= abs(value):
+    if half >= abs(value) or abs(value) > LARGEST_ROUNDED:
         return f"{significant(value, 1)} ({significant(low, 1)}..{significant(high, 1)})"
     last = max(_last_digit(half), _exponent(value) - digits + 1)
     exponent = _exponent(round(value, -last))
@@ -52,7 +54,7 @@ def significant(value: float, digits: int = 3) -> str:
         return NOTHING if math.isnan(value) else f"{value:g}"
     if value == 0:
         return "0"
-    exponent = _exponent(float(f"{value:.{digits - 1}e}"))
+    exponent = _exponent(value, digits)
     if -2 <= exponent < 4:
         return f"{round(value, digits - 1 - exponent):.{max(0, digits - 1 - exponent)}f}"
     return _scientific(value, digits)
@@ -162,13 +164,14 @@ def _scientific(value: float, digits: int) -> str:
     return f"{mantissa}e{int(power)}"
 
 
-def _exponent(value: float) -> int:
-    return int(f"{abs(value):e}".partition("e")[2]) if value else 0
+def _exponent(value: float, digits: int = 7) -> int:
+    """Return the power of ten of a number that is rounded to so many digits, which may be none that a float holds."""
+    return int(f"{abs(value):.{digits - 1}e}".partition("e")[2]) if value else 0
 
 
 def _last_digit(half: float) -> int:
     """Return the power of ten that an uncertainty is rounded to: one digit, two when the first would be a 1."""
-    exponent = _exponent(float(f"{half:.1e}"))
+    exponent = _exponent(half, 2)
     return exponent - 1 if f"{half:.1e}".startswith("1") else exponent
 
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
 
 from qdynbench.contract.spec import SolverSpec
 from qdynbench.files import file_name, written_whole
+from qdynbench.record.manifest import write_manifest
 
 
 @pytest.mark.parametrize("sync", [False, True])
@@ -42,6 +44,16 @@ def test_a_failure_leaves_what_was_there(tmp_path: Path) -> None:
     with written_whole(path) as stream:  # what the failure left beside it is in nobody's way
         stream.write(b"after")
     assert path.read_bytes() == b"after"
+
+
+def test_weights_are_on_the_disk_before_they_are_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # A power cut left a manifest beside files without contents.
+    (tmp_path / "inner").mkdir()
+    (tmp_path / "inner" / "layer.safetensors").write_bytes(b"weights")
+    synced = set[str]()
+    monkeypatch.setattr(os, "fsync", lambda descriptor: synced.add(os.readlink(f"/proc/self/fd/{descriptor}")))
+    write_manifest(tmp_path, {})
+    assert synced == {str(path) for path in (tmp_path, *tmp_path.rglob("*"))}
 
 
 @pytest.mark.parametrize(

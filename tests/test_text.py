@@ -23,6 +23,8 @@ from qdynbench import text as write
         ((1e-6, 2.1e-7, 3.44e-6), "1e-6 (2e-7..3e-6)"),
         ((0.2, 0.2, 0.2), "0.200"),
         ((0.0, 0.0, 0.0), "0"),
+        ((1.6e308, 1.5e308, 1.7e308), "2e308 (2e308..2e308)"),  # which no float holds
+        ((1e-308, -1.7e308, 1.7e308), "1e-308 (-2e308..2e308)"),
         ((math.nan, math.nan, math.nan), "–"),
         ((math.inf, math.inf, math.inf), "inf"),
     ],

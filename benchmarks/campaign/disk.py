@@ -8,6 +8,7 @@ of its own needs the right to mount one; where there is none, these trials are l
 from __future__ import annotations
 
 import contextlib
+import math
 import os
 import random
 import resource
@@ -100,14 +101,14 @@ class Yard:
             return {name: text for name, text in found.items() if b'"complete": true' in text and b'"ok"' in text}
         return {}
 
-    def wait_for(self, process: subprocess.Popen[bytes], *parts: str) -> None:
-        """Wait until the command has said one of some texts, then a moment of random length."""
+    def wait_for(self, process: subprocess.Popen[bytes], *parts: str, longest: float = 0.3) -> None:
+        """Wait until the command has said one of some texts, then a random moment, up to `longest` seconds."""
         deadline = time.monotonic() + HANGING
         while process.poll() is None and time.monotonic() < deadline:
             if any(part in self.said() for part in parts):
                 break
             time.sleep(0.01)
-        time.sleep(self.chance.random() * 0.3)
+        time.sleep(self.chance.random() * longest)
 
 
 Disturbance = Callable[[Yard], Iterator[str | None]]
@@ -240,16 +241,22 @@ def signalled(number: signal.Signals, moment: str, times: int = 1) -> Disturbanc
     """Return a run that gets a signal some time after it has said something."""
 
     def disturbed(yard: Yard) -> Iterator[str | None]:
-        process = yard.start()
-        yard.wait_for(process, moment)
-        early = process.poll() is not None  # it was too fast, and has to have ended well
+        for haste in (1, 4, 16, math.inf):  # a run that has ended before the signal came is begun anew
+            process = yard.start()
+            yard.wait_for(process, moment, longest=0.3 / haste)
+            if process.poll() is None:
+                break
+            judged(yard, process, None, 0)
+            shutil.rmtree(yard.run)
+        else:
+            raise Survived(f"each run had ended before {number.name} could come")
         if moment not in yard.said():
             raise Survived(f"it has not said {moment!r}: {yard.said()[-300:]}")
-        family = [] if early else psutil.Process(process.pid).children(recursive=True)
+        family = psutil.Process(process.pid).children(recursive=True)
         for _ in range(times):
             with contextlib.suppress(ProcessLookupError):
                 process.send_signal(number)
-        yard.finished = judged(yard, process, None if early else "stopped by", 0 if early else 128 + number)
+        yard.finished = judged(yard, process, "stopped by", 128 + number)
         _, alive = psutil.wait_procs(family, timeout=10)
         if alive:
             raise Survived(f"left behind: {alive}")

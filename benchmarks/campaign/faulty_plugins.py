@@ -21,7 +21,7 @@ from qdynbench.record.schema import CellRecord, Status
 from qdynbench.text import legible
 
 HEAD = """
-import contextlib, ctypes, gc, os, signal, subprocess, sys, time
+import contextlib, ctypes, gc, json, os, pathlib, signal, subprocess, sys, time
 import numpy as np
 import torch
 import qdynbench
@@ -64,6 +64,18 @@ def channel():
 def write(data):
     with contextlib.suppress(OSError):
         os.write(channel()._stream.fileno(), data)
+
+TRAINING = {
+    "sizes": [2], "trajectories": 10, "steps": 4, "dt": 0.01, "ensemble": "random_product", "noise": 0.0, "seed": 0,
+    "model": {"family": "ising", "J": 1.0, "g": -1.05, "h": 0.5, "boundary": "open"},
+}
+
+def shipped(name, manifest):
+    folder = pathlib.Path(os.environ["XDG_CACHE_HOME"], name)
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "w.json").write_text("{}")
+    (folder / "manifest.json").write_text(manifest)
+    return [folder]
 
 def message(body, layout=b"\\x90"):
     write(b"\\xc1qdb" + len(body).to_bytes(8, "big") + len(layout).to_bytes(8, "big") + body + layout)
@@ -167,6 +179,8 @@ STRAY, UNEXPECTED = "something other than a message", "an unexpected message cam
 WILD = "'\\x1b[2J\\x1b]0;pwned\\x07half \\udcff'"
 ALLOTS = "import subprocess, sys; subprocess.run([sys.executable, '-c', 'x = bytearray(2 * 10**9); input()'])"
 FORGED = "from qdynbench.workers import protocol as to; channel().send(to.Need(40, 0, 1)); time.sleep(9)"
+COSTLESS = "return shipped('costless', json.dumps({'training': TRAINING}))"
+DAMAGED = "return shipped('damaged', json.dumps({'training': TRAINING, 'data_time': 1, 'fit_time': 1, 'weights': 'x'}))"
 HUGE = r"message(b'\x80', b'\x91\x92\xa7float64\x91\xcf\x00\x00\x40\x00\x00\x00\x00\x00')"
 FAULTS = {
     # What is asked before anything is solved.
@@ -284,6 +298,10 @@ FAULTS = {
     "fit-forges-need": asked("fit", FORGED, "invalid", "data that its training does not have"),
     "fit-forges": asked("fit", "write(bytes(99))", "invalid", STRAY),
     "shipped-nowhere": asked("shipped", "return ['/nowhere']", "ok"),
+    "shipped-deep": asked("shipped", "return shipped('deep', '[' * 100_000)", "ok"),
+    "shipped-huge": asked("shipped", "return shipped('huge', json.dumps({'notes': ['x' * 20_000_000]}))", "ok"),
+    "shipped-costless": asked("shipped", COSTLESS, "failed", "says what they had cost"),
+    "shipped-damaged": asked("shipped", DAMAGED, "failed", "are not those of their manifest.json"),
     # Names.
     "long-parameter": Fault("ok", body="n: int = 1", parameters=f"[n={'9' * 400}]"),
     "b" * 250: Fault("ok"),

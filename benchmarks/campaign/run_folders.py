@@ -1,9 +1,10 @@
 """Run folders that a stranger has tampered with: opening them runs nothing, touches nothing else, and ends in a line.
 
 A trial copies a real run, spoils one to three things in it, and opens it in a fork of this process in every way there
-is, with an audit hook that notes every import, every process and every file outside. Memory is what the trial took on
-top of what the libraries hold; seconds are those of the processor, so that other work on the machine does not count,
-without those of drawing the figures of the run as it was.
+is, with an audit hook that notes every import, every process and every file outside. Some are opened from within by
+new processes instead, which have imported nothing that a file of the run could stand for. Memory is what the trial
+took on top of what the libraries hold; seconds are those of the processor, so that other work on the machine does not
+count, without those of drawing the figures of the run as it was.
 """
 
 from __future__ import annotations
@@ -12,12 +13,14 @@ import contextlib
 import functools
 import io
 import json
+import math
 import os
 import pickle
 import random
 import shutil
 import signal
 import socket
+import subprocess
 import sys
 import time
 import traceback
@@ -38,9 +41,21 @@ from qdynbench.record.results import Run
 from qdynbench.record.store import Store
 
 LONGEST, LARGEST = 1.0, 300e6
-"""Seconds of the processor and bytes that a trial may take."""
-HANGING = 20
-"""Seconds after which a trial hangs."""
+"""Seconds of the processor and bytes that a trial may take, but for new processes, which import all that there is."""
+HANGING, HANGING_AFRESH = 20, 180
+"""Seconds after which a trial hangs, in a fork and in new processes."""
+AFRESH = 50
+"""Number of trials of which one is in new processes."""
+IMPORTED = ("numpy", "rich", "matplotlib", "xarray", "qdynbench_exact", "sitecustomize")
+"""Modules that are imported when a run is opened."""
+OPENED = """\
+import contextlib, sys
+import qdynbench
+with contextlib.suppress(qdynbench.QdynbenchError):
+    run = qdynbench.load_run(sys.argv[1])
+    len(run.table), len(run.curves), qdynbench.draw(run)
+"""
+"""A script that somebody opens a run with."""
 TASK = """\
 name: small
 title: A small chain
@@ -96,7 +111,7 @@ def run(seed: int, number: int, folder: Path) -> Iterator[Outcome]:
             )  # loads all there is
         drawing = functools.cache(lambda: max(one("", folder, figures=[name]).seconds for name in FIGURES[:DRAWN]))
         for trial in range(number):
-            yield one(f"{seed}-{trial}", folder, drawing)
+            yield one(f"{seed}-{trial}", folder, drawing, afresh=trial % AFRESH == 0)
     finally:
         os.chdir(place)
         os.environ.pop("XDG_CACHE_HOME")
@@ -104,7 +119,14 @@ def run(seed: int, number: int, folder: Path) -> Iterator[Outcome]:
             os.environ["XDG_CACHE_HOME"] = cache
 
 
-def one(name: str, folder: Path, drawing: Callable[[], float] = float, figures: list[str] | None = None) -> Outcome:
+def one(
+    name: str,
+    folder: Path,
+    drawing: Callable[[], float] = float,
+    figures: list[str] | None = None,
+    *,
+    afresh: bool = False,
+) -> Outcome:
     """Spoil a copy of the run, open it in a process of its own, and judge what came of it.
 
     Args:
@@ -112,6 +134,7 @@ def one(name: str, folder: Path, drawing: Callable[[], float] = float, figures: 
         folder: with the run as it was.
         drawing: returns the seconds that drawing a figure takes.
         figures: draw these, and spoil nothing.
+        afresh: whether to open it in new processes, from within.
     """
     warnings.simplefilter("ignore")
     chance, yard = random.Random(name), folder / ("drawing" if figures else "yard")
@@ -124,6 +147,8 @@ def one(name: str, folder: Path, drawing: Callable[[], float] = float, figures: 
     done = _figures(target, figures) if figures else spoilt(chance, At(target, victim, marker))
     mine = {path: path.read_bytes() for path in (victim, *(target / name for name in MINE)) if path.is_file()}
     pid = os.fork()
+    if not pid and afresh:
+        _afresh(target, marker, output)
     if not pid:
         _child(chance, target, output)
     started, status, usage = time.monotonic(), 0, None
@@ -131,17 +156,17 @@ def one(name: str, folder: Path, drawing: Callable[[], float] = float, figures: 
         found, status, usage_now = os.wait4(pid, os.WNOHANG)
         if found:
             usage = usage_now
-        elif time.monotonic() - started > HANGING:
+        elif time.monotonic() - started > (HANGING_AFRESH if afresh else HANGING):
             os.kill(pid, signal.SIGKILL)
             usage = os.wait4(pid, 0)[2]
         else:
             time.sleep(0.002)
     said = output.read_text(errors="replace")
-    memory = float(said.rpartition("memory ")[2].strip() or "nan") if "memory " in said else float("nan")
+    memory = float(said.rpartition("\nmemory ")[2]) if "\nmemory " in said and not afresh else math.nan
     seconds = usage.ru_utime + usage.ru_stime
     drawn = said.count(".png, .svg")
     seconds -= min(seconds, drawn * drawing()) if drawn else 0.0
-    fault = _fault(said, status, seconds, memory)
+    fault = _fault(said, status, 0.0 if afresh else seconds, memory)
     if marker.exists():
         marker.unlink()
         fault = "code of the run was executed"
@@ -189,6 +214,28 @@ def _child(chance: random.Random, target: Path, output: Path) -> None:
     finally:
         sys.stdout.flush()
         sys.stderr.flush()
+        os._exit(code)
+
+
+def _afresh(target: Path, marker: Path, output: Path) -> None:
+    """Open a run by commands whose working folder it is, and by a script that was started elsewhere."""
+    for name in IMPORTED:
+        (target / f"{name}.py").write_text(f"open({str(marker)!r}, 'w').close()\n")
+    command = str(Path(sys.executable).with_name("qdynbench"))
+    code = 1
+    try:
+        with output.open("wb") as stream:
+            for arguments, place in (
+                ([command, "report", ".", "--details"], target),
+                ([command, "compare", "ed", "linear", "--run", "."], target),
+                ([command, "list", "runs"], target),
+                ([sys.executable, "-c", OPENED, str(target)], target.parents[1]),
+            ):
+                done = subprocess.run(arguments, cwd=place, stdout=stream, stderr=stream, check=False)
+                if done.returncode not in (0, 1, 2):
+                    stream.write(f"\nAUDIT exit status {done.returncode} of {arguments}\n".encode())
+        code = 0
+    finally:
         os._exit(code)
 
 

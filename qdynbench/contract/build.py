@@ -31,7 +31,7 @@ def build(solver_class: type[Solver], name: str, parameters: Mapping[str, object
     Raises:
         InvalidOutput: the class is not what a solver has to be.
         InputError: a parameter is unknown, missing or refused, or a value has the wrong type.
-        QdynbenchError: it cannot be built without parameters, which is no fault of the task.
+        QdynbenchError: it cannot be built at all, which is no fault of the task.
     """
     if not (isinstance(solver_class, type) and issubclass(solver_class, Solver)):
         raise InvalidOutput(
@@ -64,8 +64,21 @@ def build(solver_class: type[Solver], name: str, parameters: Mapping[str, object
     try:
         solver: Solver = solver_class(**values)
     except (TypeError, ValueError, InputError) as error:
-        raise (InputError if values else QdynbenchError)(f"solver {name!r}: {error}") from error
+        refused = _refused(solver_class, values)
+        raise (InputError if refused else QdynbenchError)(f"solver {name!r}: {error}") from error
     return solver
+
+
+def _refused(solver_class: type[Solver], values: Mapping[str, object]) -> bool:
+    """Return whether it is the values that a solver refuses: without those that it can do without it can be built."""
+    needed = {key: value for key, value in values.items() if _required(solver_class, key)}
+    if needed == values:
+        return bool(values)
+    try:
+        solver_class(**needed)
+    except Exception:  # whatever its own code raises
+        return bool(needed)
+    return True
 
 
 def _required(solver_class: type[Solver], name: str) -> bool:

@@ -13,7 +13,7 @@ from qdynbench.contract.initial import Initial
 from qdynbench.contract.metric import Metric
 from qdynbench.contract.problem import Problem
 from qdynbench.contract.solver import Block
-from qdynbench.contract.validation import formed, length_of
+from qdynbench.contract.validation import check_first, formed, length_of
 from qdynbench.contract.window import Pair, ScoreContext, Window
 from qdynbench.record.schema import Score
 from qdynbench.scoring.kept import KeptTrajectories, joined
@@ -56,12 +56,15 @@ class Portion:
             tensors: states `(B, k, 2**N)` as "states", and observables by name.
 
         Raises:
-            InvalidOutput: they do not continue the trajectory. The process of the solver has checked that, but the form
-                of what comes from there is not trusted.
+            InvalidOutput: they do not continue the trajectory, or do not begin with the initial states. The process of
+                the solver has checked that, but what comes from there is not trusted, and the solver can write to them.
         """
         observables = {name: tensor for name, tensor in tensors.items() if name != "states"}
         block = Block(start, tensors.get("states"), observables)
-        self.reached += length_of(formed(block, self.reached, self.problem, len(self.context.initial)))
+        checked = formed(block, self.reached, self.problem, len(self.context.initial))
+        if self.reached == 0:
+            check_first(checked, self.context.initial)
+        self.reached += length_of(checked)
         prediction = Window(self.context, start, block.states, observables)
         keep_readable(self.metrics, prediction)
         keep_readable(self.observing, prediction)

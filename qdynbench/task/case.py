@@ -9,10 +9,11 @@ import numpy as np
 
 from qdynbench.contract.ensemble import Ensemble
 from qdynbench.contract.initial import Initial
+from qdynbench.errors import QdynbenchError
 from qdynbench.task.spec import Task
 
 ROUNDING = 1e-9
-"""Times with a smaller relative difference are equal."""
+"""Times with a smaller relative difference are equal, and norms are 1 up to as much."""
 
 
 class Purpose(enum.IntEnum):
@@ -55,5 +56,17 @@ def generator(task: Task, case: Case, purpose: Purpose) -> np.random.Generator:
 
 
 def draw(task: Task, ensemble: Ensemble, case: Case, purpose: Purpose, start: int, stop: int) -> Initial:
-    """Return the states `start` to `stop` of a stream; state i does not depend on `start` and `stop`."""
-    return ensemble.draw(case.size, stop, generator(task, case, purpose))[start:]
+    """Return the states `start` to `stop` of a stream; state i does not depend on `start` and `stop`.
+
+    Raises:
+        QdynbenchError: the ensemble draws states that are not normalised, of which no error means anything.
+    """
+    import torch
+
+    drawn = ensemble.draw(case.size, stop, generator(task, case, purpose))[start:]
+    norms = torch.linalg.vector_norm(drawn.states if drawn.spinors is None else drawn.spinors, dim=-1)
+    odd = norms[~((norms - 1).abs() < ROUNDING)]
+    if len(odd):
+        name = type(ensemble).__name__
+        raise QdynbenchError(f"normalised states expected from the ensemble {name}, one of norm {float(odd[0]):g} came")
+    return drawn

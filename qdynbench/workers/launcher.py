@@ -157,7 +157,7 @@ class Launcher:
             )
         self._workers: dict[int, Forked] = {}
         """The workers that run; the number of one that has ended may be another's."""
-        atexit.register(self._end)
+        atexit.register(self._at_exit)
 
     @classmethod
     def for_(cls, variables: Mapping[str, str]) -> Launcher:
@@ -221,6 +221,11 @@ class Launcher:
         self._log.seek(0)
         lines = self._log.read().decode(errors="replace").strip().splitlines()
         return f"the process that starts workers does not answer: {lines[-1] if lines else error}"
+
+    def _at_exit(self) -> None:
+        with contextlib.suppress(ValueError):  # another thread's
+            signal.signal(signal.SIGINT, signal.SIG_IGN)  # all is done but this
+        self._end()
 
     def _end(self) -> None:
         self._control.close()

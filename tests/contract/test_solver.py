@@ -94,7 +94,13 @@ class Misdeclared(Still):
 
 class Refusing(Still):
     def __post_init__(self) -> None:
-        raise ValueError("tolerance=1e-08 is none")
+        if self.tolerance == 1e-20:
+            raise ValueError("tolerance=1e-20 is none")
+
+
+class Unlicensed(Still):
+    def __post_init__(self) -> None:
+        raise ValueError("no licence")
 
 
 class Demanding(Undeclared):
@@ -127,15 +133,16 @@ def test_a_class_that_is_no_solver_is_refused(kind: type[Solver], message: str) 
 
 
 def test_a_solver_may_refuse_the_parameters_that_the_user_gives() -> None:
-    with pytest.raises(InputError, match="solver 'x': tolerance=1e-08 is none"):
-        build(Refusing, "x", {"tolerance": 1e-8})
+    with pytest.raises(InputError, match="solver 'x': tolerance=1e-20 is none"):
+        build(Refusing, "x", {"tolerance": 1e-20})
 
 
 def test_a_solver_that_cannot_be_built_at_all_is_no_fault_of_the_task() -> None:
     # It ended the run of all others, as a wrong parameter does.
-    with pytest.raises(QdynbenchError, match="solver 'x': tolerance=1e-08 is none") as caught:
-        build(Refusing, "x", {})
-    assert not isinstance(caught.value, InputError)
+    for parameters in ({}, {"tolerance": 1e-20}):
+        with pytest.raises(QdynbenchError, match="solver 'x': no licence") as caught:
+            build(Unlicensed, "x", parameters)
+        assert not isinstance(caught.value, InputError)
     with pytest.raises(InputError, match="solver 'x' needs a value of its parameter 'order'"):
         build(Demanding, "x", {})
 

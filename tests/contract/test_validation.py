@@ -83,6 +83,9 @@ def test_any_array_becomes_a_plain_tensor(array: object) -> None:
         ([Block(0, observables={"sz": WHOLE[..., 0].real})], "among x, y, z, energy, energy_variance, norm, entropy, "
          "truncation expected, sz"),
         ([WHOLE], "a qdynbench.Block expected from solve, a Tensor came"),
+        ([None], "a qdynbench.Block expected from solve, None came"),  # it was taken for the end
+        ([Block(0.0, WHOLE)], "an integer as the start of a block expected, a float came"),  # type: ignore[arg-type]
+        ([Block("0", WHOLE)], "an integer as the start of a block expected, a str came"),  # type: ignore[arg-type]
         ([Block(0, "states")], "states as a numerical array expected, a str came"),  # type: ignore[arg-type]
     ],
 )  # fmt: skip

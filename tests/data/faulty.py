@@ -41,6 +41,14 @@ class WrongFirst(Frozen):
         return super().trajectory(given).roll(1, dims=-1)
 
 
+class Rescales(Frozen):
+    """Writes to the states that it is given, with which its own process compares the first column."""
+
+    def trajectory(self, given):
+        given.states.mul_(3.0)
+        return super().trajectory(given)
+
+
 class Short(Frozen):
     def trajectory(self, given):
         return super().trajectory(given)[:, :-1]
@@ -215,6 +223,16 @@ class Weightless(Frozen):
         yield Block(0, self.trajectory(given))
 
 
+class Departs(Frozen):
+    """Ends after its last timed call, when its memory is asked for."""
+
+    def solve(self, given):
+        from qdynbench.workers import memory
+
+        memory.peak_host = lambda: os._exit(5)
+        yield Block(0, self.trajectory(given))
+
+
 class Timeless(Frozen):
     """Times no call."""
 
@@ -238,7 +256,20 @@ class Timely(Frozen):
 @hookimpl
 def register_solvers(register):
     for kind in (
-        *(Frozen, Nan, WrongShape, WrongFirst, Short, Raises, RaisesInput, Hangs, Exits, Disconnects, Segfaults),
+        *(
+            Frozen,
+            Nan,
+            WrongShape,
+            WrongFirst,
+            Rescales,
+            Short,
+            Raises,
+            RaisesInput,
+            Hangs,
+            Exits,
+            Disconnects,
+            Segfaults,
+        ),
         *(
             EatsMemory,
             RefusesMemory,
@@ -255,6 +286,7 @@ def register_solvers(register):
             Unlabelled,
             Sumless,
             Weightless,
+            Departs,
             Timeless,
             Timely,
         ),

@@ -144,6 +144,7 @@ ODD_CELLS: dict[str, dict[str, Any]] = {
     "a batch of none": {"ledger__solve__0__batch_size": 0},
     "a huge integer": {"ledger__solve__0__batch_size": 10**400},
     "a time of nan": {"ledger__solve__0__launches__0__0": float("nan")},
+    "a time beyond all": {"ledger__solve__0__launches__0__0": 1e308},
     "a negative time": {"ledger__solve__0__launches__0__0": -1.0},
     "no times": {"ledger__solve__0__launches": [[]]},
     "no launches": {"ledger__solve__0__launches": []},
@@ -181,6 +182,16 @@ def test_texts_reach_neither_the_terminal_nor_the_record_as_commands(folder: Pat
         shown = qdynbench(*arguments)
         assert not {letter for letter in shown.stdout + shown.stderr if not letter.isprintable() and letter != "\n"}
         assert len(shown.stdout) < 100_000
+
+
+def test_scores_beyond_all_are_written(folder: Path, qdynbench: Command) -> None:
+    # Rounded to one digit they are no number any more, and the report ended in a traceback.
+    cell = folder / "cells" / "cell-1-n3-s0.json"
+    for number in range(len(json.loads(cell.read_text())["scores"])):
+        edit(cell, **{f"scores__{number}__value": 1e308, f"scores__{number}__high": 1.7e308})
+    for arguments in ((), ("--details",), ("--json",), ("--quiet",)):
+        shown = qdynbench("report", folder, *arguments)
+        assert (shown.returncode, shown.stderr) == (0, "")
 
 
 ODD_RUNS: dict[str, dict[str, Any]] = {

@@ -12,6 +12,7 @@ SOLVERS = (
     *("error-long", "error-wild", "solve-unnamed-signal", "output-much", "long-parameter"),
     *("stray-low", "stray-random", "message-deep", "message-odd-status", "child-holds-wire"),
     *("import-exits", "target-leaves", "load-raises", "save-removes", "save-link", "fit-forges-need"),
+    *("notes-wild", "fit-note-wild", "shipped-deep", "shipped-costless", "shipped-damaged"),
 )
 """One of each kind that ended the run, its report or the report of others."""
 

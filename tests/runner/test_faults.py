@@ -21,6 +21,7 @@ EXPECTED = {
     "nan": (Status.INVALID, "nan"),
     "wrongshape": (Status.INVALID, "shape"),
     "wrongfirst": (Status.INVALID, "initial state"),
+    "rescales": (Status.INVALID, "states of state 0 deviates by"),
     "short": (Status.INVALID, "only 5 came"),
     "raises": (Status.FAILED, "flux capacitor"),
     "raisesinput": (Status.FAILED, "cannot prepare this"),
@@ -42,6 +43,7 @@ EXPECTED = {
     "unlabelled": (Status.FAILED, "no label"),
     "sumless": (Status.INVALID, "a sum for each state expected"),
     "weightless": (Status.INVALID, "Expected `int` >= 0"),
+    "departs": (Status.CRASHED, "exited with status 5"),  # the memory of another process stood in its row
     "timeless": (Status.INVALID, "Expected `array` of length >= 1"),
     "timely": (Status.INVALID, "calls expected, 1000 came"),
 }

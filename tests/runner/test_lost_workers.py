@@ -14,7 +14,7 @@ from qdynbench.record.schema import CellRecord, Status
 Command = Callable[..., subprocess.CompletedProcess[str]]
 
 DEADLY = """\
-import os, signal
+import os, signal, sys
 from pathlib import Path
 from qdynbench import CurveMetric, ProductEnsemble, hookimpl
 from qdynbench_exact.taylor import Taylor
@@ -39,6 +39,10 @@ class DiesAlways(DiesOnce):
     times = 100
 
 class Aligned(ProductEnsemble):
+    def __init__(self):
+        if sys.argv[0].endswith("launcher.py"):  # in a worker, and not where the tests run
+            die(1, "loading")
+
     def spinors(self, size, count, generator):
         if count > 4:
             die(1, "training")
@@ -129,10 +133,13 @@ def test_a_scorer_that_fails_when_it_is_started_again_is_one_line(
     assert done.returncode == 1
 
 
-def test_a_scorer_that_dies_during_a_fit_is_started_again(cells: Callable[..., dict[str, CellRecord]]) -> None:
-    # One death had ended all fits of the run.
+def test_a_scorer_that_dies_during_a_fit_is_started_again(
+    cells: Callable[..., dict[str, CellRecord]], tmp_path: Path
+) -> None:
+    # One death had ended all fits of the run, and one while the task was loaded the run itself.
     found = cells("ensemble=aligned", "states=2", "training={sizes: [2], trajectories: 6, steps: 5, ensemble: aligned}")
     assert {name: cell.status for name, cell in found.items()} == dict.fromkeys(["ed", "persistence", "linear"], "ok")
+    assert {path.name for path in tmp_path.iterdir()} >= {"loading", "training"}  # it has died of both
 
 
 def test_a_worker_that_is_replaced_before_the_echo_is_prepared_first(

@@ -5,7 +5,7 @@ from functools import reduce
 import numpy as np
 import pytest
 
-from qdynbench import Ensemble, basis
+from qdynbench import Ensemble, Initial, QdynbenchError, basis
 from qdynbench.plugins.registry import Registry
 from qdynbench.task import ensembles
 from qdynbench.task.case import Case, Purpose, draw, generator
@@ -65,6 +65,17 @@ def task(**changes: object) -> Task:
         "training": {"sizes": [2, 4], "steps": 4},
     }
     return Task.model_validate(data | changes)
+
+
+@pytest.mark.parametrize("factor", [0.0, 3.0, float("nan")])
+def test_states_that_are_not_normalised_are_none(factor: float) -> None:
+    # States of zeros were scored, and all was well with them.
+    class Odd(ensembles.HaarRandom):
+        def draw(self, size: int, count: int, generator: np.random.Generator) -> Initial:
+            return Initial(factor * super().draw(size, count, generator).states)
+
+    with pytest.raises(QdynbenchError, match=f"expected from the ensemble Odd, one of norm {factor:g} came"):
+        draw(task(), Odd(), Case(2, 0), Purpose.TEST, 0, 3)
 
 
 def test_a_state_does_not_depend_on_how_many_are_drawn_and_purposes_share_none() -> None:

@@ -141,6 +141,19 @@ def test_a_launcher_ends_all_even_if_it_is_told_to_end_meanwhile() -> None:
     assert done.stdout == "all have ended\n", done.stderr
 
 
+def test_a_signal_that_comes_when_all_is_done_is_no_traceback() -> None:
+    script = (
+        "import os, signal\n"
+        "from qdynbench.workers.launcher import Launcher\n"
+        "process = Launcher.for_(dict(os.environ))._process\n"
+        "end = process.terminate\n"
+        "process.terminate = lambda: (os.kill(os.getpid(), signal.SIGINT), end())\n"
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"  # in the background it is ignored
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
 def test_a_library_that_cannot_be_imported_is_named(environment: Environment, tmp_path: Path) -> None:
     (tmp_path / "torch.py").write_text("raise ImportError('libbroken.so: cannot open')")
     with pytest.MonkeyPatch.context() as patch:
