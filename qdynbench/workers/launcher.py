@@ -50,6 +50,10 @@ class CannotStart(Exception):
     """No worker can be started; the text says why."""
 
 
+class LauncherGone(CannotStart):
+    """The process that starts workers has ended, which another one can make good."""
+
+
 class Order(msgspec.Struct, frozen=True, tag=True):
     """Fork a worker. With it come the descriptors of its socket, of its log and of a file with its `Surroundings`.
 
@@ -121,6 +125,8 @@ def start(role: str, stream: socket.socket, log: IO[bytes], variables: Mapping[s
     """
     if sys.platform == "linux":
         order = Order(role, random.randrange(SHIFT))  # noqa: S311 - no secret
+        with contextlib.suppress(LauncherGone):  # killed a moment ago, by the system say
+            return Launcher.for_(variables).fork(order, stream, log, variables)
         return Launcher.for_(variables).fork(order, stream, log, variables)
     # System libraries of macOS may crash in a forked process.
     return subprocess.Popen(
@@ -185,7 +191,7 @@ class Launcher:
                     pass
             except OSError as error:
                 self._end()
-                raise CannotStart(self._why(error)) from error
+                raise LauncherGone(self._why(error)) from error
             except BaseException:  # Ctrl-C: the answer would be taken for that to the next order
                 self._end()
                 raise
@@ -198,7 +204,9 @@ class Launcher:
         """Take down the exit status of each worker that has ended."""
         with self._lock:
             try:
-                while select.select([self._control], [], [], 0)[0]:
+                poll = select.poll()
+                poll.register(self._control, select.POLLIN)
+                while poll.poll(0):
                     self._receive()
             except (OSError, ValueError):  # closed, at this end or at the other: workers die with their launcher
                 for pid in list(self._workers):
