@@ -37,6 +37,7 @@ solvers: [ed, linear]
 timing: {batch_sizes: [1], rounds: 2, launches: 1}
 limits: {seconds: 60, fit_seconds: 60}
 """
+CELLS = 2
 HANGING = 120
 """Seconds after which a run hangs."""
 
@@ -348,6 +349,8 @@ def judged(
         raise Survived(f"exit status {found}, and no {message!r} in {said[-300:]!r}")
     if message is not None and status == 0 and message not in said:
         raise Survived(f"no {message!r} in {said[-300:]!r}")
+    if found == 0 and (message is not None or status == 0) and len(yard.cells()) < CELLS:
+        raise Survived(f"exit status 0, and of {CELLS} cells only {list(yard.cells())} are there")
     for name, content in yard.finished.items():
         if yard.cells().get(name) != content:
             raise Survived(f"{name}, which was finished, is another one now")

@@ -6,6 +6,7 @@ Models, ensembles, metrics and figures, and plugins that cannot even be register
 
 from __future__ import annotations
 
+import json
 import math
 import random
 import textwrap
@@ -13,6 +14,7 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from campaign.processes import Command
 from campaign.trial import Outcome
@@ -454,20 +456,28 @@ def side_by_side(names: Sequence[str], folder: Path) -> Iterator[Outcome]:
     if not fault and kept > MOST_KEPT:
         fault = f"the run keeps {kept:,} bytes"
     cells = {} if fault else {cell.solver: cell for cell in load_run(folder / "run").cells}
+    each = [json.loads(path.read_bytes()) for path in (folder / "run" / "cells").glob("*.json")]
+    written = {one["solver"]: one for one in each}
     if not fault and ("ed" not in cells or cells["ed"].status is not Status.OK):
         fault = f"ed did not end well beside them: {cells.get('ed')}"
     for name, solver in zip(names, solvers, strict=True):
         wanted = FAULTS[name]
-        yield Outcome("faulty_plugins", name[:30], fault or wrong(cells.get(solver), wanted), seconds, math.nan)
+        yield Outcome(
+            "faulty_plugins",
+            name[:30],
+            fault or wrong(cells.get(solver), written.get(solver, {}), wanted),
+            seconds,
+            math.nan,
+        )
 
 
-def wrong(cell: CellRecord | None, wanted: Fault) -> str:
-    """Return what is wrong with a cell, or nothing."""
+def wrong(cell: CellRecord | None, written: dict[str, Any], wanted: Fault) -> str:
+    """Return what is wrong with a cell, as it is read and as it is written, or nothing."""
     if cell is None:
         return "it has no row"
     if cell.status != wanted.status or wanted.reason not in cell.reason:
         return f"{wanted.status} with {wanted.reason!r} expected, {cell.status.value} came: {cell.reason}"
-    texts = [cell.reason, cell.details, cell.label, *cell.notes]
+    texts = [written["reason"], written["details"], written["label"], *written["notes"]]
     if any(text != legible(text, 20_000) for text in texts):
         return f"its record holds what a terminal obeys: {texts}"
     return ""

@@ -27,7 +27,7 @@ states: 8
 metrics: [infidelity, energy_drift]
 training: {sizes: [2, 3], trajectories: 10, steps: 4}
 solvers: [ed]
-timing: {batch_sizes: [4], rounds: 1, launches: 1}
+timing: {batch_sizes: [4], rounds: 1, launches: 3}
 limits: {seconds: 60, memory: 2 GB}
 """
 VICTIMS = ("main", "worker", "scorer", "launcher", "all")
@@ -48,24 +48,29 @@ def run(seed: int, number: int, folder: Path) -> Iterator[Outcome]:
     for trial in range(number):
         victim, moment = VICTIMS[trial % len(VICTIMS)], chance.uniform(0, longest)
         begun = time.monotonic()
-        fault = _trial(folder, victim, moment, expected, chance)
+        while (fault := _trial(folder, victim, moment, expected, chance)) is None:
+            moment = chance.uniform(0, moment)  # the run had ended before
         name = f"{trial}: {victim} after {moment:.2f} s"
         yield Outcome("kills", name, fault, time.monotonic() - begun, math.nan)
 
 
-def _trial(folder: Path, victim: str, moment: float, expected: dict[str, bytes], chance: random.Random) -> str:
-    """Kill once and go on; return what went wrong, or nothing."""
+def _trial(folder: Path, victim: str, moment: float, expected: dict[str, bytes], chance: random.Random) -> str | None:
+    """Kill once and go on; return what went wrong, or nothing, or None where nobody was there to be killed."""
     for left in ("cache", "run"):
         shutil.rmtree(folder / left, ignore_errors=True)
     first = _command(folder)
     time.sleep(moment)
     while not (victims := _victims(first, victim)) and first.process.poll() is None:
         time.sleep(0.01)  # it has not been started yet
+    killed = 0
     for process in chance.sample(victims, 1) if victim == "worker" and victims else victims:
         with contextlib.suppress(psutil.NoSuchProcess):
             process.kill()
+            killed += 1
     if fault := _fault(first, {0, 1, -signal.SIGKILL} if victim in {"main", "all"} else {0, 1}):
         return fault
+    if not killed:
+        return None
     finished = {path: path.read_bytes() for path in (folder / "run" / "cells").glob("*.json") if _done(path)}
     if fault := _fault(_command(folder), {0}):
         return f"when it goes on: {fault}"

@@ -508,7 +508,10 @@ def _folder(chance: random.Random, at: At) -> str:
         listed.write_text("cells/x.json\n" * chance.choice([10**5, 10**6]))
     elif what == "part elsewhere":
         part = at.target / chance.choice(["cells", "curves", "logs"])
-        shutil.rmtree(part)
+        if part.is_dir() and not part.is_symlink():
+            shutil.rmtree(part)
+        else:  # it may be a fifo by now, which `rmtree` would open
+            part.unlink(missing_ok=True)
         part.symlink_to(at.victim.parent)
     elif what == "figures elsewhere":
         (at.target / "figures").symlink_to(at.victim.parent)
