@@ -79,5 +79,5 @@ def _views(found: Field, groups: Sequence[Sequence[int]]) -> Iterator[dict[str, 
                     "group": group,
                     "batch": batch,
                     "solvers": [solvers.index(name) for name in named],
-                    "rank": [[rounded(end) for end in ranks[name]] for name in named] if ranks else None,
+                    "rank": [[rounded(end, 6) for end in ranks[name]] for name in named] if ranks else None,
                 }

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import functools
 import hashlib
+import json
 import shlex
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from importlib import resources
@@ -206,7 +207,9 @@ def _solvers(found: Answer, summaries: Mapping[str, str]) -> Iterator[dict[str, 
             ],
             "notes": list(dict.fromkeys(write.plain(note) for one in [fit, *cells] if one for note in one.notes)),
             "ends": _ends(cells),
-            "trained": _python(run, f"print({{}}.record.fits[{solver!r}].curve)") if fit and len(fit.curve) > 2 else "",
+            "trained": _python(run, f"print({{}}.record.fits[{json.dumps(solver)}].curve)")
+            if fit and len(fit.curve) > 2
+            else "",
             "details": _details([*cells, *([fit] if fit else [])]),
         }
 
@@ -283,7 +286,7 @@ def _again(runs: Sequence[Run]) -> str:
 
 def _python(run: Run, code: str) -> str:
     """Return the command that prints numbers of a run, of which `{}` stands for the run."""
-    opened = f"load_run({run.folder.resolve().name!r})"
+    opened = f"load_run({json.dumps(run.folder.resolve().name)})"
     return write.plain(shlex.join(["python", "-c", f"from qdynbench import load_run; {code.replace('{}', opened, 1)}"]))
 
 

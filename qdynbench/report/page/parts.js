@@ -115,9 +115,10 @@ const MARKS = [
   (x, y) => shape("path", {d: `M${x - 5.5} ${y + 4.5}L${x} ${y - 5.5}L${x + 5.5} ${y + 4.5}Z`}),
   (x, y) => shape("path", {d: `M${x - 5.5} ${y - 4.5}L${x} ${y + 5.5}L${x + 5.5} ${y - 4.5}Z`}),
 ];
+const paper = {on: false};  // a sheet is not measured, since it has no layout yet when charts are drawn for it
 class Chart {
   constructor(place, height, said, {left = 62, right = 14, top = 10, bottom = 44} = {}) {
-    this.width = Math.max(280, place.clientWidth || 600);
+    this.width = paper.on ? place.closest(".charts") ? 450 : 900 : Math.max(280, place.clientWidth || 600);
     Object.assign(this, {height, left, top, right: this.width - right, bottom: height - bottom});
     this.svg = shape("svg", {viewBox: `0 0 ${this.width} ${height}`, role: "img", "aria-label": said});
     place.replaceChildren(this.svg);

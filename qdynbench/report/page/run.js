@@ -26,9 +26,11 @@ function section(data, article, number) {
   data.family.forEach((family, index) => { seen[family] = (seen[family] ?? -1) + 1; marks.known.set(index, seen[family]); });
 
   const family = cell => name(cells.solver[cell]).split("[")[0];
-  const ofFamily = cell => !get("family") || family(cell) === get("family");
-  const chosen = cell => ofFamily(cell) || cells.solver[cell] === reference;  // charts keep what all is compared with
-  const here = () => cells.solver.map((_, index) => index).filter(index => String(cells.size[index]) === get("size") && String(cells.seed[index]) === get("seed") && chosen(index));
+  const chosen = cell => !get("family") || family(cell) === get("family") || cells.solver[cell] === reference;  // charts keep what all is compared with
+  function here() {
+    const [size, seed] = [get("size"), get("seed")];
+    return cells.solver.map((_, index) => index).filter(index => String(cells.size[index]) === size && String(cells.seed[index]) === seed && chosen(index));
+  }
   const callOf = (cell, batch = get("batch")) => ofCell[cell].find(call => String(calls.batch[call]) === batch) ?? null;
   const each = (call, end = "") => calls[`seconds${end}`][call] === null ? null : calls[`seconds${end}`][call] / calls.batch[call];
   function cost(call, asked) {
@@ -192,10 +194,10 @@ function section(data, article, number) {
   // All cells, none left out.
   let longest = ROWS;
   function found() {
-    const text = get("find").toLowerCase(), only = get("only"), status = get("status");
+    const text = get("find").toLowerCase(), [only, status, track, kind] = ["only", "status", "track", "family"].map(get);
     return cells.solver.map((_, index) => index).filter(index =>
       name(cells.solver[index]).toLowerCase().includes(text) && (!only || String(cells.size[index]) === only) && (!status || data.statuses[cells.status[index]] === status) &&
-      ofFamily(index) && (!get("track") || data.tracks[cells.track[index]] === get("track")));
+      (!track || data.tracks[cells.track[index]] === track) && (!kind || family(index) === kind));
   }
   function columns() {
     const of = (key, end = "") => cell => { const call = callOf(cell); return call === null ? null : calls[key + end][call]; };
@@ -227,7 +229,7 @@ function section(data, article, number) {
       });
     }
     rows.cells = listed;
-    const head = shown.map(column => node("th", {scope: "col", class: column.kind?.split(" ")[0] ?? null, "aria-sort": by === column ? down ? "descending" : "ascending" : null}, node("button", {type: "button", "data-sort": column.key}, column.text)));
+    const head = shown.map(column => node("th", {scope: "col", class: column.kind?.split(" ")[0] ?? null, "aria-sort": by === column ? down ? "descending" : "ascending" : null}, paper.on ? column.text : node("button", {type: "button", "data-sort": column.key}, column.text)));
     const body = listed.slice(0, longest).map(cell => {
       const bad = cells.status[cell] !== 0, number = ofCell[cell].length || cells.error[cell] !== null;
       if (bad && !number) {
@@ -366,6 +368,7 @@ function section(data, article, number) {
       const keys = ["loss", "validation_loss", "rollout_error"].filter(key => curve.filter(point => point[key] > 0).length > 1);
       const across = ["updates", "epoch", "fraction"].find(key => curve.every(point => typeof point[key] === "number"));
       if (!keys.length || !across) continue;
+      at.nextElementSibling.hidden = false;
       const values = curve.flatMap(point => keys.map(key => point[key])).filter(value => value > 0);
       const chart = new Chart(at, 200, `Training curve: ${keys.join(", ")} against ${across}.`);
       const x = linear(curve[0][across], curve.at(-1)[across], chart.left, chart.right, 5), y = log(Math.min(...values), Math.max(...values), chart.bottom, chart.top, 5);
@@ -429,5 +432,5 @@ function section(data, article, number) {
   });
   const all = () => { show(); Object.values(draw).forEach(one => one()); };
   all();
-  return {all, go, charts: () => [drawCost, drawCurves, drawRounds, drawTraining].forEach(one => one())};
+  return {all, go, charts: () => [drawCost, drawCells, drawCurves, drawRounds, drawTraining].forEach(one => one())};
 }

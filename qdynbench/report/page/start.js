@@ -30,11 +30,16 @@ try {
     wait = setTimeout(() => sections.forEach(one => one.charts()), 100);
   });
   let closed = [];
+  const printed = on => { paper.on = on; sections.forEach(one => one.charts()); };
   addEventListener("beforeprint", () => {
     closed = $$(document, "details:not([open])");
     closed.forEach(one => { one.open = true; });
+    printed(true);
   });
-  addEventListener("afterprint", () => closed.forEach(one => { one.open = false; }));
+  addEventListener("afterprint", () => {
+    closed.forEach(one => { one.open = false; });
+    printed(false);
+  });
   document.documentElement.dataset.ready = String(Math.round(performance.now()));
 } catch (error) {
   const problem = $(document, "#problem");

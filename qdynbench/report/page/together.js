@@ -62,10 +62,11 @@ function together(data, runs, place, sections) {
     const lead = ordered.filter(solver => first.get(solver) === Math.max(...first.values()));
     const found = solvers.length > 1 && lead.length && first.get(lead[0]) && data.pairs.length
       ? `${lead.map(name).join(" and ")} ${lead.length > 1 ? "are" : "is"} accurate enough and not beaten in ${several(first.get(lead[0]), "comparison")} of ${count(numbers.length)}, more often than any other solver here. ` : "";
-    const apart = left.length ? ` Not ranked, since not every run has ${left.length > 1 ? "them" : "it"}: ${left.map(name).join(", ")}.` : "";
-    at('said="together"').textContent = `${found}${several(solvers.length, "solver")} in ${several(numbers.length, "comparison")} of ${several(over, "run")}: ${several(problems, "different problem")}.${apart}`;
-    at("said=\"few\"").textContent = !seen.rank ? "There are too many pairs to judge: mean ranks and pairs are left out. A page of fewer runs has them."
+    at('said="together"').textContent = `${found}${several(solvers.length, "solver")} in ${several(numbers.length, "comparison")} of ${several(over, "run")}: ${several(problems, "different problem")}.`;
+    const apart = left.length ? `Not compared here, since not every one of these runs has ${left.length > 1 ? "them" : "it"}: ${left.map(name).join(", ")}. Choose fewer runs above to see ${left.length > 1 ? "them" : "it"}. ` : "";
+    const few = !seen.rank ? "There are too many pairs to judge: mean ranks and pairs are left out. A page of fewer runs has them."
       : seen.rank.every(one => one[1] === null) ? "With fewer than 10 different problems a mean rank has no interval." : "";
+    at('said="few"').textContent = apart + few;
     outcomes(ordered, numbers, first, ranks, standing);
     profile(ordered, numbers, best, standing);
     rankChart(ordered.filter(solver => ranks.get(solver)[0] !== null), ranks, solvers.length);
