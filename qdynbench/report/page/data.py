@@ -33,7 +33,7 @@ DIGITS = 4
 FAMILIES = 7
 """Families of solvers with a colour of their own; all others share one."""
 MOST_ROUNDS = 400_000
-"""Times of single rounds that a page holds; of more, those of the first cells are in it, and it says so."""
+"""Times of single rounds that a page holds; where there are more, it has those of the first cells, and says so."""
 MOST_CURVES = 300
 CURVES = ("spin_error", "entropy_error")
 """Drawn beside the metric of the run, where there are any."""
@@ -55,8 +55,8 @@ def families(solvers: Iterable[str]) -> dict[str, int]:
     return {solver: colours[SolverSpec.parse(solver).name] for solver in solvers}
 
 
-def data_of(answer: Answer) -> dict[str, Any]:
-    """Return all numbers of a run that a page draws and lists."""
+def data_of(answer: Answer, most_rounds: int = MOST_ROUNDS) -> dict[str, Any]:
+    """Return all numbers of a run that a page draws and lists, but at most so many times of single rounds."""
     run, found = answer.run, list(evidence(answer))
     solvers = list(dict.fromkeys(one.cell.solver for one in found))
     first = {one.cell.solver: Point(one.cell) for one in reversed(found)}
@@ -97,7 +97,7 @@ def data_of(answer: Answer) -> dict[str, Any]:
         "tracks": tracks.known,
         "cells": cells,
         "calls": _calls(calls),
-        "rounds": _rounds([call for _, call in calls]),
+        "rounds": _rounds([call for _, call in calls], most_rounds),
         "curves": _curves(run, found),
         "training": {name: _training(fit) for name, fit in run.record.fits.items() if len(fit.curve) > 2},
     }
@@ -144,10 +144,10 @@ def _kind(found: BreakEven | None) -> str | None:
     return None if found is None else found.cheaper.value
 
 
-def _rounds(calls: Sequence[Call]) -> list[list[list[int]] | None]:
+def _rounds(calls: Sequence[Call], most: int) -> list[list[list[int]] | None]:
     """Return the time of each round of each launch relative to the time of a call, less 1, in parts of 10,000."""
     listed: list[list[list[int]] | None] = []
-    left = MOST_ROUNDS
+    left = most
     for call in calls:
         left -= sum(map(len, call.timing.launches))
         typical = call.timing.seconds

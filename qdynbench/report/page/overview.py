@@ -9,6 +9,7 @@ from qdynbench import text as write
 from qdynbench.analysis.field import Field, Standing, Verdict, field
 from qdynbench.record.results import Run
 from qdynbench.report.page.data import families, rounded
+from qdynbench.stats import Interval
 
 STANDINGS, VERDICTS = list(Standing), list(Verdict)
 
@@ -37,8 +38,10 @@ def overview_of(runs: Sequence[Run]) -> dict[str, Any] | None:
         "pairs": [
             {
                 "pair": [solvers.index(name) for name in pair],
-                "verdict": [None if one is None else VERDICTS.index(one.verdict) for one in met],
-                "ratio": [[rounded(end) for end in one.ratio] if one and one.ratio else None for one in met],
+                "verdict": "".join("-" if one is None else str(VERDICTS.index(one.verdict)) for one in met),
+                "ratio": [_ratio(one.ratio) if one and one.ratio else None for one in met]
+                if any(one and one.ratio for one in met)
+                else [],
             }
             for pair, met in found.meetings.items()
             if any(one is not None for one in met)
@@ -46,6 +49,11 @@ def overview_of(runs: Sequence[Run]) -> dict[str, Any] | None:
         "groups": groups,
         "views": list(_views(found, [numbers for _, numbers in groups])),
     }
+
+
+def _ratio(found: Interval) -> list[float | int | None]:
+    """Return a ratio and by which part its ends are away, which is one number, since it is one of a logarithm."""
+    return [rounded(found[0]), rounded(found[2] / found[0] - 1, 3)]
 
 
 def _groups(runs: Sequence[Run]) -> Iterator[tuple[str, list[int]]]:

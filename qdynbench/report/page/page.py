@@ -26,7 +26,7 @@ from qdynbench.files import written_whole
 from qdynbench.record.results import ERROR_METRIC, Run
 from qdynbench.record.schema import CellRecord, Status
 from qdynbench.record.store import PAGE
-from qdynbench.report.page.data import data_of, families, packed
+from qdynbench.report.page.data import MOST_ROUNDS, data_of, families, packed
 from qdynbench.report.page.overview import overview_of
 from qdynbench.report.parts import Span, Table
 from qdynbench.report.terminal.heading import machine_of, setting_of
@@ -75,7 +75,7 @@ def render(runs: Sequence[Run], summaries: Mapping[str, str] | None = None) -> s
         script=script,
         policy=f"default-src 'none'; style-src '{_hash(style)}'; script-src '{_hash(script)}'; "
         "base-uri 'none'; form-action 'none'",
-        data=packed(map(data_of, answers), together),
+        data=packed((data_of(found, MOST_ROUNDS // len(runs)) for found in answers), together),
         command=_again(runs),
         together=_together(runs, together),
         runs=[_section(found, summaries or {}) for found in answers],

@@ -4,7 +4,6 @@ function together(data, runs, place, sections) {
   const cases = data.cases, usual = {of: "", with: "", first: "", other: ""};
   const get = key => state.get(key) ?? usual[key];
   const label = run => data.groups.find(([, numbers]) => numbers.length === 1 && numbers[0] === run)[0];
-  const at = what => $(place, `[data-${what}]`), chart = what => $(place, `[data-chart="${what}"]`);
   const colour = solver => `c${data.family[solver]}`, name = solver => data.solvers[solver];
   const seen = {}, marks = data.family.map(family => seen[family] = (seen[family] ?? -1) + 1);
   const won = verdict => data.points[verdict] === 0, lost = verdict => data.points[verdict] === 1;
@@ -14,24 +13,30 @@ function together(data, runs, place, sections) {
     const pair = [data.verdicts.indexOf(one), data.verdicts.indexOf(other)];
     [mirrored[pair[0]], mirrored[pair[1]]] = [pair[1], pair[0]];
   }
-  const met = new Map(data.pairs.map(one => [one.pair.join(), one]));
-  function meeting(first, other, number) {  // [verdict, ratio] from the side of the first; nothing where a run lacks one
-    const own = met.get(`${first},${other}`), found = own ?? met.get(`${other},${first}`);
-    const verdict = found?.verdict[number] ?? null, ratio = found?.ratio[number] ?? null;
-    if (verdict === null || own) return [verdict, ratio];
-    return [mirrored[verdict] ?? verdict, ratio && [1 / ratio[0], ...[ratio[2], ratio[1]].map(end => end === null ? null : 1 / end)]];
+  // Each pair is looked at from both sides, in every case, at every change of the view: lists are quicker than keys.
+  const met = data.solvers.map(() => []);
+  for (const {pair: [one, other], verdict: text, ratio} of data.pairs) {
+    const verdict = [...text].map(found => found === "-" ? null : Number(found));
+    met[one][other] = {verdict, ratio, turned: false};
+    met[other][one] = {verdict: verdict.map(found => mirrored[found] ?? found), ratio, turned: true};
   }
-  const calls = runs.map(run => {
-    const found = new Map(), {cell, batch} = run.calls;
-    cell.forEach((one, call) => found.set([run.solvers[run.cells.solver[one]], run.cells.size[one], run.cells.seed[one], batch[call]].join("|"), call));
-    return found;
+  const verdictOf = (first, other, number) => met[first][other]?.verdict[number] ?? null;  // nothing where a run lacks one
+  function ratioOf(first, other, number) {
+    const {ratio, turned} = met[first][other], [value, by] = ratio[number] ?? [null, null];
+    if (value === null) return null;
+    const one = turned ? 1 / value : value;
+    return by === null ? [one, null, null] : [one, one / (1 + by), one * (1 + by)];
+  }
+  const at = what => $(place, `[data-${what}]`), chart = what => $(place, `[data-chart="${what}"]`);
+  const caseOf = new Map(cases.run.map((run, number) => [[run, cases.size[number], cases.seed[number], cases.batch_size[number]].join("|"), number]));
+  const time = data.solvers.map(() => []);  // seconds of a call of each solver in each case
+  runs.forEach((run, number) => {
+    const solvers = run.solvers.map(solver => data.solvers.indexOf(solver));
+    run.calls.cell.forEach((cell, call) => { time[solvers[run.cells.solver[cell]]][caseOf.get([number, run.cells.size[cell], run.cells.seed[cell], run.calls.batch[call]].join("|"))] = run.calls.seconds[call]; });
   });
+  const seconds = (solver, number) => time[solver][number] ?? null;
   const cells = runs.map(run => new Map(run.cells.solver.map((solver, cell) => [[run.solvers[solver], run.cells.size[cell], run.cells.seed[cell]].join("|"), cell])));
   const cellOf = (solver, number) => cells[cases.run[number]].get([name(solver), cases.size[number], cases.seed[number]].join("|")) ?? null;
-  const seconds = (solver, number) => {
-    const run = runs[cases.run[number]], call = calls[cases.run[number]].get([name(solver), cases.size[number], cases.seed[number], cases.batch_size[number]].join("|"));
-    return call === undefined ? null : run.calls.seconds[call];
-  };
   const errorOf = (solver, number) => { const cell = cellOf(solver, number); return cell === null ? null : runs[cases.run[number]].cells.error[cell]; };
   const errorText = (solver, number) => {
     const cell = cellOf(solver, number), below = cell === null ? null : runs[cases.run[number]].cells.below[cell];
@@ -56,7 +61,7 @@ function together(data, runs, place, sections) {
     for (const [key, value] of [["of", seen.group || ""], ["with", seen.batch]]) $(place, `[data-key="${key}"]`).value = String(value ?? "");
     const standing = (solver, number) => data.standing[solver][number];
     const best = new Map(numbers.map(number => [number, Math.min(...solvers.filter(solver => standing(solver, number) === ENOUGH).map(solver => seconds(solver, number) ?? Infinity))]));
-    const first = new Map(solvers.map(solver => [solver, numbers.filter(number => standing(solver, number) === ENOUGH && solvers.every(other => other === solver || !lost(meeting(solver, other, number)[0]))).length]));
+    const first = new Map(solvers.map(solver => [solver, numbers.filter(number => standing(solver, number) === ENOUGH && solvers.every(other => other === solver || !lost(verdictOf(solver, other, number)))).length]));
     const ranks = new Map(solvers.map((solver, place) => [solver, seen.rank?.[place] ?? [null, null, null]]));
     const ordered = [...solvers].sort((one, other) => (ranks.get(one)[0] ?? -first.get(one)) - (ranks.get(other)[0] ?? -first.get(other)));
     const lead = ordered.filter(solver => first.get(solver) === Math.max(...first.values()));
@@ -126,7 +131,7 @@ function together(data, runs, place, sections) {
     rows.pairs = [["first", "other", "comparisons", "won", "tied", "not_decided", "lost"]];
     const body = listed.map(first => node("tr", {}, solverCell(first, "th"), ...listed.map(other => {
       if (first === other) return node("td", {class: "dim"}, "–");
-      const verdicts = numbers.map(number => meeting(first, other, number)[0]), wins = verdicts.filter(won).length, losses = verdicts.filter(lost).length;
+      const verdicts = numbers.map(number => verdictOf(first, other, number)), wins = verdicts.filter(won).length, losses = verdicts.filter(lost).length;
       const ties = verdicts.filter(one => one === SAME || one === NEITHER).length;
       rows.pairs.push([name(first), name(other), numbers.length, wins, ties, numbers.length - wins - losses - ties, losses]);
       const said = `${name(first)} won ${wins} of ${numbers.length} comparisons with ${name(other)}, lost ${losses}, tied ${ties}`;
@@ -144,7 +149,7 @@ function together(data, runs, place, sections) {
     const head = ["run", "N", "seed", "states a call", name(first), "time over the other's", `error of ${name(first)}`, `error of ${name(other)}`, "why", ""];
     rows.duel = [["run", "spins", "seed", "states_per_call", "first", "other", "verdict", "ratio", "ratio_low", "ratio_high", "first_error", "other_error", "first_standing", "other_standing", "first_reason", "other_reason"]];
     const body = numbers.map((number, listed) => {
-      const [verdict, ratio] = meeting(first, other, number), both = [first, other], how = both.map(solver => data.standings[data.standing[solver][number]]);
+      const verdict = verdictOf(first, other, number), ratio = ratioOf(first, other, number), both = [first, other], how = both.map(solver => data.standings[data.standing[solver][number]]);
       const errors = both.map(solver => errorOf(solver, number)), reasons = both.map(solver => reasonOf(solver, number)), where = [label(cases.run[number]), cases.size[number], cases.seed[number], cases.batch_size[number]];
       rows.duel.push([...where, name(first), name(other), data.verdicts[verdict], ...(ratio ?? [null, null, null]), ...errors, ...how, ...reasons]);
       if (listed >= MOST_LISTED) return "";
