@@ -25,6 +25,7 @@ function section(data, article, number) {
   const seen = {};
   data.family.forEach((family, index) => { seen[family] = (seen[family] ?? -1) + 1; marks.known.set(index, seen[family]); });
 
+  const called = batch => `${batch} ${batch === "1" ? "state" : "states"} a call`;
   const family = cell => name(cells.solver[cell]).split("[")[0];
   const chosen = cell => !get("family") || family(cell) === get("family") || cells.solver[cell] === reference;  // charts keep what all is compared with
   function here() {
@@ -126,7 +127,7 @@ function section(data, article, number) {
     }
     chart.labels(points.map(one => [one.x, one.y, shorter(name(cells.solver[one.cell]), chart.width < 500 ? 16 : 30)]));
 
-    const wide = new Chart(place("spread"), 330 + under, `Cost of one trajectory against their number at ${size} spins, ${batch} states a call.`);
+    const wide = new Chart(place("spread"), 330 + under, `Cost of one trajectory against their number at ${size} spins, ${called(batch)}.`);
     const across = log(1, most, wide.left, wide.right, wide.width < 500 ? 5 : 8);
     const up = log(Math.min(...ends), Math.max(...ends), wide.bottom, wide.top, 7);
     wide.axes(across, up, "trajectories asked for", "seconds for one trajectory");
@@ -147,7 +148,7 @@ function section(data, article, number) {
     const less = points.filter(one => standing(one.call, asked) === "costs less");
     const [good, dear] = [less.filter(one => fair(one.cell)), less.filter(one => !fair(one.cell))].map(found => found.map(one => name(cells.solver[one.cell])).join(", "));
     const beside = reference === null ? "" : name(reference);
-    say("cost", !beside ? "" : `With ${count(asked)} trajectories at ${size} spins, ${batch} states a call, ${good || "no solver"} costs less than ${beside} at an error that is not larger${dear ? `; ${dear} costs less at a larger error, or one that is not known` : ""}.`);
+    say("cost", !beside ? "" : `With ${count(asked)} trajectories at ${size} spins, ${called(batch)}, ${good || "no solver"} costs less than ${beside} at an error that is not larger${dear ? `; ${dear} costs less at a larger error, or one that is not known` : ""}.`);
   }
   function front(points) {
     const sorted = [...points].sort((one, other) => one.value - other.value || one.y - other.y);
@@ -336,7 +337,7 @@ function section(data, article, number) {
     say("rounds", `${kept.length < timed.length ? "Single rounds of the other solvers are in the files of the run only. " : ""}${slowed.length ? `Slowed by something else, also when run again: ${slowed.join(", ")}.` : ""}`);
     if (!lines) return place("rounds").replaceChildren(node("p", {class: "dim"}, "Nothing was timed here."));
     const step = 9, gap = 26, height = 54 + lines * step + kept.length * gap;
-    const chart = new Chart(place("rounds"), height, `Times of each launch and round at ${get("size")} spins, ${get("batch")} states a call, relative to the typical time of each solver.`, {left: 14});
+    const chart = new Chart(place("rounds"), height, `Times of each launch and round at ${get("size")} spins, ${called(get("batch"))}, relative to the typical time of each solver.`, {left: 14});
     const values = kept.flatMap(([, call]) => data.rounds[call].flat()).map(value => 1 + value / 1e4);
     const low = Math.max(0.2, Math.min(0.8, ...values)), high = Math.min(5, Math.max(1.25, ...values));
     const x = {at: value => chart.left + (chart.right - chart.left) * Math.log(Math.min(Math.max(value, low), high) / low) / Math.log(high / low),
