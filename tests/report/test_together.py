@@ -12,6 +12,7 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Locator, Page, expect
 
 from qdynbench import Run, Status
+from qdynbench.analysis import field as analysis
 from qdynbench.analysis.field import Standing, field
 from qdynbench.report.page.page import write_page
 from tests.report.browser import Opened
@@ -130,6 +131,20 @@ def test_a_pair_leads_to_each_of_its_comparisons_and_to_the_run(page: Page, runs
     assert run.locator('[data-key="size"]').first.input_value() == "5"
     assert run.locator('[data-key="batch"]').first.input_value() == "64"
     assert "2.size=5" in page.url
+
+
+def test_where_pairs_are_too_many_nobody_is_called_unbeaten(
+    opened: Opened, runs: list[Run], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(analysis, "MOST_MEETINGS", 20)
+    page = opened(write_page(runs, tmp_path / "page.html"))
+    expect(together(page).locator('[data-said="few"]')).to_contain_text("too many pairs")
+    head = page.locator('[data-table="together"] thead').inner_text()
+    assert "accurate enough" in head
+    assert "beaten" not in head
+    assert listed(page, "together")["ed"][0] == "45"
+    assert page.locator('[data-table="pairs"]:visible').count() == 0
+    assert saved(page, "profile").groupby("solver")["part"].max()["ed"] == 1
 
 
 def test_the_address_keeps_the_view_of_all_runs(opened: Opened, page: Page, tmp_path: Path) -> None:

@@ -79,12 +79,12 @@ function together(data, runs, place, sections) {
   }
   function outcomes(ordered, numbers, first, ranks, standing) {
     const kinds = data.standings.map((_, kind) => kind).filter(kind => kind !== ENOUGH && ordered.some(solver => numbers.some(number => standing(solver, number) === kind)));
-    const head = ["solver", "mean rank", "not beaten", "beaten", ...kinds.map(kind => data.standings[kind])];
+    const judged = data.pairs.length > 0, head = ["solver", ...(judged ? ["mean rank", "not beaten", "beaten"] : ["accurate enough"]), ...kinds.map(kind => data.standings[kind])];
     rows.together = [["solver", "comparisons", "mean_rank", "rank_low", "rank_high", "not_beaten", "accurate_enough", ...data.standings.filter((_, kind) => kind !== ENOUGH).map(text => text.replaceAll(" ", "_"))]];
     const body = ordered.map(solver => {
       const how = kind => numbers.filter(number => standing(solver, number) === kind).length, enough = how(ENOUGH);
-      rows.together.push([name(solver), numbers.length, ...ranks.get(solver), first.get(solver), enough, ...data.standings.map((_, kind) => kind).filter(kind => kind !== ENOUGH).map(how)]);
-      return node("tr", {}, solverCell(solver), node("td", {}, ranked(ranks.get(solver))), ...[first.get(solver), enough - first.get(solver), ...kinds.map(how)].map(value => node("td", {class: value ? null : "dim"}, value ? String(value) : "–")));
+      rows.together.push([name(solver), numbers.length, ...ranks.get(solver), judged ? first.get(solver) : null, enough, ...data.standings.map((_, kind) => kind).filter(kind => kind !== ENOUGH).map(how)]);
+      return node("tr", {}, solverCell(solver), ...(judged ? [node("td", {}, ranked(ranks.get(solver)))] : []), ...[...(judged ? [first.get(solver), enough - first.get(solver)] : [enough]), ...kinds.map(how)].map(value => node("td", {class: value ? null : "dim"}, value ? String(value) : "–")));
     });
     filled(at('table="together"'), head, body);
   }
