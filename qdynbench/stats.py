@@ -13,6 +13,8 @@ from numpy.typing import NDArray
 LEVEL = 0.95
 FEWEST = 40
 """From so many samples on the mean of an error has an interval: with fewer it would not cover what it claims."""
+FEWEST_GROUPS = 10
+"""From so many groups on a mean over groups has an interval."""
 RESAMPLES, NUMBERS = 2000, 4_000_000
 """How often samples are drawn again, and how many numbers that may take, for memory: 32 MB."""
 Interval = tuple[float, float, float]
@@ -78,6 +80,30 @@ def typical_ratio(above: NDArray[np.float64], below: NDArray[np.float64]) -> tup
     """
     mean, error, freedom = _spread(np.log(above) - np.log(below))
     return _judged(mean, error, freedom / 2 if freedom > 1 else 0.0)
+
+
+def mean_over_groups(values: NDArray[np.float64], groups: NDArray[np.int64]) -> Interval:
+    """Return the mean over samples and its interval by a bootstrap over groups of samples that belong together.
+
+    Whole groups are drawn, with the seed 0. The expanded percentiles of T. C. Hesterberg, Am. Stat. 69, 371 (2015),
+    section 5.2, make up for groups being few; with fewer than `FEWEST_GROUPS` there is no interval. Simulated
+    with ranks they cover 89 to 96 %.
+
+    Args:
+        values: shape `(B,)`.
+        groups: the number of the group of each sample, shape `(B,)`.
+    """
+    from scipy.special import ndtr
+
+    _, place = np.unique(groups, return_inverse=True)
+    sums, counts = np.bincount(place, values), np.bincount(place).astype(np.float64)
+    mean, many = float(values.mean()) if len(values) else math.nan, len(counts)
+    if many < FEWEST_GROUPS:
+        return mean, math.nan, math.nan
+    drawn = _draws(many)
+    tail = float(ndtr(-math.sqrt(many / (many - 1)) * _student(many - 1)))
+    low, high = np.quantile(drawn @ sums / (drawn @ counts), [tail, 1 - tail])
+    return mean, float(low), float(high)
 
 
 def _ratio_of_sums(above: NDArray[np.float64], below: NDArray[np.float64]) -> Curve:

@@ -174,6 +174,33 @@ def test_few_seeds_have_an_interval_of_student() -> None:
     assert all(map(math.isnan, stats.mean_over_seeds(np.array([2.0]))[1:]))
 
 
+RANKS = {"spread": ([1, 1.5, 2, 3, 4], [0.3, 0.2, 0.2, 0.2, 0.1]), "skewed": ([1, 4], [0.8, 0.2])}
+"""Ranks that a solver has in a problem, and how often."""
+
+
+@pytest.mark.parametrize(
+    ("kind", "problems", "least"), [("spread", 10, 0.92), ("skewed", 10, 0.86), ("skewed", 20, 0.9)]
+)
+def test_the_interval_of_a_mean_over_problems_holds_it(kind: str, problems: int, least: float) -> None:
+    random, covered, repeats = np.random.default_rng(problems), 0, 1000
+    values, often = RANKS[kind]
+    for _ in range(repeats):
+        of_problem = np.repeat(random.choice(values, size=problems, p=often), 3)
+        ranks = of_problem + random.choice([-0.25, 0, 0.25], size=3 * problems)
+        mean, low, high = stats.mean_over_groups(ranks, np.repeat(np.arange(problems), 3))
+        assert mean == pytest.approx(ranks.mean())
+        covered += low <= np.dot(values, often) <= high
+    assert least <= covered / repeats <= 0.975
+
+
+def test_few_problems_have_no_interval_and_their_cases_are_drawn_together() -> None:
+    values = np.arange(40.0)
+    assert np.isnan(stats.mean_over_groups(values, np.arange(40) % 9)[1:]).all()
+    _, low, high = stats.mean_over_groups(values, np.arange(40) // 4)  # of neighbours, which are alike
+    _, lower, higher = stats.mean_over_groups(values, np.arange(40))
+    assert high - low > 1.1 * (higher - lower)
+
+
 def test_among_many_equals_none_is_called_different() -> None:
     """In 95 of 100 families of 20 comparisons; one by one there would be a false one in 64 of them."""
     random, wrong = np.random.default_rng(3), 0

@@ -251,9 +251,9 @@ def _fastest(run: Run, solvers: dict[str, list[CellRecord]]) -> Iterator[Fastest
         for solver, cells in solvers.items():
             here = [cell for cell in cells if cell.size == size]
             theirs = [run.cell(reference, size, cell.seed) for cell in here]
-            enough = [_enough(run, cell, other) for cell, other in zip(here, theirs, strict=True)]
+            good = [enough(run, cell, other) for cell, other in zip(here, theirs, strict=True)]
             seconds = [timing.seconds for cell in here if (timing := timing_of(cell, batch)) is not None]
-            if here and all(enough) and len(seconds) == len(here):
+            if here and all(good) and len(seconds) == len(here):
                 timed[solver] = math.exp(sum(map(math.log, seconds)) / len(seconds))
         if not timed:
             continue
@@ -275,7 +275,7 @@ def _fastest(run: Run, solvers: dict[str, list[CellRecord]]) -> Iterator[Fastest
         yield Fastest(tuple(one.sizes[0] for one in alike), batch, alike[0].solvers, alike[0].certain)
 
 
-def _enough(run: Run, cell: CellRecord, reference: CellRecord | None) -> bool:
+def enough(run: Run, cell: CellRecord, reference: CellRecord | None) -> bool:
     """Return whether a cell is within the tolerance, or where there is none as accurate as the reference."""
     if cell.status is not Status.OK or is_wrong(run, cell):
         return False

@@ -194,7 +194,7 @@ def _of_case(run: Run, first: str, other: str, size: int, seed: int) -> Iterator
     for batch_size in sorted({timing.batch_size for cell in (ours, theirs) for timing in cell.ledger.solve}):
         timed = {cell.solver: timing for cell in (ours, theirs) if (timing := timing_of(cell, batch_size))}
         untimed = next((solver for solver in (first, other) if solver not in timed), None)
-        found = _ratio(ours, theirs, batch_size)
+        found = ratio_of_cells(ours, theirs, batch_size)
         yield Contest(
             *(first, other, size, seed, batch_size, *scores),
             ratio=None if found is None else found[0],
@@ -216,11 +216,12 @@ def _gap(cell: CellRecord | None) -> Gap | None:
 
 def ratio(ours: CellRecord, theirs: CellRecord, batch_size: int) -> Interval | None:
     """Return the time of one cell over that of another of the same case, or None when one was not timed."""
-    found = _ratio(ours, theirs, batch_size)
+    found = ratio_of_cells(ours, theirs, batch_size)
     return None if found is None else found[0]
 
 
-def _ratio(ours: CellRecord, theirs: CellRecord, batch_size: int) -> tuple[Interval, float] | None:
+def ratio_of_cells(ours: CellRecord, theirs: CellRecord, batch_size: int) -> tuple[Interval, float] | None:
+    """Return the same ratio, and how probable so large a difference is between equals."""
     above, below = timing_of(ours, batch_size), timing_of(theirs, batch_size)
     if above is None or below is None:
         return None

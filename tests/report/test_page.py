@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import io
 import re
+import shlex
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Page, expect
 
 from qdynbench import load_task
 from qdynbench.analysis.selection import cells_by_solver, score_of, timing_of
@@ -20,7 +23,7 @@ from qdynbench.record.results import Run
 from qdynbench.record.schema import Status
 from qdynbench.report.page.page import write_page
 from qdynbench.report.terminal import numbers
-from tests.report.browser import Opened, started
+from tests.report.browser import Opened
 from tests.runs import Entry, ended, exact, make_run
 
 Command = Callable[..., subprocess.CompletedProcess[str]]
@@ -28,22 +31,6 @@ MOST_BYTES, MOST_BYTES_OF_MANY = 1_500_000, 2_000_000
 READY = 1000
 """Milliseconds until a page is drawn."""
 HOSTILE = "<script>alert(1)</script>"
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with started() as found:
-        yield found
-
-
-@pytest.fixture
-def opened(browser: Browser) -> Iterator[Opened]:
-    """Return a function that opens a page; at the end nothing may have gone wrong and no network been asked."""
-    pages = Opened(browser)
-    yield pages
-    assert not pages.faults
-    for context in browser.contexts:
-        context.close()
 
 
 def page_of(run: Run) -> Path:
@@ -66,6 +53,13 @@ def learner() -> Run:
 def rows(page: Page, table: str) -> list[list[str]]:
     found = page.locator(f'[data-table="{table}"] tbody tr')
     return [row.locator("td").all_inner_texts() for row in found.all()]
+
+
+def table_of(page: Page, table: str) -> pd.DataFrame:
+    """Return what the button saves as Parquet."""
+    with page.expect_download() as saved:
+        page.locator(f'[data-parquet="{table}"]').click()
+    return pd.read_parquet(saved.value.path())
 
 
 def standings(page: Page) -> dict[str, str]:
@@ -170,6 +164,98 @@ def test_what_is_shown_can_be_saved(opened: Opened, usual: Run) -> None:
     assert Path(saved.value.path()).read_text().startswith("<svg")
 
 
+def test_a_filter_holds_in_every_part_and_in_what_is_saved(opened: Opened, usual: Run) -> None:
+    page = opened(page_of(usual))
+    cells = page.locator("section", has=page.get_by_role("heading", name="Cells"))
+    cells.get_by_label("family").select_option("sru")
+    cells.get_by_label("track").select_option("larger-chain")
+    assert [(row[0].strip(), row[1]) for row in rows(page, "cells")] == [("sru", str(n)) for n in range(5, 9)]
+    assert set(standings(page)) == {"ed", "sru"}, "with the reference"
+    saved = table_of(page, "cells")
+    assert saved[["solver", "spins", "track"]].drop_duplicates().to_numpy().tolist() == [
+        ["sru", n, "larger-chain"] for n in range(5, 9)
+    ]
+    assert set(table_of(page, "rounds")["solver"]) == {"ed", "sru"}
+    assert set(table_of(page, "curves")["solver"]) == {"ed", "sru"}
+    assert "family=sru" in page.url
+    assert "track=larger-chain" in page.url
+
+
+def test_parquet_holds_what_csv_holds(opened: Opened, troubled: Run) -> None:
+    page = opened(page_of(troubled))
+    for table in ("cells", "cost", "rounds", "curves"):
+        parquet = table_of(page, table)
+        with page.expect_download() as saved:
+            page.locator(f'[data-csv="{table}"]').click()
+        text = pd.read_csv(saved.value.path(), keep_default_na=False, dtype=str)
+        assert list(parquet.columns) == list(text.columns)
+        assert len(parquet) == len(text) > 0
+        for name, column in parquet.items():
+            if pd.api.types.is_numeric_dtype(column):
+                assert np.allclose(column.astype(float), pd.to_numeric(text[name]), rtol=1e-12, equal_nan=True)
+            else:
+                assert ["" if pd.isna(value) else value for value in column] == text[name].str.removeprefix(
+                    "'"
+                ).tolist()
+    cells = table_of(page, "cells")
+    assert cells["spins"].dtype == np.int64
+    assert {cell.reason for cell in troubled.cells} == set(cells["reason"])
+    page.get_by_label("solver holds").fill("absent")
+    assert table_of(page, "cells").empty
+
+
+def test_the_command_beside_a_figure_makes_it_again(
+    opened: Opened, qdynbench: Command, tmp_path: Path, usual: Run
+) -> None:
+    path = write_page([Run(usual.folder, 1e-3, "mean_relative_entropy")], tmp_path / "first.html")
+    page = opened(path)
+    page.get_by_label("exactly").fill("500")
+    page.locator("section", has=page.get_by_role("heading", name="Curves")).get_by_label("spins N").select_option("6")
+    figures = page.locator("figure", has=page.locator("svg[role=img]")).all()
+    assert len(figures) >= 5
+    assert all(figure.locator(".how").count() == 1 for figure in figures)
+    command, view, python = (figures[0].locator("pre").text_content() or "").strip().split("\n")
+    assert command == "qdynbench page run --metric mean_relative_entropy --tolerance 0.001 --out page.html"
+    assert view == "# then open page.html#queries=500&size=6"
+    done = qdynbench(*shlex.split(command)[1:])
+    assert done.returncode == 0, done.stderr
+    again = opened(tmp_path / "page.html", view.partition("page.html")[2])
+    for chart in ("pareto", "curve"):
+        assert (
+            again.locator(f'[data-chart="{chart}"]').inner_html()
+            == page.locator(f'[data-chart="{chart}"]').inner_html()
+        )
+    _, option, code = shlex.split(python)
+    assert option == "-c"
+    told = io.StringIO()
+    with contextlib.redirect_stdout(told):
+        exec(code, {})  # noqa: S102  # as a reader would
+    assert "local-generator" in told.getvalue()
+    for line in page.locator(".how pre").all_text_contents():
+        for wanted in line.strip().split("\n")[2:]:
+            compile(shlex.split(wanted)[2], "page", "exec")
+
+
+def test_paper_shows_every_part_in_dark_ink(opened: Opened, usual: Run) -> None:
+    page = opened(page_of(usual), color_scheme="dark")
+    page.emulate_media(media="print")
+    page.evaluate("dispatchEvent(new Event('beforeprint'))")
+    assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
+    assert page.evaluate("getComputedStyle(document.body).color") == "rgb(27, 31, 36)"
+    assert page.locator("details:not([open])").count() == 0
+    assert page.locator(".save:visible, [data-slider]:visible, nav:visible, th button:visible").count() == 0
+    assert page.locator(".how pre:visible").count() >= 5, "the commands are on paper"
+    for chart in page.locator(".charts svg[role=img]").all():
+        assert (chart.get_attribute("viewBox") or "").startswith("0 0 450 "), (
+            "two beside each other, whatever the window"
+        )
+    before = page.locator('[data-chart="curve"] path.line').count()
+    page.evaluate("dispatchEvent(new Event('afterprint'))")
+    assert page.locator('[data-chart="curve"] path.line').count() == before > 1
+    assert page.locator("th button").count() > 0
+    assert page.pdf(format="A4").startswith(b"%PDF")
+
+
 def test_the_task_on_the_page_runs_again(opened: Opened, qdynbench: Command, small_task: Path, tmp_path: Path) -> None:
     done = qdynbench("run", small_task, "--threads", 1)
     assert done.returncode == 0, done.stderr
@@ -244,22 +330,6 @@ def test_nothing_is_wider_than_the_window(opened: Opened, usual: Run, width: int
     assert page.evaluate("document.documentElement.scrollWidth") <= width
     for chart in page.locator("[data-chart] svg").all():
         assert chart.bounding_box()["width"] <= width
-
-
-def test_several_runs_are_one_page(opened: Opened, qdynbench: Command, tmp_path: Path) -> None:
-    one = make_run("one", {"ed": {2: exact(1e-4)}, "mine": {2: Entry(seconds=1e-3)}}, title="The first")
-    make_run("two", {"ed": {3: exact(1e-4)}, "other": {3: Entry(seconds=1e-3)}}, title="The second")
-    done = qdynbench("page", "one", "two", "--out", "both.html")
-    assert (done.returncode, done.stdout) == (0, "both.html\n"), done.stderr
-    page = opened(tmp_path / "both.html", "#1.find=other")
-    assert page.get_by_role("article").count() == 2
-    assert page.get_by_role("link", name="one: The first").count() == 1
-    tables = page.locator('[data-table="cells"]').all_inner_texts()
-    assert "mine" in tables[0]
-    assert "other" not in tables[0]
-    assert "ed" not in tables[1].split("\n", 1)[1].split()
-    assert qdynbench("page", "one").stdout == "one/page.html\n"
-    assert (one.folder / "page.html").is_file()
 
 
 def test_bad_input_is_said(qdynbench: Command, usual: Run) -> None:

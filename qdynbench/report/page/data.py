@@ -33,7 +33,7 @@ DIGITS = 4
 FAMILIES = 7
 """Families of solvers with a colour of their own; all others share one."""
 MOST_ROUNDS = 400_000
-"""Times of single rounds that a page holds; of more, those of the first cells are in it, and it says so."""
+"""Times of single rounds that a page holds; where there are more, it has those of the first cells, and says so."""
 MOST_CURVES = 300
 CURVES = ("spin_error", "entropy_error")
 """Drawn beside the metric of the run, where there are any."""
@@ -42,9 +42,9 @@ LONGEST_TRAINING = 200
 """Points of a training curve that are kept."""
 
 
-def packed(runs: Iterable[dict[str, Any]]) -> str:
+def packed(runs: Iterable[dict[str, Any]], overview: dict[str, Any] | None) -> str:
     """Return the data of several runs as compressed JSON in base64, which cannot end the script that it stands in."""
-    text = json.dumps({"runs": list(runs)}, separators=(",", ":"), allow_nan=False)
+    text = json.dumps({"runs": list(runs), "overview": overview}, separators=(",", ":"), allow_nan=False)
     return base64.b64encode(gzip.compress(text.encode(), mtime=0)).decode()
 
 
@@ -55,8 +55,8 @@ def families(solvers: Iterable[str]) -> dict[str, int]:
     return {solver: colours[SolverSpec.parse(solver).name] for solver in solvers}
 
 
-def data_of(answer: Answer) -> dict[str, Any]:
-    """Return all numbers of a run that a page draws and lists."""
+def data_of(answer: Answer, most_rounds: int = MOST_ROUNDS) -> dict[str, Any]:
+    """Return all numbers of a run that a page draws and lists, but at most so many times of single rounds."""
     run, found = answer.run, list(evidence(answer))
     solvers = list(dict.fromkeys(one.cell.solver for one in found))
     first = {one.cell.solver: Point(one.cell) for one in reversed(found)}
@@ -69,16 +69,16 @@ def data_of(answer: Answer) -> dict[str, Any]:
         "reason": [reasons.index(write.plain(one.cell.reason)) for one in found],
         "track": [tracks.index(write.plain(one.cell.track)) for one in found],
         "accuracy": [list(Accuracy).index(one.accuracy) for one in found],
-        "error": [_number(math.nan if one.error is None else one.error.value) for one in found],
-        "low": [_number(_low(one.error)) for one in found],
-        "high": [_number(math.nan if one.error is None else one.error.high) for one in found],
-        "floor": [_number(one.floor, 2) for one in found],
-        "below": [_number(one.error.resolution if one.error and one.error.unresolved else None, 2) for one in found],
-        "start_less": [_number(one.start_up[0] - one.start_up[1], 2) for one in found],
-        "start_more": [_number(one.start_up[2] - one.start_up[0], 2) for one in found],
-        "prepare": [_number(one.cell.ledger.prepare_time, 3) for one in found],
-        "first": [_number(one.cell.ledger.first_call_time, 3) for one in found],
-        "memory": [_number(one.cell.ledger.peak_memory_host, 3) for one in found],
+        "error": [rounded(math.nan if one.error is None else one.error.value) for one in found],
+        "low": [rounded(_low(one.error)) for one in found],
+        "high": [rounded(math.nan if one.error is None else one.error.high) for one in found],
+        "floor": [rounded(one.floor, 2) for one in found],
+        "below": [rounded(one.error.resolution if one.error and one.error.unresolved else None, 2) for one in found],
+        "start_less": [rounded(one.start_up[0] - one.start_up[1], 2) for one in found],
+        "start_more": [rounded(one.start_up[2] - one.start_up[0], 2) for one in found],
+        "prepare": [rounded(one.cell.ledger.prepare_time, 3) for one in found],
+        "first": [rounded(one.cell.ledger.first_call_time, 3) for one in found],
+        "memory": [rounded(one.cell.ledger.peak_memory_host, 3) for one in found],
     }
     calls = [(number, call) for number, one in enumerate(found) for call in one.calls]
     return {
@@ -88,7 +88,7 @@ def data_of(answer: Answer) -> dict[str, Any]:
         "family": [colours[name] for name in solvers],
         "series": [first[name].series for name in solvers],
         "order": [first[name].order for name in solvers],
-        "learning": [_number(_learning(run.record.fits.get(name))) for name in solvers],
+        "learning": [rounded(_learning(run.record.fits.get(name))) for name in solvers],
         "statuses": [status.value for status in Status],
         "paces": [PACE[pace] for pace in Pace],
         "accuracies": [ACCURACY[accuracy] for accuracy in Accuracy],
@@ -97,7 +97,7 @@ def data_of(answer: Answer) -> dict[str, Any]:
         "tracks": tracks.known,
         "cells": cells,
         "calls": _calls(calls),
-        "rounds": _rounds([call for _, call in calls]),
+        "rounds": _rounds([call for _, call in calls], most_rounds),
         "curves": _curves(run, found),
         "training": {name: _training(fit) for name, fit in run.record.fits.items() if len(fit.curve) > 2},
     }
@@ -121,18 +121,18 @@ def _calls(calls: Sequence[tuple[int, Call]]) -> dict[str, list[Any]]:
         "disturbed": [call.timing.disturbed for _, call in calls],
         "pace": [_pace(call) for _, call in calls],
         "crossing": [_kind(call.contest.break_even if call.contest else None) for _, call in calls],
-        "fixed": [_number(call.fixed, 3) for _, call in calls],
+        "fixed": [rounded(call.fixed, 3) for _, call in calls],
     }
     intervals: dict[str, list[Interval | None]] = {
         "seconds": [call.seconds for _, call in calls],
         "ratio": [call.contest.ratio if call.contest else None for _, call in calls],
     }
     for name, found in intervals.items():  # these are intervals of a logarithm, so that one factor tells both ends
-        columns[name] = [None if one is None else _number(one[0]) for one in found]
-        columns[f"{name}_by"] = [None if one is None else _number(one[2] / one[0] - 1, 3) for one in found]
+        columns[name] = [None if one is None else rounded(one[0]) for one in found]
+        columns[f"{name}_by"] = [None if one is None else rounded(one[2] / one[0] - 1, 3) for one in found]
     crossings = [call.contest.break_even if call.contest else None for _, call in calls]
     for place, name in enumerate(("number", "number_low", "number_high")):
-        columns[name] = [None if one is None else _number(one.number[place], 3) for one in crossings]
+        columns[name] = [None if one is None else rounded(one.number[place], 3) for one in crossings]
     return columns
 
 
@@ -144,10 +144,10 @@ def _kind(found: BreakEven | None) -> str | None:
     return None if found is None else found.cheaper.value
 
 
-def _rounds(calls: Sequence[Call]) -> list[list[list[int]] | None]:
+def _rounds(calls: Sequence[Call], most: int) -> list[list[list[int]] | None]:
     """Return the time of each round of each launch relative to the time of a call, less 1, in parts of 10,000."""
     listed: list[list[list[int]] | None] = []
-    left = MOST_ROUNDS
+    left = most
     for call in calls:
         left -= sum(map(len, call.timing.launches))
         typical = call.timing.seconds
@@ -169,13 +169,13 @@ def _curves(run: Run, found: Sequence[Evidence]) -> dict[str, Any]:
         drawn.setdefault(words(metric), []).append(
             {
                 "cell": numbers[cell.key],
-                "floor": _number(None if score is None else score.resolution, 2),
-                "mean": [_number(float(value), 3) for value in mean],
-                "low": [_number(float(value), 2) for value in low],
-                "high": [_number(float(value), 2) for value in high],
+                "floor": rounded(None if score is None else score.resolution, 2),
+                "mean": [rounded(float(value), 3) for value in mean],
+                "low": [rounded(float(value), 2) for value in low],
+                "high": [rounded(float(value), 2) for value in high],
             }
         )
-    times = [_number(float(step * run.task.times.dt)) for step in steps]
+    times = [rounded(float(step * run.task.times.dt)) for step in steps]
     return {"times": times, "metrics": drawn, "most": MOST_CURVES, "observed": _observed(run, numbers, steps)}
 
 
@@ -189,7 +189,7 @@ def _observed(run: Run, numbers: Mapping[str, int], steps: NDArray[np.int64]) ->
                 {
                     "cell": numbers[cell.key],
                     "reference": int(reference),
-                    "mean": [_number(float(value), 3) for value in mean],
+                    "mean": [rounded(float(value), 3) for value in mean],
                 }
                 for cell, reference, mean in listed
             ]
@@ -199,10 +199,10 @@ def _observed(run: Run, numbers: Mapping[str, int], steps: NDArray[np.int64]) ->
 def _training(fit: FitRecord) -> list[dict[str, float | None]]:
     every = max(1, len(fit.curve) // LONGEST_TRAINING)
     kept = [*fit.curve[:-1:every], fit.curve[-1]]
-    return [{name: _number(float(value)) for name, value in point.items()} for point in kept]
+    return [{name: rounded(float(value)) for name, value in point.items()} for point in kept]
 
 
-def _number(value: float | None, digits: int = DIGITS) -> float | int | None:
+def rounded(value: float | None, digits: int = DIGITS) -> float | int | None:
     """Return a number with so many digits; nothing where it is unknown or infinite, which JSON has no word for."""
     if value is None or not math.isfinite(value):
         return None

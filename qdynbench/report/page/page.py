@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import functools
 import hashlib
+import json
 import shlex
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from importlib import resources
@@ -20,14 +21,17 @@ from qdynbench.analysis.comparison import Contest
 from qdynbench.analysis.findings import Finding, Outcome, PaysOff, findings, outcomes
 from qdynbench.analysis.resolution import recorded
 from qdynbench.analysis.selection import cells_by_solver, label_of
+from qdynbench.contract.spec import SolverSpec
 from qdynbench.files import written_whole
-from qdynbench.record.results import Run
+from qdynbench.record.results import ERROR_METRIC, Run
 from qdynbench.record.schema import CellRecord, Status
-from qdynbench.report.page.data import data_of, families, packed
+from qdynbench.record.store import PAGE
+from qdynbench.report.page.data import MOST_ROUNDS, data_of, families, packed
+from qdynbench.report.page.overview import overview_of
 from qdynbench.report.parts import Span, Table
 from qdynbench.report.terminal.heading import machine_of, setting_of
 from qdynbench.report.terminal.notes import metrics_named
-from qdynbench.report.terminal.sentences import machine_resolves, sentence, text_of
+from qdynbench.report.terminal.sentences import machine_resolves, sentence, text_of, words
 from qdynbench.report.terminal.summary import comparison_table, said
 from qdynbench.report.terminal.tables import KNOWLEDGE, fit_line
 
@@ -36,6 +40,8 @@ if TYPE_CHECKING:
 
     from qdynbench.plugins.registry import Registry
 
+SCRIPTS = ("parts.js", "parquet.js", "run.js", "together.js", "start.js")
+"""Joined into one."""
 STYLES = {"green", "red", "yellow", "dim", "bold"}
 """Styles of a text that the page knows."""
 LONGEST_NAME = 1000
@@ -59,15 +65,19 @@ def write_page(runs: Sequence[Run], path: Path, summaries: Mapping[str, str] | N
 
 def render(runs: Sequence[Run], summaries: Mapping[str, str] | None = None) -> str:
     """Return the page of one run or of several as HTML."""
-    style, script = (_asset(name) for name in ("page.css", "page.js"))
+    style = _asset("page.css")
+    script = '"use strict";\n(async () => {\n' + "\n".join(map(_asset, SCRIPTS)) + "})();\n"
     answers = [answer(run) for run in runs]
+    together = overview_of(runs)
     return _template().render(
         title=" · ".join(dict.fromkeys(_title(run) for run in runs)),
         style=style,
         script=script,
         policy=f"default-src 'none'; style-src '{_hash(style)}'; script-src '{_hash(script)}'; "
         "base-uri 'none'; form-action 'none'",
-        data=packed(map(data_of, answers)),
+        data=packed((data_of(found, MOST_ROUNDS // len(runs)) for found in answers), together),
+        command=_again(runs),
+        together=_together(runs, together),
         runs=[_section(found, summaries or {}) for found in answers],
     )
 
@@ -99,12 +109,28 @@ def summaries_of(registry: Registry) -> dict[str, str]:
     return {name: entry.summary for name, entry in registry.entries["solvers"].items()}
 
 
+def _together(runs: Sequence[Run], found: Mapping[str, Any] | None) -> dict[str, Any] | None:
+    """Return what stands beside the numbers of all runs together."""
+    if found is None:
+        return None
+    return {
+        "batches": sorted(set(found["cases"]["batch_size"])),
+        "groups": [name for name, _ in found["groups"]],
+        "enough": [
+            f"{words(run.metric)} within {run.tolerance:g}"
+            if run.tolerance
+            else f"{words(run.metric)} not larger than that of {write.plain(run.task.reference)}"
+            for run in runs
+        ],
+    }
+
+
 def _section(found: Answer, summaries: Mapping[str, str]) -> dict[str, Any]:
     run = found.run
     table = comparison_table(found, LONGEST_NAME, [name for name in metrics_named(run) if name != run.metric])
     return {
         "title": _title(run),
-        "name": write.plain(run.folder.name),
+        "name": write.plain(run.folder.resolve().name),
         "setting": setting_of(run),
         "machine": machine_of(run),
         "answer": list(said(found)),
@@ -112,6 +138,8 @@ def _section(found: Answer, summaries: Mapping[str, str]) -> dict[str, Any]:
         "sizes": sorted({cell.size for cell in run.cells}),
         "seeds": sorted({cell.seed for cell in run.cells}),
         "batches": sorted({timing.batch_size for cell in run.cells for timing in cell.ledger.solve}),
+        "families": list(dict.fromkeys(SolverSpec.parse(cell.solver).name for cell in run.cells)),
+        "tracks": list(dict.fromkeys(filter(None, (write.plain(cell.track) for cell in run.cells)))),
         "statuses": [status.value for status in Status if any(cell.status is status for cell in run.cells)],
         "cells": len(run.cells),
         "missing": run.missing,
@@ -121,6 +149,13 @@ def _section(found: Answer, summaries: Mapping[str, str]) -> dict[str, Any]:
         "task": yaml.safe_dump(run.record.task, sort_keys=False, allow_unicode=True),
         "file": f"{write.plain(run.task.name)}.yaml",
         "command": _command(run),
+        "numbers": {
+            "table": _python(run, "print({}.table.to_string())"),
+            "curves": _python(run, "print({}.curves)"),
+            "rounds": _python(
+                run, "print([(c.solver, c.size, t.batch_size, t.launches) for c in {}.cells for t in c.ledger.solve])"
+            ),
+        },
     }
 
 
@@ -172,6 +207,9 @@ def _solvers(found: Answer, summaries: Mapping[str, str]) -> Iterator[dict[str, 
             ],
             "notes": list(dict.fromkeys(write.plain(note) for one in [fit, *cells] if one for note in one.notes)),
             "ends": _ends(cells),
+            "trained": _python(run, f"print({{}}.record.fits[{json.dumps(solver)}].curve)")
+            if fit and len(fit.curve) > 2
+            else "",
             "details": _details([*cells, *([fit] if fit else [])]),
         }
 
@@ -234,12 +272,33 @@ def _resolution(run: Run) -> list[str]:
     return [f"Measured by qdynbench calibrate on {str(kept['date'])[:10]}:", *machine_resolves(found)]
 
 
+def _again(runs: Sequence[Run]) -> str:
+    """Return the command that writes this page again, where the runs lie below the working folder or below `runs/`."""
+    options = []
+    if metric := next((run.metric for run in runs if run.metric != ERROR_METRIC), None):
+        options = ["--metric", metric, *_plugins(runs)]
+    usual = [run.task.tolerance if run.metric == ERROR_METRIC else 0.0 for run in runs]
+    if asked := next((run.tolerance for run, own in zip(runs, usual, strict=True) if run.tolerance != own), None):
+        options += ["--tolerance", f"{asked:g}"]
+    names = [run.folder.resolve().name for run in runs]
+    return shlex.join(map(write.plain, ["qdynbench", "page", *names, *options, "--out", PAGE]))
+
+
+def _python(run: Run, code: str) -> str:
+    """Return the command that prints numbers of a run, of which `{}` stands for the run."""
+    opened = f"load_run({json.dumps(run.folder.resolve().name)})"
+    return write.plain(shlex.join(["python", "-c", f"from qdynbench import load_run; {code.replace('{}', opened, 1)}"]))
+
+
+def _plugins(runs: Iterable[Run]) -> list[str]:
+    files = dict.fromkeys(Path(file).name for run in runs for file in run.record.plugin_files)
+    return [part for file in files for part in ("--plugin", file)]
+
+
 def _command(run: Run) -> str:
     made = run.record.provenance
     options = [f"{run.task.name}.yaml"]
     for name in ("threads", "device"):
         if name in made:
             options += [f"--{name}", str(made[name])]
-    for file in run.record.plugin_files:
-        options += ["--plugin", Path(file).name]
-    return shlex.join(["qdynbench", "run", *map(write.plain, options)])
+    return shlex.join(["qdynbench", "run", *map(write.plain, [*options, *_plugins([run])])])

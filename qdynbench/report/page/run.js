@@ -1,168 +1,5 @@
-"use strict";
-// Draws what `data.py` packed. Everything from outside is set as text, never as HTML. No verdict is made here: which
-// of two solvers is cheaper at a number of trajectories is read off the break-even that the analysis found.
-(async () => {
-const ROWS = 50, MOST_ROWS = 1000;
-const $ = (root, what) => root.querySelector(what), $$ = (root, what) => [...root.querySelectorAll(what)];
-
-// --- numbers in words -------------------------------------------------------------------------------------------
-// The same rules as those of `text.py`, so that page and terminal write a number alike.
-const exponentOf = value => value ? Number(Math.abs(value).toExponential(6).split("e")[1]) : 0;
-const scientific = (value, digits) => value.toExponential(Math.max(0, digits - 1)).replace("e+", "e");
-function significant(value, digits = 3) {
-  if (value === null || Number.isNaN(value)) return "–";
-  if (value === 0) return "0";
-  const exponent = exponentOf(Number(value.toExponential(digits - 1)));
-  return exponent >= -2 && exponent < 4 ? Number(value.toPrecision(digits)).toFixed(Math.max(0, digits - 1 - exponent)) : scientific(value, digits);
-}
-function interval(value, low, high, digits = 4) {
-  if (value === null) return "–";
-  if (low === null || high === null) return significant(value);
-  const half = Math.max(high - value, value - low);
-  if (!(half > Math.abs(value) * 0.5 * 10 ** (1 - digits))) return significant(value);
-  if (half >= Math.abs(value)) return `${significant(value, 1)} (${significant(low, 1)}..${significant(high, 1)})`;
-  const rough = half.toExponential(1), first = exponentOf(Number(rough));
-  const last = Math.max(rough.startsWith("1") ? first - 1 : first, exponentOf(value) - digits + 1);
-  const unit = 10 ** last, round = number => Number((Math.round(number / unit) * unit).toPrecision(12));
-  const exponent = exponentOf(round(value)), places = Math.max(0, -last);
-  if (exponent >= -2 && exponent < 4) return `${round(value).toFixed(places)}±${round(half).toFixed(places)}`;
-  const width = exponentOf(round(half));
-  return `${(value / 10 ** exponent).toFixed(Math.max(0, exponent - last))}e${exponent}±${scientific(round(half), width - last + 1)}`;
-}
-const UNITS = [[7200, 3600, "h"], [600, 60, "min"], [1, 1, "s"], [1e-3, 1e-3, "ms"], [1e-6, 1e-6, "µs"], [0, 1e-9, "ns"]];
-function duration(value, low = null, high = null) {
-  if (value === null) return "–";
-  const [, unit, name] = UNITS.find(([start]) => value >= 0.9995 * start);
-  return `${interval(value / unit, low === null ? null : low / unit, high === null ? null : high / unit, 3)} ${name}`;
-}
-function memory(value) {
-  if (value === null) return "–";
-  const [unit, name] = [[1e9, "GB"], [1e6, "MB"], [1e3, "kB"]].find(([start]) => value >= start) ?? [1, "B"];
-  return `${significant(value / unit)} ${name}`;
-}
-const count = value => value < 1e7 ? Math.round(value).toLocaleString("en-US") : significant(value, 2);
-const about = value => count(value < 1 ? 1 : Number(value.toPrecision(2)));  // a number of trajectories
-function roundedUp(value) {
-  const scale = 10 ** Math.floor(Math.log10(value) + 1e-9);
-  return significant(Math.ceil(value / scale - 1e-9) * scale, 1);
-}
-
-// --- parts of the page -------------------------------------------------------------------------------------------
-function node(name, attributes = {}, ...children) {
-  const made = document.createElement(name);
-  for (const [key, value] of Object.entries(attributes)) if (value !== null && value !== false) made.setAttribute(key, value);
-  made.append(...children);
-  return made;
-}
-function shape(name, attributes = {}, text = "") {
-  const made = document.createElementNS("http://www.w3.org/2000/svg", name);
-  for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, typeof value === "number" ? +value.toFixed(2) : value);
-  if (text) made.textContent = text;
-  return made;
-}
-function download(name, type, content) {
-  const url = URL.createObjectURL(new Blob([content], {type}));
-  const link = node("a", {href: url, download: name});
-  link.click();
-  setTimeout(() => URL.revokeObjectURL(url), 1000);
-}
-function csv(rows) {
-  // A text that a spreadsheet would take for a formula gets a quotation mark before it.
-  const entry = value => {
-    if (value === null || value === undefined) return "";
-    if (typeof value === "number") return String(value);
-    const safe = /^[=+\-@\t\r]/.test(value) ? `'${value}` : value;
-    return /[",\n\r']/.test(safe) ? `"${safe.replaceAll('"', '""')}"` : safe;
-  };
-  return rows.map(row => row.map(entry).join(",")).join("\r\n") + "\r\n";
-}
-const STYLED = ["fill", "stroke", "stroke-width", "stroke-dasharray", "opacity", "paint-order", "font-family", "font-size"];
-function saved(svg) {
-  const copy = svg.cloneNode(true), from = [svg, ...$$(svg, "*")], to = [copy, ...$$(copy, "*")];
-  from.forEach((one, number) => {
-    const style = getComputedStyle(one);
-    for (const name of STYLED) to[number].setAttribute(name, style.getPropertyValue(name));
-    to[number].removeAttribute("class");
-  });
-  copy.setAttribute("xmlns", "http://www.w3.org/2000/svg");
-  copy.prepend(shape("rect", {width: "100%", height: "100%", fill: getComputedStyle(document.body).backgroundColor}));
-  copy.setAttribute("width", svg.viewBox.baseVal.width);
-  copy.setAttribute("height", svg.viewBox.baseVal.height);
-  return new XMLSerializer().serializeToString(copy);
-}
-
-// --- charts ------------------------------------------------------------------------------------------------------
-const SUPERSCRIPT = {"-": "⁻", 0: "⁰", 1: "¹", 2: "²", 3: "³", 4: "⁴", 5: "⁵", 6: "⁶", 7: "⁷", 8: "⁸", 9: "⁹"};
-const power = exponent => exponent === 0 ? "1" : exponent === 1 ? "10" : `10${[...String(exponent)].map(one => SUPERSCRIPT[one]).join("")}`;
-function log(low, high, from, to, most) {
-  const first = Math.floor(Math.log10(low) + 1e-9), last = Math.max(first + 1, Math.ceil(Math.log10(high) - 1e-9));
-  const at = value => from + (to - from) * (Math.log10(Math.min(Math.max(value, 10 ** first), 10 ** last)) - first) / (last - first);
-  const every = Math.ceil((last - first) / most), ticks = [];
-  for (let exponent = last; exponent >= first; exponent -= every) ticks.push([10 ** exponent, power(exponent)]);
-  return {at, ticks, low: 10 ** first, high: 10 ** last};
-}
-function linear(low, high, from, to, most, whole = false) {
-  const at = value => from + (to - from) * (value - low) / (high - low || 1);
-  const rough = (high - low || 1) / most, unit = 10 ** Math.floor(Math.log10(rough));
-  let every = [1, 2, 5, 10].map(one => one * unit).find(one => one >= rough);
-  if (whole) every = Math.max(1, Math.round(every));
-  const ticks = [];
-  for (let tick = Math.ceil(low / every - 1e-9) * every; tick <= high + 1e-9 * every; tick += every) ticks.push([tick, String(+tick.toPrecision(6))]);
-  return {at, ticks, low, high};
-}
-const MARKS = [
-  (x, y) => shape("circle", {cx: x, cy: y, r: 5}),
-  (x, y) => shape("rect", {x: x - 4.5, y: y - 4.5, width: 9, height: 9}),
-  (x, y) => shape("path", {d: `M${x - 6} ${y}L${x} ${y - 6}L${x + 6} ${y}L${x} ${y + 6}Z`}),
-  (x, y) => shape("path", {d: `M${x - 5.5} ${y + 4.5}L${x} ${y - 5.5}L${x + 5.5} ${y + 4.5}Z`}),
-  (x, y) => shape("path", {d: `M${x - 5.5} ${y - 4.5}L${x} ${y + 5.5}L${x + 5.5} ${y - 4.5}Z`}),
-];
-class Chart {
-  constructor(place, height, said, {left = 62, right = 14, top = 10, bottom = 44} = {}) {
-    this.width = Math.max(280, place.clientWidth || 600);
-    Object.assign(this, {height, left, top, right: this.width - right, bottom: height - bottom});
-    this.svg = shape("svg", {viewBox: `0 0 ${this.width} ${height}`, role: "img", "aria-label": said});
-    place.replaceChildren(this.svg);
-  }
-  add(name, attributes, text) { const made = shape(name, attributes, text); this.svg.append(made); return made; }
-  axes(x, y, xTitle, yTitle) {
-    for (const [value, text] of x.ticks) {
-      this.add("line", {class: "grid", x1: x.at(value), x2: x.at(value), y1: this.top, y2: this.bottom});
-      this.add("text", {x: x.at(value), y: this.bottom + 16, "text-anchor": "middle"}, text);
-    }
-    for (const [value, text] of y.ticks) {
-      this.add("line", {class: "grid", x1: this.left, x2: this.right, y1: y.at(value), y2: y.at(value)});
-      this.add("text", {x: this.left - 7, y: y.at(value) + 4, "text-anchor": "end"}, text);
-    }
-    this.add("path", {class: "axis", d: `M${this.left} ${this.top}V${this.bottom}H${this.right}`});
-    this.add("text", {x: (this.left + this.right) / 2, y: this.height - 6, "text-anchor": "middle"}, xTitle);
-    this.add("text", {transform: `translate(13 ${(this.top + this.bottom) / 2}) rotate(-90)`, "text-anchor": "middle"}, yTitle);
-  }
-  mark(number, x, y, colour, open, title) {
-    const made = MARKS[number % MARKS.length](x, y);
-    made.setAttribute("class", `dot ${colour}${open ? " open" : ""}`);
-    made.append(shape("title", {}, title));
-    this.svg.append(made);
-  }
-  path(points, kind, colour) {
-    if (points.length) this.add("path", {class: `${kind} ${colour}`, d: points.map(([x, y], number) => `${number ? "L" : "M"}${x.toFixed(1)} ${y.toFixed(1)}`).join("") + (kind === "band" ? "Z" : "")});
-  }
-  labels(found) {  // [x, y, text]: beside the point, none over another, and inside the chart
-    const step = 13, heights = [];
-    found.sort((one, other) => one[1] - other[1]).forEach(([, y], number) => heights.push(Math.max(y + 4, (heights[number - 1] ?? -Infinity) + step)));
-    for (let number = heights.length - 1, lowest = this.bottom - 4; number >= 0; number -= 1, lowest -= step) heights[number] = Math.min(heights[number], lowest = Math.min(lowest, heights[number]));
-    for (const [number, [x, , text]] of found.entries()) {
-      const width = 6.3 * text.length, left = x + 10 + width > this.right, at = heights[number];
-      this.add("text", {class: "label", x: left ? x - 10 : x + 10, y: at, "text-anchor": left ? "end" : "start"}, text);
-    }
-  }
-}
-const shorter = (text, most) => text.length > most ? `${text.slice(0, most - 1)}…` : text;
-
-// --- the view, which the address keeps ---------------------------------------------------------------------------
-const state = new URLSearchParams(location.hash.includes("=") ? location.hash.slice(1) : "");
-const save = () => history.replaceState(null, "", state.size ? `#${state}` : location.pathname + location.search);
-
+// One run. No verdict is made here: which of two solvers is cheaper at a number of trajectories is read off the break-even
+// that the analysis found.
 function section(data, article, number) {
   const cells = data.cells, calls = data.calls, reference = data.reference;
   const name = index => data.solvers[index], colour = index => `c${data.family[index]}`;
@@ -179,7 +16,7 @@ function section(data, article, number) {
   const numbers = calls.number_high.filter(value => value !== null && value > 0);
   const decades = Math.min(15, Math.max(6, Math.ceil(Math.log10(10 * Math.max(1, ...numbers)))));
   const usual = {size: String(solved.at(-1) ?? sizes.at(-1) ?? ""), batch: String(batches.at(-1) ?? ""), queries: "10000", seed: String(Math.min(...cells.seed)),
-    find: "", only: "", status: "", sort: "", metric: Object.keys(data.curves.metrics)[0] ?? "", observable: Object.keys(data.curves.observed)[0] ?? ""};
+    find: "", only: "", status: "", track: "", family: "", sort: "", metric: Object.keys(data.curves.metrics)[0] ?? "", observable: Object.keys(data.curves.observed)[0] ?? ""};
   const get = key => state.get(prefix + key) ?? usual[key];
   const queries = () => { const value = Number(get("queries")); return Number.isFinite(value) && value >= 1 ? Math.min(value, 1e15) : 1e4; };
   // Shapes tell the settings of one family apart, and the families that share the last colour.
@@ -188,7 +25,13 @@ function section(data, article, number) {
   const seen = {};
   data.family.forEach((family, index) => { seen[family] = (seen[family] ?? -1) + 1; marks.known.set(index, seen[family]); });
 
-  const here = () => cells.solver.map((_, index) => index).filter(index => String(cells.size[index]) === get("size") && String(cells.seed[index]) === get("seed"));
+  const called = batch => `${batch} ${batch === "1" ? "state" : "states"} a call`;
+  const family = cell => name(cells.solver[cell]).split("[")[0];
+  const chosen = cell => !get("family") || family(cell) === get("family") || cells.solver[cell] === reference;  // charts keep what all is compared with
+  function here() {
+    const [size, seed] = [get("size"), get("seed")];
+    return cells.solver.map((_, index) => index).filter(index => String(cells.size[index]) === size && String(cells.seed[index]) === seed && chosen(index));
+  }
   const callOf = (cell, batch = get("batch")) => ofCell[cell].find(call => String(calls.batch[call]) === batch) ?? null;
   const each = (call, end = "") => calls[`seconds${end}`][call] === null ? null : calls[`seconds${end}`][call] / calls.batch[call];
   function cost(call, asked) {
@@ -284,7 +127,7 @@ function section(data, article, number) {
     }
     chart.labels(points.map(one => [one.x, one.y, shorter(name(cells.solver[one.cell]), chart.width < 500 ? 16 : 30)]));
 
-    const wide = new Chart(place("spread"), 330 + under, `Cost of one trajectory against their number at ${size} spins, ${batch} states a call.`);
+    const wide = new Chart(place("spread"), 330 + under, `Cost of one trajectory against their number at ${size} spins, ${called(batch)}.`);
     const across = log(1, most, wide.left, wide.right, wide.width < 500 ? 5 : 8);
     const up = log(Math.min(...ends), Math.max(...ends), wide.bottom, wide.top, 7);
     wide.axes(across, up, "trajectories asked for", "seconds for one trajectory");
@@ -305,7 +148,7 @@ function section(data, article, number) {
     const less = points.filter(one => standing(one.call, asked) === "costs less");
     const [good, dear] = [less.filter(one => fair(one.cell)), less.filter(one => !fair(one.cell))].map(found => found.map(one => name(cells.solver[one.cell])).join(", "));
     const beside = reference === null ? "" : name(reference);
-    say("cost", !beside ? "" : `With ${count(asked)} trajectories at ${size} spins, ${batch} states a call, ${good || "no solver"} costs less than ${beside} at an error that is not larger${dear ? `; ${dear} costs less at a larger error, or one that is not known` : ""}.`);
+    say("cost", !beside ? "" : `With ${count(asked)} trajectories at ${size} spins, ${called(batch)}, ${good || "no solver"} costs less than ${beside} at an error that is not larger${dear ? `; ${dear} costs less at a larger error, or one that is not known` : ""}.`);
   }
   function front(points) {
     const sorted = [...points].sort((one, other) => one.value - other.value || one.y - other.y);
@@ -352,9 +195,10 @@ function section(data, article, number) {
   // All cells, none left out.
   let longest = ROWS;
   function found() {
-    const text = get("find").toLowerCase(), only = get("only"), status = get("status");
+    const text = get("find").toLowerCase(), [only, status, track, kind] = ["only", "status", "track", "family"].map(get);
     return cells.solver.map((_, index) => index).filter(index =>
-      name(cells.solver[index]).toLowerCase().includes(text) && (!only || String(cells.size[index]) === only) && (!status || data.statuses[cells.status[index]] === status));
+      name(cells.solver[index]).toLowerCase().includes(text) && (!only || String(cells.size[index]) === only) && (!status || data.statuses[cells.status[index]] === status) &&
+      (!track || data.tracks[cells.track[index]] === track) && (!kind || family(index) === kind));
   }
   function columns() {
     const of = (key, end = "") => cell => { const call = callOf(cell); return call === null ? null : calls[key + end][call]; };
@@ -386,7 +230,7 @@ function section(data, article, number) {
       });
     }
     rows.cells = listed;
-    const head = shown.map(column => node("th", {scope: "col", class: column.kind?.split(" ")[0] ?? null, "aria-sort": by === column ? down ? "descending" : "ascending" : null}, node("button", {type: "button", "data-sort": column.key}, column.text)));
+    const head = shown.map(column => node("th", {scope: "col", class: column.kind?.split(" ")[0] ?? null, "aria-sort": by === column ? down ? "descending" : "ascending" : null}, paper.on ? column.text : node("button", {type: "button", "data-sort": column.key}, column.text)));
     const body = listed.slice(0, longest).map(cell => {
       const bad = cells.status[cell] !== 0, number = ofCell[cell].length || cells.error[cell] !== null;
       if (bad && !number) {
@@ -413,8 +257,8 @@ function section(data, article, number) {
 
   // Errors along time and size.
   function drawCurves() {
-    const metric = get("metric"), all = data.curves.metrics[metric] ?? [];
-    const drawn = all.filter(one => String(cells.size[one.cell]) === get("size") && String(cells.seed[one.cell]) === get("seed"));
+    const metric = get("metric"), all = (data.curves.metrics[metric] ?? []).filter(one => String(cells.seed[one.cell]) === get("seed") && chosen(one.cell));
+    const drawn = all.filter(one => String(cells.size[one.cell]) === get("size"));
     const lowest = axis => ({...axis, ticks: [...axis.ticks.filter(([value]) => value > 1.5 * axis.low), [axis.low, `≤${power(Math.round(Math.log10(axis.low)))}`]]});
     const scale = found => {
       // Nothing is drawn more than a decade below the smallest mean that the reference resolves.
@@ -441,7 +285,7 @@ function section(data, article, number) {
       }
       named(chart, drawn.map(one => [cells.solver[one.cell], y.at(Math.max(one.mean.at(-1) ?? floor, floor))]));
     }
-    const last = all.filter(one => String(cells.seed[one.cell]) === get("seed") && one.mean.at(-1) !== null), ends = scale(last);
+    const last = all.filter(one => one.mean.at(-1) !== null), ends = scale(last);
     if (!ends.values.length) place("growth").replaceChildren(node("p", {class: "dim"}, "No error at the last step."));
     else {
       const chart = new Chart(place("growth"), 320, `${metric} at the last step against the number of spins.`);
@@ -465,9 +309,10 @@ function section(data, article, number) {
     say("curves", `Mean over test states with its 95 % interval; hollow marks lie at the lower edge or below it.${full ? ` The page holds ${data.curves.most} curves; the files of the run have all.` : ""}`);
   }
   function drawObserved() {
-    const title = get("observable"), drawn = (data.curves.observed[title] ?? []).filter(one => String(cells.size[one.cell]) === get("size") && String(cells.seed[one.cell]) === get("seed"));
+    const title = get("observable"), known = (data.curves.observed[title] ?? []).filter(one => String(cells.seed[one.cell]) === get("seed") && (one.reference || chosen(one.cell)));
+    const drawn = known.filter(one => String(cells.size[one.cell]) === get("size"));
     const at = place("observed");
-    rows.curves.push(...(data.curves.observed[title] ?? []).flatMap(one => data.curves.times.map((time, step) => [one.reference ? "reference" : name(cells.solver[one.cell]), cells.size[one.cell], cells.seed[one.cell], title, time, one.mean[step], null, null])));
+    rows.curves.push(...known.flatMap(one => data.curves.times.map((time, step) => [one.reference ? "reference" : name(cells.solver[one.cell]), cells.size[one.cell], cells.seed[one.cell], title, time, one.mean[step], null, null])));
     at.closest("figure").hidden = !Object.keys(data.curves.observed).length;
     if (!drawn.length) return at.replaceChildren(node("p", {class: "dim"}, "Not known at this size."));
     const values = drawn.flatMap(one => one.mean).filter(value => value !== null), chart = new Chart(at, 320, `${title} against time at ${get("size")} spins.`);
@@ -492,7 +337,7 @@ function section(data, article, number) {
     say("rounds", `${kept.length < timed.length ? "Single rounds of the other solvers are in the files of the run only. " : ""}${slowed.length ? `Slowed by something else, also when run again: ${slowed.join(", ")}.` : ""}`);
     if (!lines) return place("rounds").replaceChildren(node("p", {class: "dim"}, "Nothing was timed here."));
     const step = 9, gap = 26, height = 54 + lines * step + kept.length * gap;
-    const chart = new Chart(place("rounds"), height, `Times of each launch and round at ${get("size")} spins, ${get("batch")} states a call, relative to the typical time of each solver.`, {left: 14});
+    const chart = new Chart(place("rounds"), height, `Times of each launch and round at ${get("size")} spins, ${called(get("batch"))}, relative to the typical time of each solver.`, {left: 14});
     const values = kept.flatMap(([, call]) => data.rounds[call].flat()).map(value => 1 + value / 1e4);
     const low = Math.max(0.2, Math.min(0.8, ...values)), high = Math.min(5, Math.max(1.25, ...values));
     const x = {at: value => chart.left + (chart.right - chart.left) * Math.log(Math.min(Math.max(value, low), high) / low) / Math.log(high / low),
@@ -524,6 +369,7 @@ function section(data, article, number) {
       const keys = ["loss", "validation_loss", "rollout_error"].filter(key => curve.filter(point => point[key] > 0).length > 1);
       const across = ["updates", "epoch", "fraction"].find(key => curve.every(point => typeof point[key] === "number"));
       if (!keys.length || !across) continue;
+      at.nextElementSibling.hidden = false;
       const values = curve.flatMap(point => keys.map(key => point[key])).filter(value => value > 0);
       const chart = new Chart(at, 200, `Training curve: ${keys.join(", ")} against ${across}.`);
       const x = linear(curve[0][across], curve.at(-1)[across], chart.left, chart.right, 5), y = log(Math.min(...values), Math.max(...values), chart.bottom, chart.top, 5);
@@ -538,12 +384,19 @@ function section(data, article, number) {
   }
 
   const draw = {cost: drawCost, cells: drawCells, curves: drawCurves, rounds: drawRounds, training: drawTraining};
-  const needs = {size: ["cost", "curves", "rounds"], seed: ["cost", "curves", "rounds"], batch: ["cost", "cells", "rounds"], queries: ["cost"], metric: ["curves"], observable: ["curves"], find: ["cells"], only: ["cells"], status: ["cells"], sort: ["cells"]};
+  const needs = {size: ["cost", "curves", "rounds"], seed: ["cost", "curves", "rounds"], batch: ["cost", "cells", "rounds"], family: ["cost", "cells", "curves", "rounds"], track: ["cells"], queries: ["cost"], metric: ["curves"], observable: ["curves"], find: ["cells"], only: ["cells"], status: ["cells"], sort: ["cells"]};
+  function keep(key, value) { if (value === usual[key]) state.delete(prefix + key); else state.set(prefix + key, value); }
   function set(key, value) {
-    if (value === usual[key]) state.delete(prefix + key); else state.set(prefix + key, value);
+    keep(key, value);
     save();
     show();
     for (const part of needs[key]) draw[part]();
+  }
+  function go(view) {  // show a case, and the part that has its costs
+    for (const [key, value] of Object.entries(view)) keep(key, value);
+    save();
+    all();
+    visit($(article, '[id$="-cost"]'));
   }
   function show() {  // every control of a key has its value
     for (const control of $$(article, "[data-key]")) if (control !== document.activeElement || control.tagName === "SELECT") {
@@ -565,7 +418,7 @@ function section(data, article, number) {
   article.addEventListener("click", event => {
     const button = event.target.closest("button");
     if (!button) return;
-    const {sort, even, csv: what, svg, save: file} = button.dataset, stem = `qdynbench-${number + 1}`;
+    const {sort, even, csv: text, parquet: table, svg, save: file} = button.dataset, stem = `qdynbench-${number + 1}`;
     if (sort) {
       const [key, down] = get("sort").split("-");
       set("sort", key !== sort ? sort : down ? "" : `${sort}-down`);
@@ -574,56 +427,11 @@ function section(data, article, number) {
       set("queries", String(Math.ceil(Number(even))));
       $(article, "[data-slider]").focus();
     }
-    else if (what) download(`${stem}-${what}.csv`, "text/csv", csv(what === "cells" ? allCells() : rows[what]));
-    else if (svg) download(`${stem}-${svg}.svg`, "image/svg+xml", saved($(place(svg), "svg")));
     else if (file) download(file, "text/yaml", $(article, "[data-task]").textContent);
     else if ("more" in button.dataset) { longest += 200; drawCells(); }
+    else give(stem, {text, table, svg}, what => what === "cells" ? allCells() : rows[what], place);
   });
   const all = () => { show(); Object.values(draw).forEach(one => one()); };
   all();
-  return {all, charts: () => [drawCost, drawCurves, drawRounds, drawTraining].forEach(one => one())};
+  return {all, go, charts: () => [drawCost, drawCells, drawCurves, drawRounds, drawTraining].forEach(one => one())};
 }
-
-try {
-  const text = atob($(document, "#data").textContent), bytes = new Uint8Array(text.length);
-  for (let at = 0; at < text.length; at += 1) bytes[at] = text.charCodeAt(at);  // Uint8Array.from takes an eighth of a second
-  const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"));
-  const data = JSON.parse(await new Response(stream).text());
-  const sections = $$(document, "[data-run]").map((article, number) => section(data.runs[number], article, number));
-  // Links within the page move there and leave the view in the address.
-  document.addEventListener("click", event => {
-    const target = event.target.closest('a[href^="#"]');
-    const place = target && document.getElementById(target.getAttribute("href").slice(1));
-    if (!place) return;
-    event.preventDefault();
-    place.scrollIntoView();
-    place.tabIndex = -1;
-    place.focus({preventScroll: true});
-  });
-  addEventListener("hashchange", () => {
-    const fresh = new URLSearchParams(location.hash.includes("=") ? location.hash.slice(1) : "");
-    [...state.keys()].forEach(key => state.delete(key));
-    fresh.forEach((value, key) => state.set(key, value));
-    sections.forEach(one => one.all());
-  });
-  let width = innerWidth, wait = 0;
-  addEventListener("resize", () => {
-    if (innerWidth === width) return;
-    width = innerWidth;
-    clearTimeout(wait);
-    wait = setTimeout(() => sections.forEach(one => one.charts()), 100);
-  });
-  let closed = [];
-  addEventListener("beforeprint", () => {
-    closed = $$(document, "details.solver:not([open])");
-    closed.forEach(one => { one.open = true; });
-  });
-  addEventListener("afterprint", () => closed.forEach(one => { one.open = false; }));
-  document.documentElement.dataset.ready = String(Math.round(performance.now()));
-} catch (error) {
-  const problem = $(document, "#problem");
-  problem.textContent = `The charts and the table of cells cannot be drawn in this browser (${error.message}). All text below is complete.`;
-  problem.hidden = false;
-  console.error(error);
-}
-})();
