@@ -52,4 +52,3 @@ html_copy_source = False
 html_show_sphinx = False
 html_show_search_summary = False  # summaries are fetched, which a browser forbids to a page opened from disk
 html_math_renderer = "mathml"
-pygments_style, pygments_dark_style = "tango", "monokai"

@@ -48,10 +48,11 @@ def row_of(parameter: click.Parameter) -> str:
     """Return the row of an argument or option; of `--help` none, which all have."""
     if "--help" in parameter.opts:
         return ""
+    value = parameter.make_metavar().replace("|", r"\|")  # else it would end the cell, in code as well
     takes_value = isinstance(parameter, click.Option) and not parameter.is_flag
-    names = [f"`{name} {parameter.make_metavar()}`" if takes_value else f"`{name}`" for name in parameter.opts]
+    names = [f"`{name} {value}`" if takes_value else f"`{name}`" for name in parameter.opts]
     if isinstance(parameter, click.Argument):
-        names = [f"`{parameter.make_metavar()}`"]
+        names = [f"`{value}`"]
     return f"| {', '.join(names)} | {plain(getattr(parameter, 'help', '') or '')} |"
 
 

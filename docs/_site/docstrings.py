@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
+import pydantic
 from docutils import nodes
 from sphinx import addnodes
 from sphinx.application import Sphinx
@@ -50,6 +51,17 @@ def untyped(app: Sphinx, what: str, called: str, target: Any, options: Any, line
         lines[0] = f"{found.removeprefix(':type: ')}: {lines[0]}"
 
 
+def signature(app: Sphinx, what: str, called: str, target: Any, *details: Any) -> tuple[str, None] | None:
+    """Leave out the arguments of a data model: they are its attributes, each with its checks."""
+    return ("", None) if isinstance(target, type) and issubclass(target, pydantic.BaseModel) else None
+
+
+def skipped(app: Sphinx, what: str, called: str, target: Any, skip: bool, options: Any) -> bool | None:
+    """Leave out what a library has added: the settings of a data model, the fields of a named tuple once more."""
+    added = called == "model_config" or str(target.__doc__).startswith("Alias for field number")
+    return True if added else None
+
+
 def public(
     app: Sphinx, environment: BuildEnvironment, node: addnodes.pending_xref, content: nodes.TextElement
 ) -> nodes.reference | None:
@@ -77,6 +89,8 @@ def setup(app: Sphinx) -> dict[str, bool]:
     app.add_role("name", Name())
     app.connect("autodoc-process-docstring", blocks, priority=400)  # before napoleon
     app.connect("autodoc-process-docstring", untyped, priority=600)  # behind it
+    app.connect("autodoc-process-signature", signature)
+    app.connect("autodoc-skip-member", skipped)
     app.connect("missing-reference", public)
     app.connect("env-check-consistency", complete)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -10,6 +10,7 @@ import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from sphinx.application import Sphinx
 
@@ -75,8 +76,15 @@ def update(page: Path, text: str) -> None:
         page.write_text(text)
 
 
+def levelled(app: Sphinx, docname: str, template: str, context: dict[str, Any], doctree: Any) -> None:
+    """Give the headings of the navigation the level that a screen reader asks for."""
+    tree = context.get("furo_navigation_tree", "")
+    context["furo_navigation_tree"] = tree.replace('role="heading"', 'role="heading" aria-level="2"')
+
+
 def setup(app: Sphinx) -> dict[str, bool]:
-    """Connect both."""
+    """Connect them."""
     app.connect("builder-inited", packages)
     app.connect("source-read", source)
+    app.connect("html-page-context", levelled, priority=900)  # behind the theme
     return {"parallel_read_safe": True, "parallel_write_safe": True}
