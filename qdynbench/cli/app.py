@@ -7,7 +7,7 @@ from typing import Any
 
 import typer
 
-from qdynbench.cli import calibrate, check, compare, info, list_, page, plugins, report, run, verify
+from qdynbench.cli import calibrate, check, compare, export, info, list_, page, plugins, report, run, verify
 from qdynbench.plugins.registry import Entry, Registry
 
 COMMANDS: tuple[tuple[str, Callable[..., Any]], ...] = (
@@ -15,6 +15,7 @@ COMMANDS: tuple[tuple[str, Callable[..., Any]], ...] = (
     ("compare", compare.compare),
     ("report", report.report),
     ("page", page.page),
+    ("export", export.export),
     ("list", list_.list_),
     ("check", check.check),
     ("verify", verify.verify),
