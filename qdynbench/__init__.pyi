@@ -2,6 +2,7 @@
 
 from qdynbench.api import compare as compare
 from qdynbench.api import draw as draw
+from qdynbench.api import export as export
 from qdynbench.api import load_run as load_run
 from qdynbench.api import load_task as load_task
 from qdynbench.api import plan as plan

@@ -1,4 +1,4 @@
-"""The Python interface: `load_task`, `plan`, `run`, `load_run`, `compare`, `draw`."""
+"""The Python interface: `load_task`, `plan`, `run`, `load_run`, `compare`, `draw`, `export`."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ from qdynbench.record import trust
 from qdynbench.record.folders import RUNS, find_run, remember
 from qdynbench.record.results import Run, warn
 from qdynbench.record.store import Store
+from qdynbench.report.archive.archive import write_archive
 from qdynbench.report.figures.drawing import draw_figures
 from qdynbench.report.page.page import summaries_of, write_page
 from qdynbench.report.parts import Drawing
@@ -37,7 +38,7 @@ from qdynbench.text import SHOWN, plain
 Asked = str | type[Solver] | Iterable[str | type[Solver]]
 """Solvers by name, or classes."""
 
-__all__ = ["compare", "draw", "load_run", "load_task", "plan", "run"]
+__all__ = ["compare", "draw", "export", "load_run", "load_task", "plan", "run"]
 
 
 def plan(
@@ -210,6 +211,32 @@ def draw(run: Run | str | Path, *, plugins: Iterable[str | Path] = ()) -> list[D
     files, left_out = plugins_of(opened, plugins)
     warn(left_out)
     return draw_figures(opened, Registry.discover(files))
+
+
+def export(
+    run: Run | str | Path,
+    folder: str | Path,
+    *,
+    license: str = "",  # noqa: A002 - its name in the metadata of archives
+    authors: Iterable[str] = (),
+) -> Path:
+    """Write a run as a folder for an archive, which a reader opens without qdynbench, and return the folder.
+
+    It holds tables as Parquet, curves as HDF5, the page, the task, and a README that says what each column is.
+
+    Args:
+        run: a run or its folder; nothing that lies in it or that it names is executed.
+        folder: a new folder.
+        license: under which others may use it: an address or a name.
+        authors: names of those who made it.
+
+    Raises:
+        InputError: the folder exists.
+    """
+    opened = run if isinstance(run, Run) else Run(run)
+    written = write_archive(opened, Path(folder), Registry.discover(), license=license, authors=tuple(authors))
+    warn(opened.damaged)
+    return written
 
 
 def plugins_of(run: Run, named: Iterable[str | Path] = ()) -> tuple[list[Path], list[str]]:

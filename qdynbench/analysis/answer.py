@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
+import json
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -311,9 +312,13 @@ def _worth(run: Run, solver: str, cells: Sequence[CellRecord], against: Sequence
 
 def as_json(found: Answer) -> dict[str, Any]:
     """Return an answer as JSON data, with the findings of the run; what is infinite or unknown is a string."""
-    kinds = [{"finding": type(one).__name__, **_JSON.dump_python(one, mode="json")} for one in findings(found.run)]
+    kinds = [{"finding": type(one).__name__, **_data(one)} for one in findings(found.run)]
     whole = {each.name: getattr(found, each.name) for each in dataclasses.fields(found) if each.name != "run"}
-    return {"run": str(found.run.folder), **_JSON.dump_python(whole, mode="json"), "findings": kinds}
+    return {"run": str(found.run.folder), **_data(whole), "findings": kinds}
+
+
+def _data(value: Any) -> Any:
+    return json.loads(_JSON.dump_json(value))  # by way of the text, since only there what is infinite becomes a string
 
 
 def _care(run: Run, against: dict[str, list[Contest]]) -> Care:

@@ -8,7 +8,22 @@ from typing import Annotated, Any
 import typer
 
 from qdynbench import __version__
-from qdynbench.cli import calibrate, check, clean, compare, info, list_, new, page, plugins, report, run, show, verify
+from qdynbench.cli import (
+    calibrate,
+    check,
+    clean,
+    compare,
+    export,
+    info,
+    list_,
+    new,
+    page,
+    plugins,
+    report,
+    run,
+    show,
+    verify,
+)
 from qdynbench.plugins.registry import Entry, Registry
 
 COMMANDS: tuple[tuple[str, Callable[..., Any]], ...] = (
@@ -16,6 +31,7 @@ COMMANDS: tuple[tuple[str, Callable[..., Any]], ...] = (
     ("compare", compare.compare),
     ("report", report.report),
     ("page", page.page),
+    ("export", export.export),
     ("list", list_.list_),
     ("show", show.show),
     ("check", check.check),

@@ -103,7 +103,9 @@ def _modules(name: str, beside: Path) -> Iterator[Path]:
     if spec is None:
         return
     folders = [Path(folder) for folder in spec.submodule_search_locations or ()]
-    files = [path for folder in folders for path in folder.rglob("*") if path.suffix in LOADED]
+    # Of what is installed not even the names are read: torch alone has ten thousand files.
+    own = [folder for folder in folders if not INSTALLED & set(folder.parts)]
+    files = [path for folder in own for path in folder.rglob("*") if path.suffix in LOADED]
     if not folders and spec.origin is not None:
         files = [Path(spec.origin)]
     yield from (path.resolve() for path in files if path.is_file() and not INSTALLED & set(path.parts))

@@ -124,7 +124,7 @@ def test_rounds_that_stayed_disturbed_are_said(tmp_path: Path) -> None:
 
 
 def test_the_answer_is_data_for_programs(usual: Run) -> None:
-    found = json.loads(json.dumps(as_json(answer(usual))))
+    found = json.loads(json.dumps(as_json(answer(usual)), allow_nan=False))  # JSON has no infinity
     assert found["fastest"][0]["sizes"][0] == 2
     assert {one["solver"] for one in found["worth"]} == {"sru", "linear", "local-generator"}
     assert {"Skill", "Outcome"} <= {one["finding"] for one in found["findings"]}

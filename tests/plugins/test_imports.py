@@ -34,6 +34,12 @@ def test_imports_are_followed_wherever_they_stand(tmp_path: Path, monkeypatch: p
     assert found == ["qdtest_broken.py", "qdtest_one.py", *package]
 
 
+def test_what_is_installed_is_not_searched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "qdtest_heavy.py").write_text("import torch, numpy, scipy.sparse")
+    monkeypatch.setattr(Path, "rglob", lambda folder, _: pytest.fail(f"{folder} has thousands of files"))
+    assert imported([tmp_path / "qdtest_heavy.py"]) == []
+
+
 def test_a_module_in_the_working_folder_is_not_imported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "qdtest_here.py").write_text("")

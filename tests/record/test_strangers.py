@@ -82,8 +82,12 @@ def test_opening_a_run_executes_nothing_that_it_names(
         ("list", "runs", "--json"),
         ("list", "fits"),
         ("run",),
+        ("page", ".", "--out", tmp_path / "page.html"),
+        ("export", ".", "--out", tmp_path / "archive"),
     ):
         assert qdynbench(*arguments).returncode in (0, 2)
+    assert "evil.py" in (tmp_path / "archive" / "README.md").read_text(), "named, and not taken along"
+    assert not list((tmp_path / "archive").rglob("*.py"))
     opened = load_run(folder)
     assert len(opened.table) > 0 < len(opened.curves)
     assert not marker.exists()

@@ -70,7 +70,7 @@ def render(runs: Sequence[Run], summaries: Mapping[str, str] | None = None) -> s
     answers = [answer(run) for run in runs]
     together = overview_of(runs)
     return _template().render(
-        title=" · ".join(dict.fromkeys(_title(run) for run in runs)),
+        title=" · ".join(dict.fromkeys(title_of(run) for run in runs)),
         style=style,
         script=script,
         policy=f"default-src 'none'; style-src '{_hash(style)}'; script-src '{_hash(script)}'; "
@@ -100,7 +100,8 @@ def _hash(content: str) -> str:
     return f"sha256-{base64.b64encode(hashlib.sha256(content.encode()).digest()).decode()}"
 
 
-def _title(run: Run) -> str:
+def title_of(run: Run) -> str:
+    """Return the title of a run's task, or its name."""
     return write.plain(run.task.title or run.task.name)
 
 
@@ -129,7 +130,7 @@ def _section(found: Answer, summaries: Mapping[str, str]) -> dict[str, Any]:
     run = found.run
     table = comparison_table(found, LONGEST_NAME, [name for name in metrics_named(run) if name != run.metric])
     return {
-        "title": _title(run),
+        "title": title_of(run),
         "name": write.plain(run.folder.resolve().name),
         "setting": setting_of(run),
         "machine": machine_of(run),
@@ -148,7 +149,7 @@ def _section(found: Answer, summaries: Mapping[str, str]) -> dict[str, Any]:
         "resolution": _resolution(run),
         "task": yaml.safe_dump(run.record.task, sort_keys=False, allow_unicode=True),
         "file": f"{write.plain(run.task.name)}.yaml",
-        "command": _command(run),
+        "command": command_of(run, f"{run.task.name}.yaml"),
         "numbers": {
             "table": _python(run, "print({}.table.to_string())"),
             "curves": _python(run, "print({}.curves)"),
@@ -295,9 +296,10 @@ def _plugins(runs: Iterable[Run]) -> list[str]:
     return [part for file in files for part in ("--plugin", file)]
 
 
-def _command(run: Run) -> str:
+def command_of(run: Run, task: str) -> str:
+    """Return the command that repeats a run from the file of its task."""
     made = run.record.provenance
-    options = [f"{run.task.name}.yaml"]
+    options = [task]
     for name in ("threads", "device"):
         if name in made:
             options += [f"--{name}", str(made[name])]
