@@ -11,7 +11,7 @@ def register_solvers(register: Register) -> None:
     register(
         "ed",
         "qdynbench_exact.ed.solver:ExactDiagonalization",
-        summary="exact diagonalisation of QuSpin's Hamiltonian, all states and times by batched matrix products",
+        summary="exact diagonalisation, all states and times by batched matrix products",
     )
     register(
         "numpy",

@@ -1,39 +1,32 @@
-"""Exact diagonalisation: psi(t) = V exp(-i E t) V^dagger psi(0), with H = V E V^dagger (paper eq. 3); hbar = 1.
-
-QuSpin (1 to 2.5 s to import) stands at the top here, so that its import falls to the start of a worker and not to the
-clock of the first `prepare`.
-"""
+"""Exact diagonalisation: psi(t) = V exp(-i E t) V^dagger psi(0), with H = V E V^dagger (paper eq. 3); hbar = 1."""
 
 from __future__ import annotations
 
 import dataclasses
+import importlib
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import torch
-from quspin.tools.evolution import ED_state_vs_time
 
 from qdynbench import Block, Cost, Given, Knowledge, Problem, Solver, block_length
 from qdynbench.toolkit.eigenbasis import EigenbasisPropagator, dense_cost
 from qdynbench.toolkit.rounding import EPSILON
 from qdynbench.toolkit.schedule import total_action
 from qdynbench_exact.ed.driven import DrivenPropagator, driven_cost
-from qdynbench_exact.ed.sector import SectorPropagator, sector_cost
 from qdynbench_exact.ed.symmetry import Symmetry, breaking_term, symmetries_of
-from qdynbench_exact.hamiltonian import quspin_hamiltonian
 
 if TYPE_CHECKING:
     from qdynbench import PauliSum
+    from qdynbench_exact.ed.sector import SectorPropagator
 
 PER_STATE_BLOCK_BYTES = 512e6
 """Large enough for the whole of the paper's Table 1 (256 states, 500 steps, 7 spins) to be one call for each state."""
 
-Propagator = EigenbasisPropagator | DrivenPropagator | SectorPropagator
-
 
 class ExactDiagonalization(Solver):
-    """Diagonalises the Hamiltonian that QuSpin builds, once, and evolves every state exactly.
+    """Diagonalises the Hamiltonian once, and evolves every state exactly.
 
     Not to be confused with Krylov or Lanczos methods, which diagonalise in a small subspace of each state.
 
@@ -54,6 +47,12 @@ class ExactDiagonalization(Solver):
     mode: Literal["batched", "per_state"] = "batched"
     precision: Literal["double", "single"] = "double"
     sector: Literal["none", "auto", "magnetization", "momentum", "parity", "inversion"] = "none"
+
+    def __post_init__(self) -> None:
+        """Import QuSpin where it is used: at the start of a worker, and not on the clock of the first `prepare`."""
+        if self.mode == "per_state" or self.sector != "none":
+            for module in ("quspin.tools.evolution", "qdynbench_exact.ed.sector"):
+                importlib.import_module(module)
 
     @property
     def label(self) -> str:
@@ -103,6 +102,8 @@ class ExactDiagonalization(Solver):
         if problem.drive is not None:
             return driven_cost(problem, real=real, itemsize=itemsize)
         if symmetries := self._symmetries(problem.hamiltonian):
+            from qdynbench_exact.ed.sector import sector_cost
+
             return sector_cost(problem, problem.hamiltonian, symmetries, itemsize)
         cost = dense_cost(problem, real=real, itemsize=itemsize)
         if self.mode == "per_state":
@@ -111,25 +112,32 @@ class ExactDiagonalization(Solver):
         return cost
 
     def prepare(self, problem: Problem) -> None:
-        """Build the Hamiltonian with QuSpin and diagonalise it."""
+        """Build the Hamiltonian, for sectors and the paper's protocol with QuSpin, and diagonalise it."""
         super().prepare(problem)
         if problem.drive is not None:
-            matrices = [quspin_hamiltonian(operator).toarray() for operator in problem.hamiltonians]
-            self._propagator: Propagator = DrivenPropagator(matrices, problem, self._dtype)
-            return
-        operator = quspin_hamiltonian(problem.hamiltonian)
-        if self.mode == "per_state":
-            self._energies, self._vectors = np.linalg.eigh(operator.toarray())
+            matrices = [operator.to_dense() for operator in problem.hamiltonians]
+            self._propagator: EigenbasisPropagator | DrivenPropagator | SectorPropagator
+            self._propagator = DrivenPropagator(matrices, problem, self._dtype)
+        elif self.mode == "per_state":
+            from qdynbench_exact.hamiltonian import quspin_hamiltonian
+
+            self._energies, self._vectors = np.linalg.eigh(quspin_hamiltonian(problem.hamiltonian).toarray())
         elif symmetries := self._symmetries(problem.hamiltonian):
-            self._propagator = SectorPropagator(operator.tocsr(), problem, self._dtype, symmetries)
+            from qdynbench_exact.ed.sector import SectorPropagator
+            from qdynbench_exact.hamiltonian import quspin_hamiltonian
+
+            matrix = quspin_hamiltonian(problem.hamiltonian).tocsr()
+            self._propagator = SectorPropagator(matrix, problem, self._dtype, symmetries)
         else:
-            self._propagator = EigenbasisPropagator(operator.toarray(), problem, self._dtype)
+            self._propagator = EigenbasisPropagator(problem.hamiltonian.to_dense(), problem, self._dtype)
 
     def solve(self, given: Given) -> Iterator[Block]:
         """Yield contiguous blocks of shape `(B, k, 2**N)`."""
         return self._state_by_state(given) if self.mode == "per_state" else self._propagator.blocks(given.states)
 
     def _state_by_state(self, given: Given) -> Iterator[Block]:
+        from quspin.tools.evolution import ED_state_vs_time
+
         states = given.states.numpy()
         length = block_length(self.problem, len(states), budget=PER_STATE_BLOCK_BYTES)
         for start in range(0, self.problem.steps + 1, length):
