@@ -150,7 +150,8 @@ def print_times(*runs: Run) -> None:
             drift.append(math.log(b[0] / a[0]))
     print(f"intervals of the times overlap: {sum(held)} of {len(held)}")
     print(f"all times together changed by {math.expm1(float(np.median(drift))):+.1%}")
-    costs = [cell.ledger.overhead / 10 for run in runs for cell in run.cells if cell.ledger.overhead is not None]
+    launches = runs[0].task.timing.launches + 1  # and the trial
+    costs = [cell.ledger.overhead / launches for run in runs for cell in run.cells if cell.ledger.overhead is not None]
     print(
         f"core's own cost per cell and launch: median {1e3 * np.median(costs):.0f} ms, most {1e3 * max(costs):.0f} ms"
     )
