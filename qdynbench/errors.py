@@ -32,7 +32,7 @@ class CannotWrite(QdynbenchError):
 
 def suggestion(name: str, valid: Iterable[str]) -> str:
     """Return "; did you mean 'x'?" for the valid name nearest to `name`, or all valid names when none is near."""
-    valid = sorted(valid)
+    valid = sorted(set(valid))
     by_lower = {candidate.lower(): candidate for candidate in valid}
     near = difflib.get_close_matches(name.lower(), by_lower, n=1, cutoff=0.5)
     if near:

@@ -64,8 +64,9 @@ class Context:
     device: str
 
     def progress(self, fraction: float, **numbers: float) -> None:
-        """Send the progress of the fit to the main process."""
-        self.channel.send(Progress(float(fraction), {name: float(value) for name, value in numbers.items()}))
+        """Send the progress of the fit to the main process; what is no number is none."""
+        known = 0.0 if math.isnan(fraction) else min(max(float(fraction), 0.0), 1.0)
+        self.channel.send(Progress(known, {name: float(value) for name, value in numbers.items()}))
 
     def note(self, text: str) -> None:
         """Send a remark to the main process."""
