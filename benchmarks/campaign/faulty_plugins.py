@@ -208,10 +208,8 @@ FAULTS = {
     "label-list": Fault("invalid", "a text expected from label, a list came", body="label = ['a']"),
     "label-raises": Fault("failed", "boom", body=f"@property\ndef label(self):\n    {RAISE}"),
     "label-wild": Fault("ok", body=f"label = {WILD}"),
-    "knowledge-text": Fault("invalid", "expected from knowledge, a str came", body="knowledge = 'hamiltonian'"),
-    "knowledge-raises": Fault(
-        "invalid", "knowledge is <property", body=f"@property\ndef knowledge(self):\n    {RAISE}"
-    ),
+    "knowledge-text": Fault("invalid", "knowledge is 'hamiltonian'", body="knowledge = 'hamiltonian'"),
+    "knowledge-raises": Fault("invalid", "knowledge is", body=f"@property\ndef knowledge(self):\n    {RAISE}"),
     "accuracy-numbers": Fault("invalid", "names of parameters expected from accuracy", body="accuracy = [1]"),
     "shipped-number": asked("shipped", "return 3", "invalid", "expected from shipped, a int came"),
     "shipped-none": asked("shipped", "return [None]", "invalid", "expected from shipped, None came"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json as json_module
 import os
 import re
+import textwrap
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -204,7 +205,11 @@ def _print(about: dict[str, Any]) -> None:
     if description := about.pop("description", ""):
         # Lines of one paragraph, and those of one attribute, are joined, to be wrapped at the width of the terminal.
         joined = re.sub(r"(?<=\S)\n(?=\w|`|\(| {8})\s*", " ", legible(description, LONGEST_MESSAGE))
-        console.print(Text(f"\n{joined}\n"))
+        wrapped = [
+            textwrap.fill(line, console.width, subsequent_indent=8 * " ") if line.startswith(" ") else line
+            for line in joined.splitlines()
+        ]
+        console.print(Text("\n" + "\n".join(wrapped) + "\n"))
     parameters, table = about.pop("parameters", None), Table(box=None, pad_edge=False, show_header=False)
     table.add_column()
     table.add_column(overflow="fold")
