@@ -59,7 +59,7 @@ def test_what_is_written_passes_its_test_and_runs(qdynbench: Command, tmp_path: 
     assert done.returncode == 0, done.stdout + done.stderr
     found = load_run(tmp_path / "run")
     if "solver" in kind:
-        rows = {cell.solver: cell.status for cell in found.cells if cell.size == 2}
+        rows = {cell.solver: cell.status for cell in found.cells if cell.size == 3}
         assert rows["my_own-thing"] is rows["ed"] is Status.OK
     if kind == "metric":
         assert "my_own-thing" in {score.metric for cell in found.cells for score in cell.scores}
