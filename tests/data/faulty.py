@@ -249,7 +249,11 @@ class Timely(Frozen):
     def solve(self, given):
         from qdynbench.workers.solver_side import SolverSide
 
-        SolverSide._time_round = lambda _: to.Timed([1e-9] * 1000, 0.0, 0.0)
+        def time_round(self):
+            self._channel.send(to.Timed([1e-9] * 1000, 0.0, 0.0))
+            return to.Settled(1e-4, 0.0)
+
+        SolverSide._time_round = time_round
         yield Block(0, self.trajectory(given))
 
 
