@@ -225,7 +225,7 @@ def export(
     It holds tables as Parquet, curves as HDF5, the page, the task, and a README that says what each column is.
 
     Args:
-        run: a run or its folder; nothing that lies in it or that it names is executed.
+        run: a run, its folder or its name; nothing that lies in it or that it names is executed.
         folder: a new folder.
         license: under which others may use it: an address or a name.
         authors: names of those who made it.
@@ -233,7 +233,7 @@ def export(
     Raises:
         InputError: the folder exists.
     """
-    opened = run if isinstance(run, Run) else Run(run)
+    opened = run if isinstance(run, Run) else Run(find_run(run))
     written = write_archive(opened, Path(folder), Registry.discover(), license=license, authors=tuple(authors))
     warn(opened.damaged)
     return written

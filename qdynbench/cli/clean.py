@@ -9,7 +9,7 @@ import typer
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from qdynbench.runner.fits import KeptFit
+    from qdynbench.runner.kept_fits import KeptFit
 
 
 def clean(
@@ -28,7 +28,7 @@ def clean(
     from rich.console import Console
 
     from qdynbench.errors import InputError
-    from qdynbench.runner.fits import kept_fits, remove_fit
+    from qdynbench.runner.kept_fits import kept_fits, remove_fit
     from qdynbench.text import count
 
     console = Console(soft_wrap=True, highlight=False, markup=False)

@@ -101,7 +101,7 @@ def _runs() -> Iterator[tuple[Any, ...]]:
 
 
 def _fits() -> Iterator[tuple[Any, ...]]:
-    from qdynbench.runner.fits import kept_fits
+    from qdynbench.runner.kept_fits import kept_fits
 
     for fit in kept_fits():
         yield fit.solver, fit.training, fit.seconds, fit.bytes, fit.used.isoformat(" ", "minutes"), str(fit.folder)

@@ -12,6 +12,8 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import platformdirs
+
 from qdynbench.errors import InputError
 from qdynbench.files import written_whole
 
@@ -40,8 +42,6 @@ def plugin_of(solver: type) -> tuple[str, Path]:
     summary = (inspect.getdoc(solver) or "defined in Python").splitlines()[0]
     lines.append(f"@hookimpl\ndef register_solvers(register):\n    register({name!r}, {name}, summary={summary!r})\n")
     text = "\n\n".join(lines)
-    import platformdirs
-
     path = platformdirs.user_cache_path("qdynbench") / "classes" / hashlib.sha256(text.encode()).hexdigest()[:16]
     path.mkdir(parents=True, exist_ok=True)
     path /= f"{name}.py"

@@ -295,10 +295,7 @@ class Store:
         name = f"cells/{key}.json"
         try:
             content = files.read(self.folder, name, LARGEST_RECORD)
-            beyond = self._beyond + len(content) - self._bytes.get(key, USUAL_CELL)
-            if beyond > LARGEST_EXCESS:
-                raise ValueError("the cells of the run are too large together")
-            self._bytes[key], self._beyond = len(content), beyond
+            self._take(key, len(content))
             record = CellRecord.model_validate_json(content)
             if record.key != key:
                 raise ValueError(f"it is that of {record.key!r}")
@@ -316,8 +313,20 @@ class Store:
             return None
 
     def write_cell(self, record: CellRecord) -> None:
-        """Write a cell."""
-        self._write(f"cells/{record.key}.json", record.model_dump_json(indent=1).encode())
+        """Write a cell; raises CannotWrite as well if it could not be read again for its size."""
+        content = record.model_dump_json(indent=1).encode()
+        try:
+            self._take(record.key, len(content))
+        except ValueError as error:
+            raise CannotWrite(f"{record.key} cannot be written: {error}") from error
+        self._write(f"cells/{record.key}.json", content)
+
+    def _take(self, key: str, size: int) -> None:
+        """Count the record of a cell to those of the run; raises ValueError where they are more than is ever read."""
+        beyond = self._beyond + size - self._bytes.get(key, USUAL_CELL)
+        if beyond > LARGEST_EXCESS:
+            raise ValueError("the cells of the run are too large together; fewer rounds or launches make them smaller")
+        self._bytes[key], self._beyond = size, beyond
 
     def curves_of(self, key: str) -> Path:
         """Return the file of a cell's curves."""

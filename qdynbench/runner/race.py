@@ -405,13 +405,17 @@ class _Race:
         self.spent += min(settled.waited, calm.patience)
         calm.waited_for(threads, settled.pace)
         came: list[tuple[float, to.Event]] = []
+
+        def on_event(event: to.Event) -> None:
+            if came:
+                raise WorkerFailure(Status.INVALID, "the times of one round expected, those of more came", alive=True)
+            came.append((time.perf_counter(), event))
+
         began = time.perf_counter()
-        after = worker.ask(
-            to.TimeRound(), seconds=self._limit, on_event=lambda event: came.append((time.perf_counter(), event))
-        )
+        after = worker.ask(to.TimeRound(), seconds=self._limit, on_event=on_event)
         slowed = calm.slowed(threads, after.pace)
-        if len(came) != 1 or not isinstance(timed := came[0][1], to.Timed):
-            raise WorkerFailure(Status.INVALID, f"the times of one round expected, {len(came)} came", alive=True)
+        if not came or not isinstance(timed := came[0][1], to.Timed):
+            raise WorkerFailure(Status.INVALID, "the times of one round expected, none came", alive=True)
         seconds, claimed = came[0][0] - began, sum(timed.seconds)
         if len(timed.seconds) != lane.calls:
             reason = f"the seconds of {count(lane.calls, 'call')} expected, {len(timed.seconds)} came"

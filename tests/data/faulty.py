@@ -257,6 +257,21 @@ class Timely(Frozen):
         yield Block(0, self.trajectory(given))
 
 
+class Overtimes(Frozen):
+    """Says the times of its rounds twice."""
+
+    def solve(self, given):
+        from qdynbench.workers.solver_side import SolverSide
+
+        def time_round(self):
+            for _ in range(2):
+                self._channel.send(to.Timed([1e-3], 0.0, 0.0))
+            return to.Settled(1e-4, 0.0)
+
+        SolverSide._time_round = time_round
+        yield Block(0, self.trajectory(given))
+
+
 @hookimpl
 def register_solvers(register):
     for kind in (
@@ -293,6 +308,7 @@ def register_solvers(register):
             Departs,
             Timeless,
             Timely,
+            Overtimes,
         ),
     ):
         register(kind.__name__.lower(), kind, summary=kind.__doc__ or kind.__name__)

@@ -260,3 +260,13 @@ def test_records_of_a_run_take_no_more_than_their_budget(tmp_path: Path) -> None
     with pytest.raises(Damaged, match="the cells of the run are too large together"):
         found.extend(store.cell(f"a{number}") for number in range(12))
     assert store.cell("a0")
+
+
+def test_a_cell_that_could_not_be_read_again_is_not_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("qdynbench.record.store.USUAL_CELL", 0)
+    monkeypatch.setattr("qdynbench.record.store.LARGEST_EXCESS", 1.5 * len(CELL.model_dump_json(indent=1)))
+    store = written(tmp_path)
+    store.write_cell(CELL)
+    store.write_cell(CELL)  # again, in the place of the first
+    with pytest.raises(CannotWrite, match="too large together; fewer rounds or launches"):
+        store.write_cell(CELL.model_copy(update={"key": "another"}))

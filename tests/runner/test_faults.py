@@ -46,6 +46,7 @@ EXPECTED = {
     "departs": (Status.CRASHED, "exited with status 5"),  # the memory of another process stood in its row
     "timeless": (Status.INVALID, "Expected `array` of length >= 1"),
     "timely": (Status.INVALID, "calls expected, 1000 came"),
+    "overtimes": (Status.INVALID, "those of more came"),
 }
 
 
